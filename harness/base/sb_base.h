@@ -1,0 +1,131 @@
+/*
+ * base: what every other module stands on. Errors, values that may be absent, strings, clock, hash, log, random order.
+ * Uses libc only.
+ */
+#ifndef SB_BASE_H
+#define SB_BASE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SB_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+#if defined(__GNUC__)
+#define SB_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define SB_PRINTF(fmt, args)
+#endif
+
+/* ---- errors ------------------------------------------------------------------------------------------------- */
+
+enum sb_status {
+	SB_OK = 0,
+	SB_E_USAGE,       /* the user asked for something that makes no sense: exit 2 */
+	SB_E_ENV,         /* this machine cannot: exit 3 */
+	SB_E_DATA,        /* a file or database is not what it should be, or could not be written: exit 4 */
+	SB_E_DEVICE,      /* the device failed: exit 4 */
+	SB_E_NOMEM,       /* host or device memory is exhausted: exit 4, or a stored `oom` row */
+	SB_E_INTERRUPTED, /* the user pressed Ctrl-C: exit 130 */
+};
+
+struct sb_error {
+	enum sb_status code;
+	char msg[1024];
+};
+
+/* Set *err (when given) and return `code`. The message: what failed, its subject in single quotes, the way out. */
+enum sb_status sb_fail(struct sb_error *err, enum sb_status code, const char *fmt, ...) SB_PRINTF(3, 4);
+
+/* Put "context: " in front of an error that is already set; returns its code. */
+enum sb_status sb_wrap(struct sb_error *err, const char *fmt, ...) SB_PRINTF(2, 3);
+
+/* The process exit code of a status (DESIGN: 0 ok, 2 usage, 3 this machine cannot, 4 failed, 130 interrupted). */
+int sb_exit_code(enum sb_status code);
+
+/* A bug of ours, never the user's doing: says where, and aborts. */
+#define SB_BUG(...) sb_bug(__FILE__, __LINE__, __VA_ARGS__)
+_Noreturn void sb_bug(const char *file, int line, const char *fmt, ...) SB_PRINTF(3, 4);
+
+/* ---- values that may be missing ----------------------------------------------------------------------------- */
+
+/* A missing measurement is not zero: `absent` says why (static string), NULL when v holds. */
+struct sb_value {
+	double v;
+	const char *absent;
+};
+
+static inline struct sb_value sb_value_of(double v)
+{
+	return (struct sb_value){ v, NULL };
+}
+
+static inline struct sb_value sb_value_absent(const char *why)
+{
+	return (struct sb_value){ 0.0, why };
+}
+
+/* ---- strings ------------------------------------------------------------------------------------------------ */
+
+/* A growing string, always terminated. Out of memory sets `failed` and later calls do nothing. Init with {0}. */
+struct sb_buf {
+	char *s; /* NULL until something was added; sb_buf_str() gives "" then */
+	size_t len, cap;
+	bool failed;
+};
+
+void sb_buf_add(struct sb_buf *b, const char *data, size_t len);
+void sb_buf_puts(struct sb_buf *b, const char *s);
+void sb_buf_addf(struct sb_buf *b, const char *fmt, ...) SB_PRINTF(2, 3);
+const char *sb_buf_str(const struct sb_buf *b); /* lives until the next change */
+void sb_buf_release(struct sb_buf *b);
+
+char *sb_strdup(const char *s); /* NULL when out of memory */
+
+/*
+ * Parse a whole string as a decimal integer in [min, max].
+ * Errors: SB_E_USAGE naming `what` and the range; *out is untouched then.
+ */
+enum sb_status sb_parse_int(const char *s, const char *what, int64_t min, int64_t max, int64_t *out,
+		struct sb_error *err);
+/* The same for a finite double. */
+enum sb_status sb_parse_double(const char *s, const char *what, double min, double max, double *out,
+		struct sb_error *err);
+/* Bytes: a number with an optional suffix K, M, G, T, KiB, MiB, GiB, TiB (all powers of 1024). */
+enum sb_status sb_parse_bytes(const char *s, const char *what, int64_t *out, struct sb_error *err);
+
+/* Write `s` into out[n] with control characters (and invalid UTF-8) as \xNN, so that no name can drive a terminal. */
+void sb_escape(const char *s, char *out, size_t n);
+
+/* ---- clock -------------------------------------------------------------------------------------------------- */
+
+int64_t sb_now_ns(void);                  /* monotonic, for durations */
+int64_t sb_wall_time_ns(void);            /* since 1970, for labels only */
+void sb_time_iso(int64_t wall_ns, char out[32]); /* "2026-11-22T13:42:05Z" */
+void sb_sleep_ns(int64_t ns);
+
+/* ---- hash and random order ---------------------------------------------------------------------------------- */
+
+#define SB_FNV1A_INIT UINT64_C(0xcbf29ce484222325)
+/* FNV-1a 64 of `n` bytes, continued from `h` (start with SB_FNV1A_INIT). Identity, not security. */
+uint64_t sb_fnv1a(uint64_t h, const void *data, size_t n);
+
+/* splitmix64 (Steele, Lea, Flood 2014): state advances by the golden gamma; used for seeds, shuffles and weights. */
+uint64_t sb_splitmix64(uint64_t *state);
+/* Uniform in [0, n), n > 0, without modulo bias. */
+uint64_t sb_random_below(uint64_t *state, uint64_t n);
+/* Uniform in [0, 1), 53 bits. */
+double sb_random_unit(uint64_t *state);
+/* Fisher-Yates over idx[n]. */
+void sb_shuffle(uint64_t *state, int *idx, int n);
+/* 128 random bits as 32 hex digits, from the system. */
+void sb_random_id(char out[33]);
+
+/* ---- log: chatter on stderr, never on stdout ---------------------------------------------------------------- */
+
+enum sb_log_level { SB_LOG_ERROR, SB_LOG_WARN, SB_LOG_INFO, SB_LOG_DEBUG };
+void sb_log_set_level(enum sb_log_level level);
+void sb_log(enum sb_log_level level, const char *fmt, ...) SB_PRINTF(2, 3);
+
+#endif
