@@ -1,0 +1,255 @@
+#include "sb_factors.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const precision_levels[] = { "fp32", "tf32", NULL };
+static const char *const attention_levels[] = { "standard", "efficient", NULL };
+static const char *const alloc_levels[] = { "default", "expandable", NULL };
+
+const struct sb_part_info sb_parts[SB_PART_COUNT] = {
+	[SB_PART_PRECISION_GEMM] = { "precision.gemm", "precision", precision_levels },
+	[SB_PART_PRECISION_CONV] = { "precision.conv", "precision", precision_levels },
+	[SB_PART_PRECISION_ATTENTION] = { "precision.attention", "precision", precision_levels },
+	[SB_PART_ATTENTION] = { "attention", "attention", attention_levels },
+	[SB_PART_ALLOC] = { "alloc", "alloc", alloc_levels },
+};
+
+const char *const sb_factor_names[] = { "precision", "attention", "alloc", NULL };
+
+const char *sb_level_name(const struct sb_levels *l, enum sb_part part)
+{
+	return sb_parts[part].levels[l->part[part]];
+}
+
+bool sb_levels_equal(const struct sb_levels *a, const struct sb_levels *b)
+{
+	return memcmp(a->part, b->part, sizeof(a->part)) == 0;
+}
+
+bool sb_levels_differ_only_in(const struct sb_levels *a, const struct sb_levels *b, const char *factor)
+{
+	bool differs = false;
+
+	for (int p = 0; p < SB_PART_COUNT; p++) {
+		if (a->part[p] == b->part[p])
+			continue;
+		if (strcmp(sb_parts[p].factor, factor))
+			return false;
+		differs = true;
+	}
+	return differs;
+}
+
+static int level_index(const struct sb_part_info *part, const char *level)
+{
+	for (int i = 0; part->levels[i]; i++)
+		if (!strcmp(part->levels[i], level))
+			return i;
+	return -1;
+}
+
+enum sb_status sb_levels_set(struct sb_levels *l, const char *assignment, struct sb_error *err)
+{
+	const char *eq = strchr(assignment, '=');
+	char name[32] = "";
+	struct sb_levels out = *l;
+	bool known = false;
+
+	if (!eq || (size_t)(eq - assignment) >= sizeof(name))
+		return sb_fail(err, SB_E_USAGE, "'%.64s' is not FACTOR[.PART]=LEVEL", assignment);
+	memcpy(name, assignment, (size_t)(eq - assignment));
+	for (int p = 0; p < SB_PART_COUNT; p++) {
+		const struct sb_part_info *part = &sb_parts[p];
+		int level;
+
+		if (strcmp(name, part->name) && strcmp(name, part->factor))
+			continue;
+		level = level_index(part, eq + 1);
+		if (level < 0)
+			return sb_fail(err, SB_E_USAGE, "factor '%s' has no level '%.32s'; it has %s and %s", name,
+					eq + 1, part->levels[0], part->levels[1]);
+		out.part[p] = (uint8_t)level;
+		known = true;
+	}
+	if (!known)
+		return sb_fail(err, SB_E_USAGE,
+				"no factor '%s'; there are precision (.gemm, .conv, .attention), attention and alloc",
+				name);
+	*l = out;
+	return SB_OK;
+}
+
+void sb_levels_format(const struct sb_levels *l, struct sb_buf *out)
+{
+	for (int p = 0; p < SB_PART_COUNT; p++)
+		sb_buf_addf(out, "%s%s=%s", p ? "," : "", sb_parts[p].name, sb_level_name(l, (enum sb_part)p));
+}
+
+enum sb_status sb_levels_parse(const char *text, struct sb_levels *l, struct sb_error *err)
+{
+	struct sb_levels out = { { 0 } };
+
+	while (*text) {
+		size_t n = strcspn(text, ",");
+		char item[80];
+
+		if (n >= sizeof(item))
+			return sb_fail(err, SB_E_USAGE, "'%.64s' is not FACTOR[.PART]=LEVEL", text);
+		memcpy(item, text, n);
+		item[n] = '\0';
+		if (sb_levels_set(&out, item, err))
+			return err ? err->code : SB_E_USAGE;
+		text += n + (text[n] == ',');
+	}
+	*l = out;
+	return SB_OK;
+}
+
+/* `after` applies the switches as PyTorch and xFormers do: their FP32 attention kernel ignores the TF32 flag. */
+static void switch_on(struct sb_levels *l, const char *factor)
+{
+	for (int p = 0; p < SB_PART_COUNT; p++)
+		if (p != SB_PART_PRECISION_ATTENTION && !strcmp(sb_parts[p].factor, factor))
+			l->part[p] = 1;
+}
+
+enum sb_status sb_arm_by_name(const char *name, struct sb_arm *out, struct sb_error *err)
+{
+	struct sb_arm arm = { .name = "" };
+	bool known = !strcmp(name, "before");
+
+	if (!strcmp(name, "after") || !strcmp(name, "best")) {
+		for (int f = 0; sb_factor_names[f]; f++)
+			switch_on(&arm.levels, sb_factor_names[f]);
+		if (!strcmp(name, "best"))
+			arm.levels.part[SB_PART_PRECISION_ATTENTION] = SB_PRECISION_TF32;
+		known = true;
+	}
+	for (int f = 0; sb_factor_names[f] && !known; f++) {
+		if (name[0] == '+' && !strcmp(name + 1, sb_factor_names[f])) {
+			switch_on(&arm.levels, sb_factor_names[f]);
+			known = true;
+		}
+	}
+	if (!known)
+		return sb_fail(err, SB_E_USAGE,
+				"no arm '%.40s'; there are before, +precision, +attention, +alloc, after and best", name);
+	snprintf(arm.name, sizeof(arm.name), "%s", name);
+	*out = arm;
+	return SB_OK;
+}
+
+/* Append after checking that neither the name nor the levels are there already. */
+static enum sb_status append_arm(struct sb_arm *arms, int *n, const struct sb_arm *arm, struct sb_error *err)
+{
+	for (int i = 0; i < *n; i++) {
+		if (!strcmp(arms[i].name, arm->name))
+			return sb_fail(err, SB_E_USAGE, "arm '%s' is named twice", arm->name);
+		if (sb_levels_equal(&arms[i].levels, &arm->levels))
+			return sb_fail(err, SB_E_USAGE, "arms '%s' and '%s' have the same levels", arms[i].name,
+					arm->name);
+	}
+	if (*n == SB_ARMS_MAX)
+		return sb_fail(err, SB_E_USAGE, "more than %d arms", SB_ARMS_MAX);
+	arms[(*n)++] = *arm;
+	return SB_OK;
+}
+
+enum sb_status sb_arms_parse(const char *list, struct sb_arm arms[SB_ARMS_MAX], int *n, struct sb_error *err)
+{
+	*n = 0;
+	do {
+		size_t len = strcspn(list, ",");
+		char name[SB_ARM_NAME_MAX];
+		struct sb_arm arm;
+
+		snprintf(name, sizeof(name), "%.*s", (int)(len < sizeof(name) ? len : sizeof(name) - 1), list);
+		if (sb_arm_by_name(name, &arm, err) || append_arm(arms, n, &arm, err))
+			return SB_E_USAGE;
+		list += len + (list[len] == ',');
+	} while (*list);
+	return SB_OK;
+}
+
+static bool list_has(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; (p = strstr(p, word)) != NULL; p += n)
+		if ((p == list || p[-1] == ',') && (p[n] == ',' || !p[n]))
+			return true;
+	return false;
+}
+
+static enum sb_status check_factor_list(const char *list, struct sb_error *err)
+{
+	for (const char *p = list; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
+		size_t len = strcspn(p, ",");
+		bool known = false;
+
+		for (int f = 0; sb_factor_names[f]; f++)
+			known |= strlen(sb_factor_names[f]) == len && !strncmp(p, sb_factor_names[f], len);
+		if (!known)
+			return sb_fail(err, SB_E_USAGE, "no factor '%.*s'; there are precision, attention and alloc",
+					(int)(len < 40 ? len : 40), p);
+	}
+	return SB_OK;
+}
+
+enum sb_status sb_arms_default(const char *factors, bool with_best, struct sb_arm arms[SB_ARMS_MAX], int *n,
+		struct sb_error *err)
+{
+	struct sb_arm before, after, best;
+	int used = 0;
+
+	if (factors && check_factor_list(factors, err))
+		return SB_E_USAGE;
+	if (sb_arm_by_name("before", &before, err))
+		return SB_E_USAGE;
+	after = before;
+	snprintf(after.name, sizeof(after.name), "after");
+	*n = 0;
+	arms[(*n)++] = before;
+	for (int f = 0; sb_factor_names[f]; f++) {
+		struct sb_arm arm = before;
+
+		if (factors && !list_has(factors, sb_factor_names[f]))
+			continue;
+		snprintf(arm.name, sizeof(arm.name), "+%s", sb_factor_names[f]);
+		switch_on(&arm.levels, sb_factor_names[f]);
+		switch_on(&after.levels, sb_factor_names[f]);
+		arms[(*n)++] = arm;
+		used++;
+	}
+	if (used > 1) /* with one factor, `after` is that factor's own arm */
+		arms[(*n)++] = after;
+	if (with_best && sb_arm_by_name("best", &best, err) == SB_OK)
+		return append_arm(arms, n, &best, err);
+	return SB_OK;
+}
+
+void sb_arms_all(struct sb_arm arms[SB_ARMS_MAX], int *n)
+{
+	int factors = 0;
+
+	while (sb_factor_names[factors])
+		factors++;
+	*n = 0;
+	for (int mask = 0; mask < 1 << factors; mask++) {
+		struct sb_arm *arm = &arms[(*n)++];
+		size_t used = 0;
+
+		*arm = (struct sb_arm){ .name = "" };
+		for (int f = 0; f < factors; f++) {
+			if (!(mask >> f & 1))
+				continue;
+			switch_on(&arm->levels, sb_factor_names[f]);
+			used += (size_t)snprintf(arm->name + used, sizeof(arm->name) - used, "+%s", sb_factor_names[f]);
+		}
+		if (mask == 0)
+			snprintf(arm->name, sizeof(arm->name), "before");
+		if (mask == (1 << factors) - 1)
+			snprintf(arm->name, sizeof(arm->name), "after");
+	}
+}

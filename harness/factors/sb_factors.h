@@ -1,0 +1,72 @@
+/*
+ * factors: the switches, their levels and the arms made of them. The one table that every module reads: the backend for
+ * what to run, the experiment for what to pair, the summary for what to compare. Uses base.
+ */
+#ifndef SB_FACTORS_H
+#define SB_FACTORS_H
+
+#include "sb_base.h"
+
+/* A part is what can be set one by one; a factor is one part or several (precision). */
+enum sb_part {
+	SB_PART_PRECISION_GEMM,
+	SB_PART_PRECISION_CONV,
+	SB_PART_PRECISION_ATTENTION, /* governs `efficient` only; `standard` follows precision.gemm */
+	SB_PART_ATTENTION,
+	SB_PART_ALLOC,
+	SB_PART_COUNT,
+};
+
+/* Level numbers are positions in the part's level list below. */
+enum { SB_PRECISION_FP32, SB_PRECISION_TF32 };
+enum { SB_ATTENTION_STANDARD, SB_ATTENTION_EFFICIENT };
+enum { SB_ALLOC_DEFAULT, SB_ALLOC_EXPANDABLE };
+
+struct sb_levels {
+	uint8_t part[SB_PART_COUNT];
+};
+
+struct sb_part_info {
+	const char *name;           /* "precision.gemm" */
+	const char *factor;         /* "precision" */
+	const char *const *levels;  /* NULL-terminated; the first is the `before` level */
+};
+extern const struct sb_part_info sb_parts[SB_PART_COUNT];
+
+/* The distinct factors in table order: "precision", "attention", "alloc". NULL-terminated. */
+extern const char *const sb_factor_names[];
+
+#define SB_ARM_NAME_MAX 48
+#define SB_ARMS_MAX     64
+
+struct sb_arm {
+	char name[SB_ARM_NAME_MAX]; /* "before", "+precision", .., "after", "best", or "tf32/efficient/default" */
+	struct sb_levels levels;
+};
+
+const char *sb_level_name(const struct sb_levels *l, enum sb_part part);
+bool sb_levels_equal(const struct sb_levels *a, const struct sb_levels *b);
+/* True when a and b differ in parts of `factor` and in no other part. */
+bool sb_levels_differ_only_in(const struct sb_levels *a, const struct sb_levels *b, const char *factor);
+
+/* Apply "FACTOR[.PART]=LEVEL" to *l. A factor name alone sets all its parts. Errors: SB_E_USAGE listing what exists. */
+enum sb_status sb_levels_set(struct sb_levels *l, const char *assignment, struct sb_error *err);
+/* "precision.gemm=fp32,precision.conv=fp32,precision.attention=fp32,attention=standard,alloc=default" */
+void sb_levels_format(const struct sb_levels *l, struct sb_buf *out);
+/* The inverse of sb_levels_format(): comma-separated assignments on top of all-first levels. */
+enum sb_status sb_levels_parse(const char *text, struct sb_levels *l, struct sb_error *err);
+
+/* A named arm: before, +FACTOR, after, best. `after` and +precision leave precision.attention at fp32 (DESIGN 2). */
+enum sb_status sb_arm_by_name(const char *name, struct sb_arm *out, struct sb_error *err);
+/*
+ * Comma-separated arm names -> arms[0..*n). Refuses unknown and repeated names. Errors: SB_E_USAGE.
+ */
+enum sb_status sb_arms_parse(const char *list, struct sb_arm arms[SB_ARMS_MAX], int *n, struct sb_error *err);
+/* The default plan: before, one arm for each of `factors` (NULL: all), after; with `best` when asked. */
+enum sb_status sb_arms_default(const char *factors, bool with_best, struct sb_arm arms[SB_ARMS_MAX], int *n,
+		struct sb_error *err);
+/* Every combination of the factors' levels (precision as one factor), named by their levels; `before`/`after` keep
+ * their names. */
+void sb_arms_all(struct sb_arm arms[SB_ARMS_MAX], int *n);
+
+#endif

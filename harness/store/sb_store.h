@@ -1,0 +1,206 @@
+/*
+ * store: one SQLite file with every run, trial and sample. Written by the experiment, read by the summary and the
+ * commands. Uses base and SQLite; nothing here knows a device.
+ *
+ * A database opened for writing is created when missing and migrated forward; one opened for reading is never changed.
+ * Strings passed in are copied; strings handed out live until the structure they came in is released.
+ */
+#ifndef SB_STORE_H
+#define SB_STORE_H
+
+#include "sb_base.h"
+
+struct sb_store;
+
+enum sb_store_mode { SB_STORE_READ, SB_STORE_WRITE };
+
+/*
+ * Errors: SB_E_DATA naming the path: no such file (READ), a directory, not a database, of another program, of a newer
+ * version, read-only place, disk full.
+ */
+enum sb_status sb_store_open(const char *path, enum sb_store_mode mode, struct sb_store **out, struct sb_error *err);
+void sb_store_close(struct sb_store *st);
+
+/* ---- writing ------------------------------------------------------------------------------------------------ */
+
+/* Environment and plan facts: key -> value, or NULL with the reason. "host.name", "cpu.model", "build.flags", .. */
+struct sb_fact {
+	const char *key;
+	const char *value;
+	const char *absent;
+};
+
+struct sb_run_row {
+	const char *id;      /* 32 hex digits, globally unique */
+	int64_t created_ns;  /* wall clock */
+	const char *command; /* the command line as typed, escaped */
+	const char *note;    /* or NULL */
+	const char *plan;    /* JSON: everything needed to repeat it */
+	uint64_t seed;
+	const struct sb_fact *facts;
+	size_t n_facts;
+};
+
+struct sb_case_row {
+	const char *workload;     /* "tracker" */
+	const char *preset;       /* "tiny" */
+	const char *params;       /* JSON: clip, frames, stride, width, height, .. */
+	const char *clip_digest;  /* 16 hex digits, or NULL */
+	const char *weights_kind; /* "synthetic" or "file" */
+	const char *weights_digest;
+};
+
+struct sb_worker_row {
+	const char *exe, *build_id;
+	int64_t pid;
+	const char *purpose;     /* "timing" or "trace" */
+	const char *device_name; /* "cpu", "NVIDIA H200" */
+	const char *device_uuid; /* or NULL */
+	int64_t started_ns;
+};
+
+struct sb_sample {
+	const char *metric; /* "wall_ns", "stage.front.dino_ns", "op.gemm_ns", "memory.reserved_peak_bytes", .. */
+	struct sb_value value;
+};
+
+/* One distinct (stage, op, kernel name) of a trace trial. */
+struct sb_rollup {
+	const char *stage, *op, *kind, *name;
+	int64_t count, dur_ns, bytes;
+};
+
+/* One traced activity, in launch order. Names are indices into the name table given with the trial. */
+struct sb_trace_row {
+	int64_t start_ns; /* since the trial's start */
+	int64_t dur_ns;
+	int32_t name, stage, op; /* indices into names[] */
+	int32_t stream;
+};
+
+struct sb_trial_row {
+	int64_t worker;       /* from sb_store_add_worker() */
+	int arm;              /* index into the run's arms */
+	int block, position;  /* position within the block's random order */
+	const char *kind;     /* "timing" or "trace" */
+	int64_t started_ns;   /* wall clock */
+	const char *outcome;  /* "ok", "oom", "crashed", "timeout", "failed" */
+	const char *message;  /* or NULL */
+	const struct sb_sample *samples;
+	size_t n_samples;
+	const struct sb_rollup *rollup; /* trace trials */
+	size_t n_rollup;
+	const struct sb_trace_row *trace;
+	size_t n_trace;
+	const char *const *names;
+	size_t n_names;
+	bool trace_complete;
+};
+
+/* Begin a run: row, facts, case and arms in one transaction. arms: names and levels text (factors' format). */
+enum sb_status sb_store_begin_run(struct sb_store *st, const struct sb_run_row *run, const struct sb_case_row *c,
+		const char *const *arm_names, const char *const *arm_levels, int n_arms, int64_t *run_key,
+		struct sb_error *err);
+enum sb_status sb_store_add_worker(struct sb_store *st, int64_t run_key, const struct sb_worker_row *w,
+		int64_t *worker_key, struct sb_error *err);
+enum sb_status sb_store_end_worker(struct sb_store *st, int64_t worker_key, const char *ending, struct sb_error *err);
+/* A trial with all its samples and trace rows, in one transaction: it is there whole or not at all. */
+enum sb_status sb_store_add_trial(struct sb_store *st, int64_t run_key, const struct sb_trial_row *t,
+		struct sb_error *err);
+/* One fact more, known only later (the worker's hello, the reason of stopping, the evidence of a switch). */
+enum sb_status sb_store_add_fact(struct sb_store *st, int64_t run_key, const struct sb_fact *f, struct sb_error *err);
+/* status: "complete", "interrupted", "failed". A run never ended stays "running". */
+enum sb_status sb_store_end_run(struct sb_store *st, int64_t run_key, const char *status, struct sb_error *err);
+
+/* ---- reading ------------------------------------------------------------------------------------------------ */
+
+/*
+ * Find a run: NULL or "" = the newest; otherwise a prefix of its id (at least 4 digits, unambiguous).
+ * Errors: SB_E_USAGE: none, or several that begin so.
+ */
+enum sb_status sb_store_find_run(struct sb_store *st, const char *ref, int64_t *run_key, struct sb_error *err);
+
+struct sb_run_arm {
+	char *name, *levels;
+};
+
+struct sb_run_fact {
+	char *key, *value, *absent;
+};
+
+struct sb_run {
+	char *id, *status, *command, *note, *plan;
+	int64_t created_ns, ended_ns; /* 0: not ended */
+	uint64_t seed;
+	char *workload, *preset, *params, *clip_digest, *weights_kind, *weights_digest;
+	struct sb_run_arm *arms;
+	int n_arms;
+	struct sb_run_fact *facts;
+	size_t n_facts;
+};
+enum sb_status sb_store_read_run(struct sb_store *st, int64_t run_key, struct sb_run *out, struct sb_error *err);
+const char *sb_run_fact(const struct sb_run *run, const char *key); /* NULL when absent */
+void sb_run_release(struct sb_run *run);
+
+struct sb_trial {
+	int64_t key;
+	int arm, block, position;
+	bool trace, trace_complete;
+	const char *outcome;
+	char *message; /* or NULL */
+};
+struct sb_trials {
+	struct sb_trial *v;
+	size_t n;
+};
+/* In the order they were run. */
+enum sb_status sb_store_read_trials(struct sb_store *st, int64_t run_key, struct sb_trials *out, struct sb_error *err);
+void sb_trials_release(struct sb_trials *t);
+
+/*
+ * Every sample of a run as one dense table: value[trial * n_metrics + metric], with NAN and `absent` where there is
+ * none. trial is the index into sb_store_read_trials()'s result. One pass over the samples, no query for each metric:
+ * 5 arms x 200 blocks x 50 metrics must read in a few tens of milliseconds.
+ */
+struct sb_samples {
+	char **metrics;
+	size_t n_metrics, n_trials;
+	double *value;
+	const char **absent; /* same shape; NULL where value holds; strings owned by this structure */
+	char **reasons;      /* owner of the strings above */
+	size_t n_reasons;
+};
+enum sb_status sb_store_read_samples(struct sb_store *st, int64_t run_key, const struct sb_trials *trials,
+		struct sb_samples *out, struct sb_error *err);
+/* Index of a metric, or -1. */
+int sb_samples_metric(const struct sb_samples *s, const char *metric);
+void sb_samples_release(struct sb_samples *s);
+
+/* Roll-up of a trace trial, sorted by time, largest first. Rows' strings are owned by *out. */
+struct sb_rollups {
+	struct sb_rollup *v;
+	size_t n;
+	char **strings;
+	size_t n_strings;
+};
+enum sb_status sb_store_read_rollup(struct sb_store *st, int64_t trial_key, struct sb_rollups *out,
+		struct sb_error *err);
+void sb_rollups_release(struct sb_rollups *r);
+
+/* One line for each run, newest first. */
+struct sb_run_line {
+	char *id, *status, *preset, *device, *note;
+	int64_t created_ns;
+	int n_arms, n_trials;
+};
+struct sb_run_lines {
+	struct sb_run_line *v;
+	size_t n;
+};
+enum sb_status sb_store_list_runs(struct sb_store *st, struct sb_run_lines *out, struct sb_error *err);
+void sb_run_lines_release(struct sb_run_lines *l);
+
+/* PRAGMA integrity_check, foreign keys, and roll-up = trace rows for every trace trial. SB_E_DATA with the first fault. */
+enum sb_status sb_store_check(struct sb_store *st, struct sb_error *err);
+
+#endif
