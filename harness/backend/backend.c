@@ -1,0 +1,171 @@
+#include "backend_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+extern const struct sb_backend_ops sb_backend_cpu;
+
+const struct sb_backend_ops *const sb_backends[] = { &sb_backend_cpu, NULL };
+
+enum sb_status sb_backend_open(const char *name, int64_t memory_limit_bytes, struct sb_backend **out,
+		struct sb_error *err)
+{
+	if (!strcmp(name, "auto"))
+		name = "cpu";
+	for (int i = 0; sb_backends[i]; i++)
+		if (!strcmp(sb_backends[i]->name, name))
+			return sb_backends[i]->open(0, memory_limit_bytes, out, err);
+	if (!strncmp(name, "cuda", 4))
+		return sb_fail(err, SB_E_ENV, "device '%.40s': this build has no CUDA backend; use --device cpu", name);
+	return sb_fail(err, SB_E_USAGE, "no device '%.40s'; there are auto and cpu", name);
+}
+
+void sb_backend_close(struct sb_backend *be)
+{
+	if (!be)
+		return;
+	sb_backend_end_arm(be);
+	free(be->log);
+	be->ops->close(be);
+}
+
+void sb_backend_info(const struct sb_backend *be, struct sb_device_info *out)
+{
+	*out = (struct sb_device_info){ 0 };
+	be->ops->info(be, out);
+}
+
+enum sb_status sb_backend_begin_arm(struct sb_backend *be, const struct sb_levels *levels, struct sb_error *err)
+{
+	if (be->alloc)
+		SB_BUG("an arm is still running");
+	be->levels = *levels;
+	return sb_alloc_open(sb_level_name(levels, SB_PART_ALLOC), be->pages, &be->alloc, err);
+}
+
+int64_t sb_backend_end_arm(struct sb_backend *be)
+{
+	int64_t left = 0;
+
+	if (be->alloc)
+		left = sb_alloc_close(be->alloc);
+	be->alloc = NULL;
+	return left;
+}
+
+enum sb_status sb_backend_begin_pass(struct sb_backend *be, size_t log_capacity, struct sb_error *err)
+{
+	if (log_capacity > be->cap_log) {
+		struct sb_op_record *log = realloc(be->log, log_capacity * sizeof(*log));
+
+		if (!log)
+			return sb_fail(err, SB_E_NOMEM, "no memory for a log of %zu ops", log_capacity);
+		be->log = log;
+		be->cap_log = log_capacity;
+	}
+	be->logging = log_capacity > 0;
+	be->log_overflow = false;
+	be->n_log = 0;
+	be->n_stages = 0;
+	be->n_marks = 0;
+	be->stage = -1;
+	be->submits = 0;
+	be->attention_workspace_bytes = 0;
+	be->attention_bytes = 0;
+	return SB_OK;
+}
+
+/* Marks alternate: every stage begins with one and ends with the next stage's, or with the end of the pass. */
+static void put_mark(struct sb_backend *be, int stage)
+{
+	if (be->n_marks == SB_MARKS_MAX)
+		SB_BUG("more than %d stage changes in a pass", SB_MARKS_MAX);
+	be->mark_stage[be->n_marks] = (uint16_t)stage;
+	be->ops->mark(be, be->n_marks);
+	be->n_marks++;
+}
+
+void sb_backend_stage(struct sb_backend *be, const char *name)
+{
+	int i;
+
+	for (i = 0; i < be->n_stages; i++)
+		if (!strcmp(be->stages[i].name, name))
+			break;
+	if (i == SB_STAGES_MAX)
+		SB_BUG("more than %d stages", SB_STAGES_MAX);
+	if (i == be->n_stages)
+		be->stages[be->n_stages++] = (struct sb_stage_time){ name, 0 };
+	be->stage = i;
+	put_mark(be, i);
+}
+
+enum sb_status sb_backend_end_pass(struct sb_backend *be, struct sb_error *err)
+{
+	if (be->stage >= 0)
+		put_mark(be, be->stage);
+	if (be->ops->sync(be, err))
+		return err->code;
+	for (int i = 0; i + 1 < be->n_marks; i++)
+		be->stages[be->mark_stage[i]].ns += be->ops->mark_ns(be, i + 1) - be->ops->mark_ns(be, i);
+	be->stage = -1;
+	be->logging = false;
+	return SB_OK;
+}
+
+static enum sb_status inject(struct sb_backend *be, struct sb_error *err)
+{
+	switch (be->fault) {
+	case SB_FAULT_CRASH:
+		abort();
+	case SB_FAULT_HANG:
+		for (;;)
+			pause();
+	case SB_FAULT_FAIL:
+		return sb_fail(err, SB_E_DEVICE, "injected device fault at op %lld", (long long)be->submits);
+	case SB_FAULT_NONE:
+		break;
+	}
+	return SB_OK;
+}
+
+enum sb_status sb_submit(struct sb_backend *be, const struct sb_op *op, struct sb_error *err)
+{
+	const struct sb_op_info *info = &sb_op_table[op->id];
+	const char *wrong = info->check(op);
+	enum sb_status status;
+	int64_t start = 0;
+
+	if (wrong)
+		SB_BUG("op %s: %s", info->name, wrong);
+	if (be->fault && ++be->submits == be->fault_at && inject(be, err))
+		return err->code;
+	if (be->logging)
+		start = sb_now_ns();
+	status = be->ops->submit(be, op, err);
+	if (status) {
+		sb_wrap(err, "op %s", info->name);
+	} else if (be->logging && be->n_log < be->cap_log) {
+		be->log[be->n_log++] = (struct sb_op_record){
+			.start_ns = start, .dur_ns = sb_now_ns() - start, .kernel = be->kernel, .op = (uint16_t)op->id,
+			.stage = (uint16_t)(be->stage < 0 ? 0 : be->stage), .bytes = info->work(op).bytes,
+		};
+	} else if (be->logging) {
+		be->log_overflow = true;
+	}
+	return status;
+}
+
+enum sb_status sb_device_alloc(struct sb_backend *be, size_t bytes, void **out, struct sb_error *err)
+{
+	if (!be->alloc)
+		SB_BUG("device memory asked for outside an arm");
+	return sb_alloc_malloc(be->alloc, (int64_t)bytes, 0, out, err);
+}
+
+void sb_device_free(struct sb_backend *be, void *ptr)
+{
+	if (ptr)
+		sb_alloc_free(be->alloc, ptr);
+}

@@ -1,0 +1,215 @@
+/*
+ * backend: the device interface and the op table. The network is written once against this header; `cpu` is the
+ * reference every other backend is checked against. Uses base, factors, memory and the kernels' argument structs.
+ *
+ * Work is submitted op by op, in order, on one stream; an op is coarse (a linear with its whole epilogue). Nobody calls
+ * a backend's functions directly: the sb_backend_*() wrappers check, log, and are the one place to inject a fault.
+ */
+#ifndef SB_BACKEND_H
+#define SB_BACKEND_H
+
+#include "sb_base.h"
+#include "sb_factors.h"
+#include "sb_memory.h"
+
+#include "attention.h"
+#include "conv.h"
+#include "linear.h"
+#include "norm.h"
+#include "pointwise.h"
+#include "resize.h"
+
+/* ---- ops ---------------------------------------------------------------------------------------------------- */
+
+enum sb_op_kind {
+	SB_KIND_GEMM,
+	SB_KIND_CONV,
+	SB_KIND_ATTENTION,
+	SB_KIND_NORM,
+	SB_KIND_ELEMENTWISE,
+	SB_KIND_SAMPLE,
+	SB_KIND_COPY,
+	SB_KIND_COUNT,
+};
+extern const char *const sb_op_kind_names[SB_KIND_COUNT];
+
+/* Host to device, or back. */
+struct sb_transfer_args {
+	void *dst;
+	const void *src;
+	size_t bytes;
+};
+
+/*
+ * The op table: X(ID, member, kind, argument struct). A new op = one row here, one file op_<family>.c with its shape
+ * check, work model and CPU adapter, one kernel family in kernels/.
+ */
+#define SB_OPS(X)                                                                \
+	X(UPLOAD, upload, COPY, struct sb_transfer_args)                         \
+	X(DOWNLOAD, download, COPY, struct sb_transfer_args)                     \
+	X(LINEAR, linear, GEMM, struct sb_linear_args)                           \
+	X(CONV, conv, CONV, struct sb_conv_args)                                 \
+	X(CONV_TRANSPOSE, conv_transpose, CONV, struct sb_conv_transpose_args)   \
+	X(ATTENTION, attention, ATTENTION, struct sb_attention_args)             \
+	X(LAYER_NORM, layer_norm, NORM, struct sb_layer_norm_args)               \
+	X(QK_NORM_ROPE, qk_norm_rope, NORM, struct sb_qk_norm_rope_args)         \
+	X(FRAMES_RESIZE, frames_resize, SAMPLE, struct sb_frames_resize_args)    \
+	X(RESIZE_BILINEAR, resize_bilinear, SAMPLE, struct sb_resize_bilinear_args) \
+	X(CHANNEL_AFFINE, channel_affine, ELEMENTWISE, struct sb_channel_affine_args) \
+	X(TOKENS, tokens, COPY, struct sb_tokens_args)                           \
+	X(COPY2D, copy2d, COPY, struct sb_copy2d_args)                           \
+	X(ADD_POSITION, add_position, ELEMENTWISE, struct sb_add_position_args)  \
+	X(DEPTH_OUT, depth_out, ELEMENTWISE, struct sb_depth_out_args)           \
+	X(POSE_DECODE, pose_decode, ELEMENTWISE, struct sb_pose_decode_args)     \
+	X(UNPROJECT, unproject, ELEMENTWISE, struct sb_unproject_args)
+
+enum sb_op_id {
+#define SB_OP_ENUM(ID, member, kind, args) SB_OP_##ID,
+	SB_OPS(SB_OP_ENUM)
+#undef SB_OP_ENUM
+	SB_OP_COUNT,
+};
+
+struct sb_op {
+	enum sb_op_id id;
+	union {
+#define SB_OP_MEMBER(ID, member, kind, args) args member;
+		SB_OPS(SB_OP_MEMBER)
+#undef SB_OP_MEMBER
+	} u;
+};
+
+/* What an op must do at least: each input read once, each output written once, no recomputation. */
+struct sb_work {
+	double flop;
+	double bytes;
+};
+
+struct sb_op_info {
+	const char *name;
+	enum sb_op_kind kind;
+	/* NULL when the arguments are possible, else what is wrong with them (a bug of the caller's). */
+	const char *(*check)(const struct sb_op *op);
+	struct sb_work (*work)(const struct sb_op *op);
+};
+extern const struct sb_op_info sb_op_table[SB_OP_COUNT];
+
+/* ---- devices ------------------------------------------------------------------------------------------------ */
+
+struct sb_backend;
+
+/* A weight is prepared once for each use, level and backend: laid out and rounded as its op wants it. */
+enum sb_weight_use {
+	SB_WEIGHT_PLAIN,          /* bias, norm, token, table: as stored */
+	SB_WEIGHT_LINEAR,         /* [out, in]; rounded to TF32 when precision.gemm is tf32 and the backend needs it */
+	SB_WEIGHT_CONV,           /* [cout, cin, kh, kw] -> [cout, kh, kw, cin]; rounded by precision.conv */
+	SB_WEIGHT_CONV_TRANSPOSE, /* [cin, cout, k, k] -> [k, k, cout, cin]; rounded by precision.conv */
+};
+
+struct sb_device_info {
+	char name[128];
+	char uuid[64];            /* "" when there is none */
+	const char *kind;         /* "cpu", "cuda" */
+	char software[256];       /* libraries that decide the numbers: BLAS and its configuration, threads */
+	uint32_t emulated_parts;  /* bit 1 << enum sb_part: the part's second level has the numerics but not the speed */
+	int64_t memory_bytes;
+};
+
+/* One comment a member: contract, units, optional or not. */
+struct sb_backend_ops {
+	const char *name; /* the word after --device */
+	/* Open device `ordinal`; memory_limit_bytes 0 = what the device has. On SB_OK the caller owns *out. */
+	enum sb_status (*open)(int ordinal, int64_t memory_limit_bytes, struct sb_backend **out, struct sb_error *err);
+	void (*close)(struct sb_backend *be);
+	void (*info)(const struct sb_backend *be, struct sb_device_info *out);
+	/* Queue `op` and return, before it ends if the device can. In order. */
+	enum sb_status (*submit)(struct sb_backend *be, const struct sb_op *op, struct sb_error *err);
+	/* Wait until everything submitted has ended; reports asynchronous faults. */
+	enum sb_status (*sync)(struct sb_backend *be, struct sb_error *err);
+	/*
+	 * Bytes on the device of a prepared weight of this shape, and its preparation from host memory into device memory
+	 * at `dst`. ndim <= 4.
+	 */
+	size_t (*weight_bytes)(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim);
+	enum sb_status (*weight_prepare)(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim,
+			const float *host, void *dst, struct sb_error *err);
+	/* Optional. A point in time in the stream of work, index 0.. < SB_MARKS_MAX; times are read after sync. */
+	void (*mark)(struct sb_backend *be, int index);
+	int64_t (*mark_ns)(struct sb_backend *be, int index);
+};
+
+/* The written table of devices; NULL-terminated. */
+extern const struct sb_backend_ops *const sb_backends[];
+
+#define SB_MARKS_MAX  512
+#define SB_STAGES_MAX 64
+
+/* One submitted op in a trace: what it was and when it ran (CPU: host clock around the call). */
+struct sb_op_record {
+	int64_t start_ns, dur_ns;
+	const char *kernel; /* what did the work: "sgemm", "attention_efficient", .. (static) */
+	uint16_t op;        /* enum sb_op_id */
+	uint16_t stage;     /* index into sb_backend_stages() */
+	double bytes;
+};
+
+struct sb_stage_time {
+	const char *name; /* static */
+	int64_t ns;
+};
+
+/* A fault to inject, for tests: at the n-th submit counted from now. */
+enum sb_fault_kind { SB_FAULT_NONE, SB_FAULT_CRASH, SB_FAULT_HANG, SB_FAULT_FAIL };
+
+/* Part of every backend: each device's own struct begins with it. */
+struct sb_backend {
+	const struct sb_backend_ops *ops;
+	struct sb_pages *pages;  /* the device's page provider: weights and the arm's allocator stand on it */
+	struct sb_alloc *alloc;  /* the arm's allocator; NULL between trials */
+	struct sb_levels levels; /* the arm's */
+	const char *kernel;      /* set by submit(): name of what ran, for the trace */
+
+	struct sb_stage_time stages[SB_STAGES_MAX];
+	int n_stages, stage, n_marks;
+	uint16_t mark_stage[SB_MARKS_MAX];
+
+	struct sb_op_record *log;
+	size_t n_log, cap_log;
+	bool logging, log_overflow;
+	int64_t submits;
+
+	int64_t attention_workspace_bytes, attention_bytes; /* maxima over the pass */
+	enum sb_fault_kind fault;
+	int64_t fault_at;
+};
+
+/* Errors: SB_E_USAGE for an unknown word, SB_E_ENV when the device is not there. name: "cpu", "auto". */
+enum sb_status sb_backend_open(const char *name, int64_t memory_limit_bytes, struct sb_backend **out,
+		struct sb_error *err);
+void sb_backend_close(struct sb_backend *be);
+void sb_backend_info(const struct sb_backend *be, struct sb_device_info *out);
+
+/* Set the arm: its levels and a fresh allocator of its policy. The old allocator must have been ended. */
+enum sb_status sb_backend_begin_arm(struct sb_backend *be, const struct sb_levels *levels, struct sb_error *err);
+/* Close the arm's allocator: device memory is as before. Returns the number of blocks that were still allocated. */
+int64_t sb_backend_end_arm(struct sb_backend *be);
+
+/* Begin a pass: clears stages, marks, maxima and the log. With `log_capacity` > 0 ops are logged (a trace trial). */
+enum sb_status sb_backend_begin_pass(struct sb_backend *be, size_t log_capacity, struct sb_error *err);
+/* End the running stage, wait, and resolve stage times. */
+enum sb_status sb_backend_end_pass(struct sb_backend *be, struct sb_error *err);
+
+/* Enter a stage (a static string, e.g. "front.dino"), which ends the one before. The same name may come again. */
+void sb_backend_stage(struct sb_backend *be, const char *name);
+
+enum sb_status sb_submit(struct sb_backend *be, const struct sb_op *op, struct sb_error *err);
+
+/* Device memory from the arm's allocator. Errors: SB_E_NOMEM (details by sb_alloc). Release accepts NULL. */
+enum sb_status sb_device_alloc(struct sb_backend *be, size_t bytes, void **out, struct sb_error *err);
+void sb_device_free(struct sb_backend *be, void *ptr);
+
+/* Submit by argument struct: SB_SUBMIT(be, LINEAR, linear, args, err). */
+#define SB_SUBMIT(be, ID, member, args, err) \
+	sb_submit((be), &(const struct sb_op){ .id = SB_OP_##ID, .u.member = (args) }, (err))
+
+#endif
