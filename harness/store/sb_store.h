@@ -2,7 +2,10 @@
  * store: one SQLite file with every run, trial and sample. Written by the experiment, read by the summary and the
  * commands. Uses base and SQLite; nothing here knows a device.
  *
- * A database opened for writing is created when missing and migrated forward; one opened for reading is never changed.
+ * A database opened for writing is created when missing and migrated forward; one opened for reading is never changed,
+ * and no file appears beside it. What a writing call acknowledged survives the death of the process at any moment; a
+ * power cut may take the last trials, never the database (synchronous=NORMAL: no fsync between two measurements).
+ * Several processes may write to one database at once; a store itself belongs to one thread.
  * Strings passed in are copied; strings handed out live until the structure they came in is released.
  */
 #ifndef SB_STORE_H
@@ -15,10 +18,12 @@ struct sb_store;
 enum sb_store_mode { SB_STORE_READ, SB_STORE_WRITE };
 
 /*
+ * An existing empty file is a new database for WRITE.
  * Errors: SB_E_DATA naming the path: no such file (READ), a directory, not a database, of another program, of a newer
- * version, read-only place, disk full.
+ * version, read-only place, disk full, locked for more than 10 s. SB_E_USAGE: an empty path.
  */
 enum sb_status sb_store_open(const char *path, enum sb_store_mode mode, struct sb_store **out, struct sb_error *err);
+/* The last writer to close leaves one plain file, readable from a read-only medium. NULL is allowed. */
 void sb_store_close(struct sb_store *st);
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */
@@ -31,7 +36,7 @@ struct sb_fact {
 };
 
 struct sb_run_row {
-	const char *id;      /* 32 hex digits, globally unique */
+	const char *id;      /* 32 lower-case hex digits, globally unique: sb_random_id() */
 	int64_t created_ns;  /* wall clock */
 	const char *command; /* the command line as typed, escaped */
 	const char *note;    /* or NULL */
@@ -60,22 +65,31 @@ struct sb_worker_row {
 };
 
 struct sb_sample {
-	const char *metric; /* "wall_ns", "stage.front.dino_ns", "op.gemm_ns", "memory.reserved_peak_bytes", .. */
-	struct sb_value value;
+	const char *metric; /* "wall_ns", "stage.front.dino_ns", "op.gemm_ns", "memory.reserved_peak_bytes", .. once a trial */
+	struct sb_value value; /* NAN is stored as absent, "not a number" */
 };
 
-/* One distinct (stage, op, kernel name) of a trace trial. */
+/* One distinct (stage, op, kernel name) of a trace trial. Writing: stage, op or kind may be NULL; they read as "". */
 struct sb_rollup {
 	const char *stage, *op, *kind, *name;
 	int64_t count, dur_ns, bytes;
+};
+
+/* A launch shape. Stored once however many rows share it. */
+struct sb_launch {
+	int32_t grid[3], block[3];
+	int64_t shared_bytes; /* static + dynamic */
+	int32_t registers;    /* of a thread */
 };
 
 /* One traced activity, in launch order. Names are indices into the name table given with the trial. */
 struct sb_trace_row {
 	int64_t start_ns; /* since the trial's start */
 	int64_t dur_ns;
-	int32_t name, stage, op; /* indices into names[] */
+	int32_t name, stage, op; /* indices into names[]; stage and op negative: none */
 	int32_t stream;
+	int32_t launch;      /* 1 + index into launches[]; 0: no kernel launch, or its shape is unknown */
+	int64_t correlation; /* joins API calls and activities; 0: none */
 };
 
 struct sb_trial_row {
@@ -94,23 +108,38 @@ struct sb_trial_row {
 	size_t n_trace;
 	const char *const *names;
 	size_t n_names;
-	bool trace_complete;
+	const struct sb_launch *launches;
+	size_t n_launches;
+	bool trace_complete; /* nothing dropped, unmatched or without time: roll-up = rows, sb_store_check() proves it */
 };
 
-/* Begin a run: row, facts, case and arms in one transaction. arms: names and levels text (factors' format). */
+/*
+ * Begin a run: row, facts, case and arms in one transaction. arms: names and levels text (factors' format).
+ * Errors: SB_E_USAGE: an id that is not 32 hex digits, levels that are not "part=level,..". SB_E_DATA: the id is there
+ * already; the disk is full; locked. The same two hold for every writing call.
+ */
 enum sb_status sb_store_begin_run(struct sb_store *st, const struct sb_run_row *run, const struct sb_case_row *c,
 		const char *const *arm_names, const char *const *arm_levels, int n_arms, int64_t *run_key,
 		struct sb_error *err);
 enum sb_status sb_store_add_worker(struct sb_store *st, int64_t run_key, const struct sb_worker_row *w,
 		int64_t *worker_key, struct sb_error *err);
+/* ending: "exit", "killed by signal 9", .. for the reader; the time is taken now. */
 enum sb_status sb_store_end_worker(struct sb_store *st, int64_t worker_key, const char *ending, struct sb_error *err);
 /* A trial with all its samples and trace rows, in one transaction: it is there whole or not at all. */
 enum sb_status sb_store_add_trial(struct sb_store *st, int64_t run_key, const struct sb_trial_row *t,
 		struct sb_error *err);
-/* One fact more, known only later (the worker's hello, the reason of stopping, the evidence of a switch). */
+/*
+ * One fact more, known only later (the worker's hello, the reason of stopping, the evidence of a switch). A key given
+ * again takes the place of the earlier one.
+ */
 enum sb_status sb_store_add_fact(struct sb_store *st, int64_t run_key, const struct sb_fact *f, struct sb_error *err);
 /* status: "complete", "interrupted", "failed". A run never ended stays "running". */
 enum sb_status sb_store_end_run(struct sb_store *st, int64_t run_key, const char *status, struct sb_error *err);
+/*
+ * Make a run that is not complete "running" again, for --resume. Whether its first process still lives is not known here.
+ * Errors: SB_E_USAGE: the run is complete.
+ */
+enum sb_status sb_store_resume_run(struct sb_store *st, int64_t run_key, struct sb_error *err);
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
 
@@ -128,26 +157,38 @@ struct sb_run_fact {
 	char *key, *value, *absent;
 };
 
+struct sb_run_worker {
+	int64_t key;
+	char *exe, *build_id, *purpose, *device_name;
+	char *device_uuid; /* or NULL */
+	char *ending;      /* or NULL: it has not ended, or nobody lived to say so */
+	int64_t pid, started_ns, ended_ns; /* 0: not ended */
+};
+
 struct sb_run {
 	char *id, *status, *command, *note, *plan;
 	int64_t created_ns, ended_ns; /* 0: not ended */
 	uint64_t seed;
+	/* note, clip_digest and weights_digest may be NULL */
 	char *workload, *preset, *params, *clip_digest, *weights_kind, *weights_digest;
 	struct sb_run_arm *arms;
 	int n_arms;
-	struct sb_run_fact *facts;
+	struct sb_run_fact *facts; /* by key */
 	size_t n_facts;
+	struct sb_run_worker *workers; /* in the order they were started */
+	size_t n_workers;
 };
 enum sb_status sb_store_read_run(struct sb_store *st, int64_t run_key, struct sb_run *out, struct sb_error *err);
 const char *sb_run_fact(const struct sb_run *run, const char *key); /* NULL when absent */
 void sb_run_release(struct sb_run *run);
 
 struct sb_trial {
-	int64_t key;
+	int64_t key, worker; /* worker: a key in sb_run.workers */
+	int64_t started_ns;
 	int arm, block, position;
 	bool trace, trace_complete;
-	const char *outcome;
-	char *message; /* or NULL */
+	const char *outcome; /* static string */
+	char *message;       /* or NULL */
 };
 struct sb_trials {
 	struct sb_trial *v;
@@ -159,7 +200,7 @@ void sb_trials_release(struct sb_trials *t);
 
 /*
  * Every sample of a run as one dense table: value[trial * n_metrics + metric], with NAN and `absent` where there is
- * none. trial is the index into sb_store_read_trials()'s result. One pass over the samples, no query for each metric:
+ * none ("not recorded" where the trial has no such sample). trial is the index into sb_store_read_trials()'s result. One pass over the samples, no query for each metric:
  * 5 arms x 200 blocks x 50 metrics must read in a few tens of milliseconds.
  */
 struct sb_samples {
@@ -187,9 +228,24 @@ enum sb_status sb_store_read_rollup(struct sb_store *st, int64_t trial_key, stru
 		struct sb_error *err);
 void sb_rollups_release(struct sb_rollups *r);
 
+/* The rows of a trace trial in launch order. names[] is the whole database's, so it may hold more than the rows use. */
+struct sb_trace_rows {
+	struct sb_trace_row *v;
+	size_t n;
+	char **names;
+	size_t n_names;
+	struct sb_launch *launches;
+	size_t n_launches;
+};
+enum sb_status sb_store_read_trace(struct sb_store *st, int64_t trial_key, struct sb_trace_rows *out,
+		struct sb_error *err);
+void sb_trace_rows_release(struct sb_trace_rows *t);
+
 /* One line for each run, newest first. */
 struct sb_run_line {
-	char *id, *status, *preset, *device, *note;
+	char *id, *status, *preset;
+	char *device; /* of the first worker, or NULL */
+	char *note;   /* or NULL */
 	int64_t created_ns;
 	int n_arms, n_trials;
 };
