@@ -1,0 +1,444 @@
+#include "memory_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_REQUEST      (INT64_C(1) << 60)
+#define MIN_MAX_SPLIT    (20 * SB_MIB)
+#define SPLIT_REMAINDER  SB_MIB        /* classic large pool: a remainder must be larger than this */
+#define UNSPLIT_SLACK    (20 * SB_MIB) /* tolerated when a block that is never split is used again */
+#define FIRST_LIVE_SLOTS 1024          /* a power of two */
+
+/* ---- open and close --------------------------------------------------------------------------------------------- */
+
+void sb_alloc_options_init(struct sb_alloc_options *o)
+{
+	memset(o, 0, sizeof(*o));
+	o->max_split_size = SB_ALLOC_UNLIMITED;
+}
+
+static enum sb_status check_options(const struct sb_alloc_options *o, struct sb_error *err)
+{
+	if (o->max_split_size < MIN_MAX_SPLIT)
+		return sb_fail(
+		        err, SB_E_USAGE, "max_split_size of %lld bytes is below 20 MiB", (long long)o->max_split_size);
+	if (o->limit_bytes < 0)
+		return sb_fail(err, SB_E_USAGE, "a limit of %lld bytes", (long long)o->limit_bytes);
+	for (int i = 0; i < SB_ALLOC_N_DIVISION; i++) {
+		int d = o->roundup_power2_divisions[i];
+
+		if (d & (d - 1))
+			return sb_fail(err, SB_E_USAGE, "roundup_power2_divisions of %d is not a power of two", d);
+	}
+	if (o->garbage_collection_threshold < 0 || o->garbage_collection_threshold > 0)
+		return sb_fail(err, SB_E_USAGE, "garbage_collection_threshold is not supported");
+	return SB_OK;
+}
+
+static const struct policy *find_policy(const char *name, struct sb_error *err)
+{
+	struct sb_buf known = { 0 };
+
+	for (size_t i = 0; i < sb_n_policies; i++)
+		if (strcmp(sb_policies[i].name, name) == 0)
+			return &sb_policies[i];
+	for (size_t i = 0; i < sb_n_policies; i++)
+		sb_buf_addf(&known, "%s%s", i ? ", " : "", sb_policies[i].name);
+	sb_fail(err, SB_E_USAGE, "no allocator policy '%s': one of %s", name, sb_buf_str(&known));
+	sb_buf_release(&known);
+	return NULL;
+}
+
+static enum sb_status live_resize(struct sb_alloc *a, size_t n_slots, struct sb_error *err);
+
+enum sb_status sb_alloc_open_with(const char *policy, const struct sb_alloc_options *opt, struct sb_pages *pages,
+        struct sb_alloc **out, struct sb_error *err)
+{
+	const struct policy *found = find_policy(policy, err);
+	struct sb_alloc_options defaults;
+	struct sb_alloc *a;
+	enum sb_status status;
+
+	if (!found)
+		return SB_E_USAGE;
+	sb_alloc_options_init(&defaults);
+	opt = opt ? opt : &defaults;
+	status = check_options(opt, err);
+	if (status)
+		return status;
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return sb_fail(err, SB_E_NOMEM, "out of host memory for an allocator");
+	a->policy = found;
+	a->pages = pages;
+	a->opt = *opt;
+	for (int i = 0; i < SB_ALLOC_N_DIVISION; i++)
+		a->rounds_by_power2 |= opt->roundup_power2_divisions[i] > 1;
+	a->driver_at_open = pages->counts;
+	status = live_resize(a, FIRST_LIVE_SLOTS, err);
+	if (!status)
+		status = sb_block_reserve(a, SB_HEADERS_PER_REQUEST, err);
+	if (status) {
+		sb_alloc_close(a);
+		return status;
+	}
+	*out = a;
+	return SB_OK;
+}
+
+enum sb_status sb_alloc_open(const char *policy, struct sb_pages *pages, struct sb_alloc **out, struct sb_error *err)
+{
+	return sb_alloc_open_with(policy, NULL, pages, out, err);
+}
+
+int64_t sb_alloc_close(struct sb_alloc *a)
+{
+	int64_t n_live;
+
+	if (!a)
+		return 0;
+	n_live = (int64_t)a->n_live;
+	for (struct segment *seg = a->segments, *next; seg; seg = next) {
+		next = seg->next;
+		if (seg->range)
+			sb_pages_unreserve(seg->range, NULL);
+		else
+			sb_pages_segment_free(a->pages, seg->base, seg->size, NULL);
+		free(seg);
+	}
+	for (struct slab *s = a->slabs, *next; s; s = next) {
+		next = s->next;
+		free(s);
+	}
+	for (int i = 0; i < a->n_streams; i++)
+		free(a->streams[i]);
+	free(a->streams);
+	free(a->live);
+	free(a);
+	return n_live;
+}
+
+const char *sb_alloc_policy(const struct sb_alloc *a)
+{
+	return a->policy->name;
+}
+
+/* ---- live pointers ---------------------------------------------------------------------------------------------- */
+
+/* Fibonacci hashing of the 512-byte cell: the high bits of the product are the well-mixed ones. */
+static size_t live_home(const struct sb_alloc *a, uintptr_t addr)
+{
+	return (size_t)((addr / SB_ALLOC_ALIGN * UINT64_C(0x9e3779b97f4a7c15)) >> a->live_shift);
+}
+
+static void live_add(struct sb_alloc *a, struct block *b)
+{
+	size_t i = live_home(a, b->addr);
+
+	while (a->live[i].addr)
+		i = (i + 1) & a->live_mask;
+	a->live[i] = (struct live_slot){ b->addr, b };
+	a->n_live++;
+}
+
+/* The block at addr, no longer live; NULL when there is none. */
+static struct block *live_take(struct sb_alloc *a, uintptr_t addr)
+{
+	size_t i = live_home(a, addr), hole;
+	struct block *b;
+
+	while (a->live[i].addr != addr) {
+		if (!a->live[i].addr)
+			return NULL;
+		i = (i + 1) & a->live_mask;
+	}
+	b = a->live[i].block;
+	/* Move back whatever was pushed past the hole, so that no search ends early. */
+	for (hole = i, i = (i + 1) & a->live_mask; a->live[i].addr; i = (i + 1) & a->live_mask) {
+		size_t home = live_home(a, a->live[i].addr);
+
+		if (((i - home) & a->live_mask) < ((i - hole) & a->live_mask))
+			continue;
+		a->live[hole] = a->live[i];
+		hole = i;
+	}
+	a->live[hole].addr = 0;
+	a->n_live--;
+	return b;
+}
+
+static enum sb_status live_resize(struct sb_alloc *a, size_t n_slots, struct sb_error *err)
+{
+	struct live_slot *old = a->live, *slots = calloc(n_slots, sizeof(*slots));
+	size_t n_old = old ? a->live_mask + 1 : 0;
+
+	if (!slots)
+		return sb_fail(err, SB_E_NOMEM, "out of host memory for %zu live blocks", n_slots / 2);
+	a->live = slots;
+	a->live_mask = n_slots - 1;
+	a->live_shift = 64;
+	for (size_t n = n_slots; n > 1; n /= 2)
+		a->live_shift--;
+	a->n_live = 0;
+	a->host_allocs++;
+	for (size_t i = 0; i < n_old; i++)
+		if (old[i].addr)
+			live_add(a, old[i].block);
+	free(old);
+	return SB_OK;
+}
+
+/* ---- malloc ----------------------------------------------------------------------------------------------------- */
+
+/* Rounding by power-of-two divisions: 0 when it does not apply. */
+static int64_t round_by_power2(const struct sb_alloc *a, int64_t bytes)
+{
+	int power = 0, interval;
+	int64_t d;
+
+	while (bytes >> power > 1)
+		power++;
+	interval = power < 20 ? 0 : power - 20;
+	interval = interval < SB_ALLOC_N_DIVISION ? interval : SB_ALLOC_N_DIVISION - 1;
+	d = a->opt.roundup_power2_divisions[interval];
+	if (d <= 1 || bytes <= SB_ALLOC_ALIGN * d)
+		return 0;
+	return sb_round_up(bytes, (INT64_C(1) << power) / d);
+}
+
+static int64_t rounded(const struct sb_alloc *a, int64_t bytes)
+{
+	int64_t size = a->rounds_by_power2 ? round_by_power2(a, bytes) : 0;
+
+	return size ? size : sb_round_up(bytes, SB_ALLOC_ALIGN);
+}
+
+static void pool_init(struct pool *p, uint64_t stream, enum sb_alloc_pool kind)
+{
+	p->stream = stream;
+	p->kind = kind;
+}
+
+static enum sb_status add_stream(struct sb_alloc *a, uint64_t id, struct stream **out, struct sb_error *err)
+{
+	struct stream **grown, *s = calloc(1, sizeof(*s));
+	int at = a->n_streams;
+
+	grown = s ? realloc(a->streams, ((size_t)a->n_streams + 1) * sizeof(*grown)) : NULL;
+	if (!grown) {
+		free(s);
+		return sb_fail(err, SB_E_NOMEM, "out of host memory for another stream");
+	}
+	a->streams = grown;
+	for (; at > 0 && grown[at - 1]->id > id; at--)
+		grown[at] = grown[at - 1];
+	grown[at] = s;
+	a->n_streams++;
+	a->host_allocs++;
+	s->id = id;
+	pool_init(&s->large, id, SB_ALLOC_LARGE);
+	pool_init(&s->small, id, SB_ALLOC_SMALL);
+	*out = s;
+	return SB_OK;
+}
+
+/* Everything a request may need from the host, so that nothing after this fails half-way for want of it. */
+static enum sb_status prepare(struct sb_alloc *a, uint64_t stream, struct sb_error *err)
+{
+	enum sb_status status = SB_OK;
+
+	if (!a->last_stream || a->last_stream->id != stream) {
+		struct stream *s = NULL;
+
+		for (int i = 0; i < a->n_streams && !s; i++)
+			if (a->streams[i]->id == stream)
+				s = a->streams[i];
+		if (!s)
+			status = add_stream(a, stream, &s, err);
+		if (status)
+			return status;
+		a->last_stream = s;
+	}
+	if (a->n_headers < SB_HEADERS_PER_REQUEST)
+		status = sb_block_reserve(a, SB_HEADERS_PER_REQUEST, err);
+	if (!status && (a->n_live + 1) * 2 > a->live_mask + 1)
+		status = live_resize(a, (a->live_mask + 1) * 2, err);
+	return status;
+}
+
+/* What a cached block can become: itself and the unmapped addresses right behind it. */
+static int64_t growable_size(const struct block *b)
+{
+	return b->size + (b->next && b->next->state == BLOCK_UNMAPPED ? b->next->size : 0);
+}
+
+/*
+ * The smallest sufficient block, lowest address on ties. With expandable segments the tail of a segment counts with
+ * the addresses behind it, so that it is kept whole as long as a block that cannot grow will do.
+ */
+static struct block *find_cached(const struct sb_alloc *a, const struct pool *pool, int64_t size)
+{
+	struct sb_tree_node *n = sb_tree_lower_bound(&pool->free, (uint64_t)size, 0), *next;
+	int64_t max = a->opt.max_split_size;
+	const struct block *b;
+
+	if (!n)
+		return NULL;
+	if (a->policy->expandable)
+		while ((next = sb_tree_next(n)) &&
+		        growable_size((struct block *)next) < growable_size((struct block *)n))
+			n = next;
+	b = (struct block *)n;
+	if (size < max ? b->size >= max : b->size >= size + UNSPLIT_SLACK)
+		return NULL; /* oversize blocks are kept whole and not wasted on much smaller requests */
+	return (struct block *)n;
+}
+
+static bool should_split(const struct sb_alloc *a, const struct block *b, int64_t size)
+{
+	int64_t rest = b->size - size;
+
+	if (b->pool->kind == SB_ALLOC_SMALL || a->policy->expandable)
+		return rest >= SB_ALLOC_ALIGN;
+	return size < a->opt.max_split_size && rest > SPLIT_REMAINDER;
+}
+
+static void note_peak_reserved(struct sb_alloc *a)
+{
+	int64_t reserved = a->stat[SB_ALLOC_RESERVED_BYTES][SB_ALLOC_ALL].peak;
+
+	if (reserved <= a->peak_reserved_seen)
+		return;
+	a->peak_reserved_seen = reserved;
+	a->active_at_peak_reserved = a->stat[SB_ALLOC_ACTIVE_BYTES][SB_ALLOC_ALL].current;
+}
+
+static enum sb_status out_of_memory(struct sb_alloc *a, int64_t bytes, const char *why, struct sb_error *err)
+{
+	struct sb_oom *o = &a->oom;
+	int64_t total = 0;
+
+	a->num_ooms++;
+	o->asked = bytes;
+	o->allocated = a->stat[SB_ALLOC_ALLOCATED_BYTES][SB_ALLOC_ALL].current;
+	o->reserved = a->stat[SB_ALLOC_RESERVED_BYTES][SB_ALLOC_ALL].current;
+	o->device_free = -1;
+	if (sb_pages_info(a->pages, &o->device_free, &total, NULL))
+		o->device_free = -1;
+	return sb_fail(err, SB_E_NOMEM,
+	        "out of device memory: asked for %.1f MiB with %.1f MiB in use, %.1f MiB held and %.1f MiB free: %s",
+	        (double)bytes / SB_MIB, (double)o->allocated / SB_MIB, (double)o->reserved / SB_MIB,
+	        (double)o->device_free / SB_MIB, why);
+}
+
+/* No cached block fits: ask the device, then make room and ask again. */
+static enum sb_status grow(
+        struct sb_alloc *a, struct pool *pool, int64_t bytes, int64_t size, struct block **out, struct sb_error *err)
+{
+	struct sb_error why = { 0 };
+	enum sb_status status = a->policy->grow(a, pool, size, out, &why);
+
+	if (status == SB_E_NOMEM && a->opt.max_split_size != SB_ALLOC_UNLIMITED) {
+		bool enough = false;
+		enum sb_status released = sb_release_oversize(a, pool, size, &enough, &why);
+
+		if (released)
+			status = released;
+		else if (enough)
+			status = a->policy->grow(a, pool, size, out, &why);
+	}
+	if (status == SB_E_NOMEM) {
+		status = sb_release_cached(a, &why);
+		if (!status) {
+			a->num_alloc_retries++;
+			status = a->policy->grow(a, pool, size, out, &why);
+		}
+	}
+	note_peak_reserved(a);
+	if (status == SB_E_NOMEM)
+		return out_of_memory(a, bytes, why.msg, err);
+	return status ? sb_fail(err, status, "%s", why.msg) : SB_OK;
+}
+
+static void hand_out(struct sb_alloc *a, struct block *b, int64_t bytes)
+{
+	enum sb_alloc_pool kind = b->pool->kind;
+	int64_t allocated;
+
+	b->requested = bytes;
+	live_add(a, b);
+	sb_stat_add(a, SB_ALLOC_REQUESTED_BYTES, kind, bytes);
+	sb_stat_add(a, SB_ALLOC_ALLOCATED_BYTES, kind, b->size);
+	sb_stat_add(a, SB_ALLOC_ACTIVE_BYTES, kind, b->size);
+	sb_stat_add(a, SB_ALLOC_ALLOCATIONS, kind, 1);
+	sb_stat_add(a, SB_ALLOC_ACTIVE_BLOCKS, kind, 1);
+	allocated = a->stat[SB_ALLOC_ALLOCATED_BYTES][SB_ALLOC_ALL].current;
+	if (allocated > a->mark_peak)
+		a->mark_peak = allocated;
+}
+
+enum sb_status sb_alloc_malloc(struct sb_alloc *a, int64_t bytes, uint64_t stream, void **ptr, struct sb_error *err)
+{
+	enum sb_status status;
+	struct block *b;
+	struct pool *pool;
+	int64_t size;
+	bool grew = false;
+
+	if (bytes < 0)
+		SB_BUG("request of %lld bytes", (long long)bytes);
+	if (bytes == 0) {
+		*ptr = NULL;
+		return SB_OK;
+	}
+	if (bytes > MAX_REQUEST)
+		return out_of_memory(a, bytes, "no device has that much", err);
+	status = prepare(a, stream, err);
+	if (status)
+		return status;
+	size = rounded(a, bytes);
+	pool = size <= SB_ALLOC_SMALL_MAX ? &a->last_stream->small : &a->last_stream->large;
+	b = find_cached(a, pool, size);
+	if (!b) {
+		status = grow(a, pool, bytes, size, &b, err);
+		if (status)
+			return status;
+		grew = true;
+	}
+	if (should_split(a, b, size))
+		b = sb_block_cut_front(a, b, size);
+	else
+		sb_block_take(a, b);
+	hand_out(a, b, bytes);
+	if (grew)
+		note_peak_reserved(a);
+	*ptr = (void *)b->addr;
+	return SB_OK;
+}
+
+/* ---- free ------------------------------------------------------------------------------------------------------- */
+
+void sb_alloc_free(struct sb_alloc *a, void *ptr)
+{
+	enum sb_alloc_pool kind;
+	struct block *b;
+
+	if (!ptr)
+		return;
+	b = live_take(a, (uintptr_t)ptr);
+	if (!b)
+		SB_BUG("free of %p, which is not allocated", ptr);
+	kind = b->pool->kind;
+	sb_stat_sub(a, SB_ALLOC_REQUESTED_BYTES, kind, b->requested);
+	sb_stat_sub(a, SB_ALLOC_ALLOCATED_BYTES, kind, b->size);
+	sb_stat_sub(a, SB_ALLOC_ACTIVE_BYTES, kind, b->size);
+	sb_stat_sub(a, SB_ALLOC_ALLOCATIONS, kind, 1);
+	sb_stat_sub(a, SB_ALLOC_ACTIVE_BLOCKS, kind, 1);
+	b->requested = 0;
+	sb_block_settle(a, b, BLOCK_FREE);
+}
+
+enum sb_status sb_alloc_empty_cache(struct sb_alloc *a, struct sb_error *err)
+{
+	return sb_release_cached(a, err);
+}

@@ -1,0 +1,180 @@
+#include "memory_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* 64 KiB less what malloc keeps of it. */
+#define BLOCKS_PER_SLAB ((65536 - 64) / sizeof(struct block))
+
+enum sb_status sb_block_reserve(struct sb_alloc *a, int n, struct sb_error *err)
+{
+	while (a->n_headers < n) {
+		struct slab *s = malloc(sizeof(*s) + BLOCKS_PER_SLAB * sizeof(struct block));
+
+		if (!s)
+			return sb_fail(err, SB_E_NOMEM, "out of host memory for the allocator's blocks");
+		s->next = a->slabs;
+		a->slabs = s;
+		a->host_allocs++;
+		for (size_t i = BLOCKS_PER_SLAB; i-- > 0;)
+			sb_block_drop(a, &s->blocks[i]);
+	}
+	return SB_OK;
+}
+
+struct block *sb_block_new(struct sb_alloc *a, struct segment *seg, uintptr_t addr, int64_t size)
+{
+	struct block *b = a->headers;
+
+	if (!b)
+		SB_BUG("no block header was reserved");
+	a->headers = b->chain;
+	a->n_headers--;
+	b->addr = addr;
+	b->size = size;
+	b->prev = b->next = b->chain = NULL;
+	b->pool = seg->pool;
+	b->seg = seg;
+	b->requested = 0;
+	b->state = BLOCK_LIVE; /* in no set */
+	return b;
+}
+
+void sb_block_drop(struct sb_alloc *a, struct block *b)
+{
+	b->chain = a->headers;
+	a->headers = b;
+	a->n_headers++;
+}
+
+static struct sb_tree *set_of(struct block *b)
+{
+	return b->state == BLOCK_FREE ? &b->pool->free : &b->pool->unmapped;
+}
+
+static uint64_t key_hi(const struct block *b)
+{
+	return b->state == BLOCK_FREE ? (uint64_t)b->size : 0;
+}
+
+static bool is_inactive_split(const struct block *b)
+{
+	return b->state == BLOCK_FREE && !b->seg->range && (b->prev || b->next);
+}
+
+static void count_inactive(struct sb_alloc *a, const struct block *b)
+{
+	if (!is_inactive_split(b))
+		return;
+	sb_stat_add(a, SB_ALLOC_INACTIVE_SPLIT_BYTES, b->pool->kind, b->size);
+	sb_stat_add(a, SB_ALLOC_INACTIVE_SPLITS, b->pool->kind, 1);
+}
+
+static void discount_inactive(struct sb_alloc *a, const struct block *b)
+{
+	if (!is_inactive_split(b))
+		return;
+	sb_stat_sub(a, SB_ALLOC_INACTIVE_SPLIT_BYTES, b->pool->kind, b->size);
+	sb_stat_sub(a, SB_ALLOC_INACTIVE_SPLITS, b->pool->kind, 1);
+}
+
+struct block *sb_block_cut_front(struct sb_alloc *a, struct block *b, int64_t size)
+{
+	struct block *front = sb_block_new(a, b->seg, b->addr, size);
+
+	discount_inactive(a, b);
+	front->prev = b->prev;
+	front->next = b;
+	if (b->prev)
+		b->prev->next = front;
+	else
+		b->seg->first = front;
+	b->prev = front;
+	b->addr += (uintptr_t)size;
+	b->size -= size;
+	sb_tree_rekey(set_of(b), &b->node, key_hi(b), b->addr);
+	count_inactive(a, b);
+	return front;
+}
+
+void sb_block_take(struct sb_alloc *a, struct block *b)
+{
+	discount_inactive(a, b);
+	sb_tree_erase(set_of(b), &b->node);
+	b->state = BLOCK_LIVE;
+}
+
+/* Take b, in no set, out of the chain of neighbours: its place now belongs to one of them. */
+static void unlink_block(struct sb_alloc *a, struct block *b)
+{
+	if (b->prev)
+		b->prev->next = b->next;
+	else
+		b->seg->first = b->next;
+	if (b->next)
+		b->next->prev = b->prev;
+	sb_block_drop(a, b);
+}
+
+struct block *sb_block_settle(struct sb_alloc *a, struct block *b, enum block_state state)
+{
+	struct block *prev = b->prev && b->prev->state == state ? b->prev : NULL;
+	struct block *next = b->next && b->next->state == state ? b->next : NULL;
+	struct block *home = prev ? prev : next;
+
+	if (prev && next) {
+		sb_block_take(a, next);
+		b->size += next->size;
+		unlink_block(a, next);
+	}
+	if (!home) {
+		b->state = state;
+		b->node.hi = key_hi(b);
+		b->node.lo = b->addr;
+		sb_tree_insert(set_of(b), &b->node);
+		count_inactive(a, b);
+		return b;
+	}
+	/* The neighbour takes b in and mostly keeps its place in its set. */
+	discount_inactive(a, home);
+	home->size += b->size;
+	if (home == next)
+		home->addr = b->addr;
+	unlink_block(a, b);
+	sb_tree_rekey(set_of(home), &home->node, key_hi(home), home->addr);
+	count_inactive(a, home);
+	return home;
+}
+
+enum sb_status sb_segment_add(struct sb_alloc *a, struct pool *pool, uintptr_t base, int64_t size,
+        struct sb_pages_range *range, struct sb_error *err)
+{
+	struct segment *seg = calloc(1, sizeof(*seg));
+
+	if (!seg)
+		return sb_fail(err, SB_E_NOMEM, "out of host memory for the allocator's segments");
+	seg->base = base;
+	seg->size = size;
+	seg->pool = pool;
+	seg->range = range;
+	seg->next = a->segments;
+	if (seg->next)
+		seg->next->prev = seg;
+	a->segments = seg;
+	seg->first = sb_block_new(a, seg, base, size);
+	return SB_OK;
+}
+
+void sb_segment_drop(struct sb_alloc *a, struct segment *seg)
+{
+	if (seg->first->size != seg->size)
+		SB_BUG("a segment still in pieces is dropped");
+	sb_block_drop(a, seg->first);
+	if (seg->prev)
+		seg->prev->next = seg->next;
+	else
+		a->segments = seg->next;
+	if (seg->next)
+		seg->next->prev = seg->prev;
+	free(seg);
+}

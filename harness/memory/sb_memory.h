@@ -1,0 +1,282 @@
+/*
+ * memory: the device allocators a trial runs on (`alloc=default|expandable`) over a page provider. What PyTorch's
+ * caching allocator does for a request sequence is done here: rounding, pools, segments, best fit, splitting, merging,
+ * the order of retries and the statistics. Uses base.
+ *
+ * Three layers:  sb_alloc_*   the policies, blocks and statistics; knows no device
+ *                sb_pages_*   the driver calls, counted, timed, limited and made to fail for tests
+ *                struct sb_pages_ops   a provider: host memory, counting only, or (in the CUDA backend) the driver
+ *
+ * Single-threaded by contract: an allocator and its provider belong to one thread at a time, without locks.
+ * All sizes are bytes, all times nanoseconds.
+ */
+#ifndef SB_MEMORY_H
+#define SB_MEMORY_H
+
+#include "sb_base.h"
+
+/* ---- pages: where memory comes from --------------------------------------------------------------------------- */
+
+/* The kinds of driver call, in the words of the CUDA driver; each is counted and timed on its own. */
+enum sb_pages_call {
+	SB_PAGES_SEGMENT_ALLOC, /* cudaMalloc */
+	SB_PAGES_SEGMENT_FREE,  /* cudaFree */
+	SB_PAGES_RESERVE,       /* cuMemAddressReserve */
+	SB_PAGES_UNRESERVE,     /* cuMemAddressFree */
+	SB_PAGES_CREATE,        /* cuMemCreate, one a handle */
+	SB_PAGES_MAP,           /* cuMemMap, one a handle */
+	SB_PAGES_SET_ACCESS,    /* cuMemSetAccess, one a growth */
+	SB_PAGES_UNMAP,         /* cuMemUnmap, one a handle */
+	SB_PAGES_RELEASE,       /* cuMemRelease, one a handle */
+	SB_PAGES_SYNC,          /* cudaStreamSynchronize before pages are taken away */
+	SB_PAGES_CALL_COUNT,
+};
+extern const char *const sb_pages_call_names[SB_PAGES_CALL_COUNT]; /* "segment_alloc", .. */
+
+struct sb_pages;
+
+/*
+ * A provider. Nobody but the functions below calls a member: they count, time, limit and inject.
+ * Every member returns SB_OK, SB_E_NOMEM (this much is not there: the allocator releases its cache and asks again) or
+ * SB_E_DEVICE (the device failed: passed up). Calls that give back have given back even when they report an error,
+ * because what they report belongs to earlier, asynchronous work.
+ */
+struct sb_pages_ops {
+	const char *name;
+	/* Ends the provider; nothing is held from it any more. */
+	void (*close)(struct sb_pages *p);
+	/* `bytes` of usable memory, 512-byte aligned at least. */
+	enum sb_status (*segment_alloc)(struct sb_pages *p, int64_t bytes, uintptr_t *addr, struct sb_error *err);
+	enum sb_status (*segment_free)(struct sb_pages *p, uintptr_t addr, int64_t bytes, struct sb_error *err);
+	/* Addresses only, aligned to the granularity; touching them faults until pages are mapped. */
+	enum sb_status (*reserve)(struct sb_pages *p, int64_t bytes, uintptr_t *addr, struct sb_error *err);
+	enum sb_status (*unreserve)(struct sb_pages *p, uintptr_t addr, int64_t bytes, struct sb_error *err);
+	/* Physical memory of `bytes`, a multiple of the granularity, without address. */
+	enum sb_status (*create)(struct sb_pages *p, int64_t bytes, uint64_t *handle, struct sb_error *err);
+	enum sb_status (*release)(struct sb_pages *p, uint64_t handle, int64_t bytes, struct sb_error *err);
+	/* Put the handle at addr; unusable until set_access() covered it. */
+	enum sb_status (*map)(struct sb_pages *p, uintptr_t addr, int64_t bytes, uint64_t handle, struct sb_error *err);
+	enum sb_status (*unmap)(struct sb_pages *p, uintptr_t addr, int64_t bytes, struct sb_error *err);
+	/* Make [addr, addr + bytes), several handles, readable and writable. */
+	enum sb_status (*set_access)(struct sb_pages *p, uintptr_t addr, int64_t bytes, struct sb_error *err);
+	/* Optional. Wait until `stream` is idle. */
+	enum sb_status (*sync)(struct sb_pages *p, uint64_t stream, struct sb_error *err);
+	/* Free and total memory of the device, whoever uses it. Not counted as a driver call. */
+	enum sb_status (*info)(struct sb_pages *p, int64_t *free_bytes, int64_t *total_bytes, struct sb_error *err);
+};
+
+struct sb_pages_counts {
+	int64_t calls[SB_PAGES_CALL_COUNT]; /* failed ones included */
+	int64_t dur_ns[SB_PAGES_CALL_COUNT];
+};
+
+/* The part all providers share; a provider's own struct begins with it and sb_pages_init() fills it. Read only. */
+struct sb_pages {
+	const struct sb_pages_ops *ops;
+	int64_t granularity_bytes; /* smallest unit of create() and map() */
+	int64_t limit_bytes;       /* more than this is refused with SB_E_NOMEM whatever the device has; 0: no limit */
+	int64_t held_bytes;        /* segments and handles out now */
+	int64_t address_bytes;     /* reserved address ranges out now */
+	struct sb_pages_counts counts;
+	int64_t fail_in; /* fault injection, see sb_pages_fail_in() */
+	enum sb_status fail_with;
+	bool fail_sticky;
+};
+
+/* For providers: a clean start. */
+void sb_pages_init(struct sb_pages *p, const struct sb_pages_ops *ops, int64_t granularity_bytes, int64_t limit_bytes);
+
+/* Accepts NULL. Memory or ranges still out are a bug of the caller (SB_BUG): close the allocators first. */
+void sb_pages_close(struct sb_pages *p);
+
+/*
+ * Host memory by mmap. Reserved addresses fault on touch, mapped ones are fresh zero pages, unmapped or freed ones go
+ * back to the system at once. `limit_bytes` stands for the size of the device; 0: what the machine has.
+ * Segment addresses are whatever mmap gives.
+ */
+enum sb_status sb_pages_host_open(int64_t limit_bytes, struct sb_pages **out, struct sb_error *err);
+
+/*
+ * No memory at all: made-up addresses that only ever rise, so that equal-size ties fall the same way in every run.
+ * For tests, replay and capacity questions. `limit_bytes` (> 0) is the size of the device.
+ */
+enum sb_status sb_pages_count_open(
+        int64_t limit_bytes, int64_t granularity_bytes, struct sb_pages **out, struct sb_error *err);
+/*
+ * Hand out addrs[0..n) for the next n segments, then rising addresses again: a replay gives the recorded addresses,
+ * because best fit breaks ties by address. `p` is from sb_pages_count_open(); addrs is borrowed until used up, and must
+ * not overlap itself.
+ */
+void sb_pages_count_script(struct sb_pages *p, const uintptr_t *addrs, size_t n);
+
+/*
+ * For tests: the n-th driver call from now (1: the next) fails with `with`, SB_E_NOMEM or SB_E_DEVICE; `sticky`: all
+ * later ones too. Calls that give back do their work and then report SB_E_DEVICE. n = 0 switches it off.
+ */
+void sb_pages_fail_in(struct sb_pages *p, int64_t n, enum sb_status with, bool sticky);
+
+enum sb_status sb_pages_segment_alloc(struct sb_pages *p, int64_t bytes, uintptr_t *addr, struct sb_error *err);
+enum sb_status sb_pages_segment_free(struct sb_pages *p, uintptr_t addr, int64_t bytes, struct sb_error *err);
+enum sb_status sb_pages_sync(struct sb_pages *p, uint64_t stream, struct sb_error *err);
+/* Never below 0; under a limit, what is left of it when that is less. */
+enum sb_status sb_pages_info(struct sb_pages *p, int64_t *free_bytes, int64_t *total_bytes, struct sb_error *err);
+
+/* A reserved range of addresses into which handles of one size are mapped. */
+struct sb_pages_range {
+	struct sb_pages *pages;
+	uintptr_t base;
+	int64_t handle_bytes;
+	int64_t n_handles;
+	uint64_t *handle; /* [n_handles] */
+	uint8_t *mapped;  /* [n_handles] */
+};
+
+/* n_handles x handle_bytes (a multiple of the granularity) of addresses, nothing mapped. */
+enum sb_status sb_pages_reserve(
+        struct sb_pages *p, int64_t handle_bytes, int64_t n_handles, struct sb_pages_range **out, struct sb_error *err);
+/* Accepts NULL. Unmaps what is still mapped. Returns the first error, having gone on to the end. */
+enum sb_status sb_pages_unreserve(struct sb_pages_range *r, struct sb_error *err);
+/*
+ * Map handles [first, first + n): n creates, n maps, one set_access. All or nothing: on failure what was made is
+ * released and the range is as before.
+ */
+enum sb_status sb_pages_map(struct sb_pages_range *r, int64_t first, int64_t n, struct sb_error *err);
+/* Unmap and release [first, first + n), all mapped. Synchronise first. Returns the first error, all are unmapped. */
+enum sb_status sb_pages_unmap(struct sb_pages_range *r, int64_t first, int64_t n, struct sb_error *err);
+
+/* ---- allocators ----------------------------------------------------------------------------------------------- */
+
+struct sb_alloc;
+
+/* The levels of the factor `alloc`: "default", "expandable", NULL. */
+extern const char *const sb_alloc_policy_names[];
+
+#define SB_ALLOC_ALIGN      512                /* every block starts and ends on a multiple of it */
+#define SB_ALLOC_SMALL_MAX  (INT64_C(1) << 20) /* rounded sizes up to this live in the small pool */
+#define SB_ALLOC_UNLIMITED  INT64_MAX
+#define SB_ALLOC_N_DIVISION 16
+
+/* Settings of PyTorch's allocator. sb_alloc_options_init() gives its defaults. */
+struct sb_alloc_options {
+	int64_t max_split_size; /* SB_ALLOC_UNLIMITED, or at least 20 MiB */
+	int64_t limit_bytes; /* the per-process fraction as bytes: a request that would reserve more is refused; 0: off
+	                      */
+	/* One value for each power of two from 1 MiB to 32 GiB, a power of two or 0 (off). */
+	uint8_t roundup_power2_divisions[SB_ALLOC_N_DIVISION];
+	double garbage_collection_threshold; /* not implemented: anything but 0 is refused with SB_E_USAGE */
+};
+void sb_alloc_options_init(struct sb_alloc_options *o);
+
+/*
+ * An allocator without memory over `pages`, which it borrows. `policy` is one of sb_alloc_policy_names, `opt` NULL for
+ * defaults. On SB_OK the caller owns *out and ends it with sb_alloc_close().
+ * Errors: SB_E_USAGE for an unknown policy or a setting out of range; SB_E_NOMEM for host memory.
+ */
+enum sb_status sb_alloc_open_with(const char *policy, const struct sb_alloc_options *opt, struct sb_pages *pages,
+        struct sb_alloc **out, struct sb_error *err);
+enum sb_status sb_alloc_open(const char *policy, struct sb_pages *pages, struct sb_alloc **out, struct sb_error *err);
+
+/*
+ * Return every page to the provider, live blocks included, and free the allocator; accepts NULL. The caller has
+ * synchronised. Returns how many blocks were still live: a leak when it is not 0. Errors of the provider are dropped:
+ * the pages count as returned.
+ */
+int64_t sb_alloc_close(struct sb_alloc *a);
+
+/* The policy's name, a static string. */
+const char *sb_alloc_policy(const struct sb_alloc *a);
+
+/*
+ * `bytes` of device memory for use on `stream` (any number that names it), 512-byte aligned, contents undefined.
+ * 0 bytes give NULL. A block freed is handed out again on its own stream only, at once: later work of that stream runs
+ * after earlier work. Use of one block on several streams is not tracked yet; record_stream would keep such a block
+ * active (not allocated) between free and the passing of its events, see `block_state` in memory_internal.h.
+ *
+ * A hit (some cached block fits) is O(log n) and calls neither the driver nor the host's malloc, except when the number
+ * of blocks passes its former maximum (`host_allocs` counts those, so that a warmed-up pass can prove it made none).
+ *
+ * Errors: SB_E_NOMEM when the device has not got it even after the cache was released (sb_alloc_oom() has the numbers),
+ * or the host is out of memory; SB_E_DEVICE from the driver. The allocator stays usable. Negative sizes are a bug.
+ */
+enum sb_status sb_alloc_malloc(struct sb_alloc *a, int64_t bytes, uint64_t stream, void **ptr, struct sb_error *err);
+/* Accepts NULL. A pointer that is not live is a bug (SB_BUG). Never calls the driver. */
+void sb_alloc_free(struct sb_alloc *a, void *ptr);
+
+/* What the last SB_E_NOMEM of the device was about. All 0 while there was none. */
+struct sb_oom {
+	int64_t asked;       /* by the caller, not rounded */
+	int64_t allocated;   /* live then */
+	int64_t reserved;    /* held from the device then, after the cache was released */
+	int64_t device_free; /* left on the device then; -1 when it would not say */
+};
+const struct sb_oom *sb_alloc_oom(const struct sb_alloc *a); /* lives as long as the allocator */
+
+/* Return cached memory to the device: whole free segments, and every whole free handle of expandable segments. */
+enum sb_status sb_alloc_empty_cache(struct sb_alloc *a, struct sb_error *err);
+
+/* ---- statistics ----------------------------------------------------------------------------------------------- */
+
+/* The families of torch.cuda.memory_stats(), same meaning. */
+enum sb_alloc_family {
+	SB_ALLOC_ALLOCATED_BYTES, /* block sizes of live requests */
+	SB_ALLOC_REQUESTED_BYTES, /* what they asked for */
+	SB_ALLOC_ACTIVE_BYTES,    /* allocated + freed but still in use by a stream (none yet: see sb_alloc_malloc) */
+	SB_ALLOC_RESERVED_BYTES,  /* held from the device */
+	SB_ALLOC_INACTIVE_SPLIT_BYTES, /* free pieces of split segments; expandable segments do not count here */
+	SB_ALLOC_ALLOCATIONS,          /* counts of the same */
+	SB_ALLOC_ACTIVE_BLOCKS,
+	SB_ALLOC_SEGMENTS, /* expandable segments do not count here */
+	SB_ALLOC_INACTIVE_SPLITS,
+	SB_ALLOC_FAMILY_COUNT,
+};
+enum sb_alloc_pool { SB_ALLOC_ALL, SB_ALLOC_LARGE, SB_ALLOC_SMALL, SB_ALLOC_POOL_COUNT };
+
+struct sb_alloc_stat {
+	int64_t current, peak;
+	int64_t allocated, freed; /* sums since open; current = allocated - freed */
+};
+
+struct sb_alloc_stats {
+	struct sb_alloc_stat of[SB_ALLOC_FAMILY_COUNT][SB_ALLOC_POOL_COUNT];
+	int64_t num_alloc_retries;       /* full releases of the cache after the device said no */
+	int64_t num_ooms;                /* requests that failed even so */
+	int64_t num_sync_all_streams;    /* full releases, empty_cache included */
+	int64_t num_device_alloc;        /* segments obtained or expandable growths */
+	int64_t num_device_free;         /* segments returned or expandable shrinkings */
+	int64_t host_allocs;             /* times the allocator's own tables grew */
+	int64_t active_at_peak_reserved; /* active bytes when reserved first reached its peak, after that request */
+	struct sb_pages_counts driver;   /* of this allocator, failed calls included */
+	int64_t driver_calls, driver_ns; /* their sums */
+	/* 1 - active / reserved: of the two peaks, and at the moment of peak reserved. Absent while nothing was
+	 * reserved. */
+	struct sb_value fragmentation_of_peaks, fragmentation_at_peak_reserved;
+};
+void sb_alloc_stats(const struct sb_alloc *a, struct sb_alloc_stats *out);
+
+/* Every peak becomes the current value. */
+void sb_alloc_reset_peaks(struct sb_alloc *a);
+
+#define SB_ALLOC_MARKS_MAX 8
+/*
+ * Measure the memory of a piece of work: mark, do it, mark_end. mark_end returns the peak of allocated bytes in between
+ * minus those live at the mark, never below 0. Marks nest SB_ALLOC_MARKS_MAX deep; one too many or too few is a bug.
+ */
+void sb_alloc_mark(struct sb_alloc *a);
+int64_t sb_alloc_mark_end(struct sb_alloc *a);
+
+/* One block as sb_alloc_visit() shows it. */
+struct sb_alloc_block {
+	uintptr_t segment_addr; /* of the segment it is in */
+	int64_t segment_bytes;  /* of an expandable one: its whole address range */
+	uintptr_t addr;
+	int64_t bytes;
+	int64_t requested; /* 0 unless live */
+	uint64_t stream;
+	enum sb_alloc_pool pool; /* SB_ALLOC_LARGE or SB_ALLOC_SMALL */
+	bool live, mapped, expandable;
+};
+/* Call fn for every block, segment by segment (newest first), by rising address inside. fn must not allocate or free.
+ */
+void sb_alloc_visit(const struct sb_alloc *a, void (*fn)(void *user, const struct sb_alloc_block *b), void *user);
+
+#endif
