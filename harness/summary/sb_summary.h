@@ -1,0 +1,216 @@
+/*
+ * summary: what a table or a report says. One run of a database in, rows of figures with intervals and verdicts out:
+ * numbers in base units and finished sentences, no layout. Uses store, stats, factors, base (and jansson inside, for
+ * the case's parameters). Reports render what is here and compute nothing.
+ *
+ * Pairs are formed within a block: two arms' timing trials of one block are a pair of every timing metric, their trace
+ * trials of one block a pair of every op.* metric. Only trials with outcome `ok` count, and only complete traces.
+ * Every metric is one of which less is better.
+ */
+#ifndef SB_SUMMARY_H
+#define SB_SUMMARY_H
+
+#include "sb_base.h"
+#include "sb_factors.h"
+#include "sb_store.h"
+
+/* The base unit a value is in. */
+enum sb_unit {
+	SB_UNIT_TIME,    /* nanoseconds */
+	SB_UNIT_BYTES,   /* bytes */
+	SB_UNIT_COUNT,   /* a number of things */
+	SB_UNIT_RATIO,   /* a quotient of like values */
+	SB_UNIT_PERCENT, /* a fraction, 0.01 is one percent */
+	SB_UNIT_PIXELS,  /* pixels of the clip as it was run */
+	SB_UNIT_DEGREES, /* degrees of angle */
+	SB_UNIT_UNKNOWN, /* of a metric that the table in metrics.c does not know */
+};
+const char *sb_unit_name(enum sb_unit unit); /* "ns", "bytes", "count", "ratio", "fraction", "pixels", "degrees", "" */
+
+/* Where a row stands within its group, in the order of printing. */
+enum sb_section {
+	SB_SECTION_TOTAL,
+	SB_SECTION_STAGES,
+	SB_SECTION_OPS,
+	SB_SECTION_COLD,
+	SB_SECTION_MEMORY,
+	SB_SECTION_DRIVER,
+	SB_SECTION_ACCURACY,
+	SB_SECTION_OTHER, /* unknown metrics: for JSON; a table only counts them */
+	SB_SECTION_COUNT,
+};
+const char *sb_section_name(enum sb_section section);  /* one word, for JSON */
+const char *sb_section_title(enum sb_section section); /* a few words, for a table */
+
+/* How before and after are set against each other. */
+enum sb_compare {
+	SB_COMPARE_RATIO,      /* effect = after / before */
+	SB_COMPARE_DIFFERENCE, /* effect = after - before, for what may be zero */
+	SB_COMPARE_PLAIN,      /* no effect: the value already is a comparison (drift from `before`) */
+};
+
+enum sb_row_flags {
+	SB_ROW_EMULATED = 1 << 0,   /* one of the arms has a level that this device emulates: its times prove nothing */
+	SB_ROW_TRACED = 1 << 1,     /* from trace trials */
+	SB_ROW_EXACT = 1 << 2,      /* every trial of either arm gave the same value; at least two trials each */
+	SB_ROW_UNMEASURED = 1 << 3, /* neither arm has a value */
+};
+
+/* An effect and its 95 % interval. estimate.absent: no pair, and why. */
+struct sb_effect {
+	struct sb_value estimate;
+	double lo, hi;     /* valid with has_interval */
+	bool has_interval; /* false under 6 pairs */
+	int pairs;         /* blocks in which both arms have a value */
+};
+
+struct sb_summary_row {
+	const char *metric;
+	const char *label;
+	enum sb_unit unit;
+	enum sb_section section;
+	enum sb_compare compare;
+	struct sb_value before, after; /* medians over each arm's own trials */
+	struct sb_value drift_one_ulp; /* accuracy rows: the same drift of `before` when its input changes by one ulp */
+	struct sb_effect effect;
+	unsigned flags;
+	const char *note; /* a sentence, or NULL */
+};
+
+enum sb_group_kind {
+	SB_GROUP_MAIN,   /* before -> after, all rows */
+	SB_GROUP_FACTOR, /* before -> the arm that differs in one factor alone, the rows that factor acts on */
+	SB_GROUP_BEST,   /* after -> best: what a native kernel can add; no claim rests on it */
+};
+
+struct sb_summary_group {
+	enum sb_group_kind kind;
+	const char *factor;         /* of a FACTOR group, else NULL */
+	const char *title;          /* "before -> after" */
+	const char *before, *after; /* names of the arms; after is NULL when the run has one arm only */
+	const char *change; /* "precision.gemm fp32 -> tf32, alloc default -> expandable"; "" without a second arm */
+	bool emulated;
+	const char **notes; /* sentences: out of memory, crashed trials, .. */
+	size_t n_notes;
+	struct sb_summary_row *rows;
+	size_t n_rows;
+};
+
+enum sb_outcome {
+	SB_OUTCOME_OK,
+	SB_OUTCOME_OOM,
+	SB_OUTCOME_CRASHED,
+	SB_OUTCOME_TIMEOUT,
+	SB_OUTCOME_FAILED,
+	SB_OUTCOME_COUNT
+};
+const char *sb_outcome_name(enum sb_outcome outcome);  /* the word of the database: "oom" */
+const char *sb_outcome_title(enum sb_outcome outcome); /* the word of a sentence: "out of memory" */
+
+struct sb_summary_arm {
+	const char *name, *levels;
+	int n_trials[2][SB_OUTCOME_COUNT]; /* [timing, trace][outcome] */
+	const char *message;               /* of the first trial that was not ok, or NULL */
+	bool emulated;
+	const char *emulated_parts; /* "precision", or "" */
+};
+
+/* Was a switch of this run in effect? */
+enum sb_in_effect { SB_EFFECT_UNKNOWN, SB_EFFECT_YES, SB_EFFECT_NO };
+struct sb_summary_switch {
+	const char *factor;
+	enum sb_in_effect in_effect;
+	const char *evidence; /* the whole fact, "in effect: 312 of 312 gemm kernels", or why there is none */
+};
+
+enum sb_verdict {
+	SB_VERDICT_MET,
+	SB_VERDICT_EXCEEDED,
+	SB_VERDICT_MET_OR_EXCEEDED,
+	SB_VERDICT_INCONCLUSIVE,
+	SB_VERDICT_NOT_MET,
+	SB_VERDICT_NOT_TESTED,
+};
+const char *sb_verdict_name(enum sb_verdict verdict); /* "met or exceeded" */
+
+/*
+ * Judge an interval [lo, hi] against the claimed band [band_lo, band_hi]; less is better, edges belong to the band.
+ * Wholly inside: met. Wholly below: exceeded. Over the lower edge only: met or exceeded. Over the upper edge (or both,
+ * or not a number): inconclusive. Wholly above: not met. Never SB_VERDICT_NOT_TESTED.
+ */
+enum sb_verdict sb_claim_verdict(double lo, double hi, double band_lo, double band_hi);
+
+struct sb_summary_claim {
+	const char *id;             /* "matrix_operations": stable, for JSON */
+	const char *label;          /* "matrix operations" */
+	const char *stated;         /* "2-3x": what the claim says in its own words */
+	const char *expected;       /* "0.333..0.500", "below 1 px" */
+	double band_lo, band_hi;    /* band_lo is -HUGE_VAL where only an upper edge is claimed */
+	const char *before, *after; /* arms it is judged on (after alone, where before is NULL) */
+	enum sb_unit unit;          /* of the effect */
+	struct sb_effect effect;    /* shown where it exists, even when not tested */
+	enum sb_verdict verdict;
+	const char *reason; /* of "not tested", else NULL */
+};
+
+struct sb_summary {
+	/* what was run, on what */
+	const char *run_id, *status, *command, *note;
+	int64_t created_ns, ended_ns;                  /* wall clock; ended 0: not ended */
+	const char *device, *device_kind, *cpu, *host; /* NULL: not recorded */
+	const char *workload, *preset, *params;        /* params: JSON as stored */
+	const char *clip, *clip_note, *clip_digest;
+	int frames, width, height; /* 0: not recorded */
+	const char *weights_kind, *weights_digest;
+
+	/* how much, and why it ended */
+	int blocks[2];                         /* timing, trace: blocks with at least one trial that was ok */
+	const char *blocks_planned, *budget_s; /* facts; NULL: not recorded */
+	const char *stop_reason;               /* a few words: "total within +-1 %"; NULL: not recorded */
+	double level;                          /* of every interval, so that they cover 95 % with the stopping rule */
+	int n_trials[SB_OUTCOME_COUNT];
+	int incomplete_traces;       /* trace trials that lost records: in no row */
+	struct sb_value tracer_cost; /* wall of a trace trial / wall of a timing trial: median over the arms */
+
+	struct sb_summary_arm *arms;
+	size_t n_arms;
+	struct sb_summary_switch *switches;
+	size_t n_switches;
+	struct sb_summary_group *groups;
+	size_t n_groups;
+	struct sb_summary_claim *claims;
+	size_t n_claims;
+	const char *claims_note; /* the sentence under every claims table */
+	const char **notes;      /* about the run as a whole */
+	size_t n_notes;
+
+	struct sb_summary_pool *pool; /* owns every string and array above */
+};
+
+/* Which two arms the first group sets side by side; NULL: see sb_summary_compute(). */
+struct sb_summary_options {
+	const char *before, *after;
+};
+
+/*
+ * Summarise a run that has been read. Everything in *out is a copy and lives until sb_summary_release().
+ *
+ * Groups: 1. before -> after: the arms named so. Without one, the first arm is before, and after is the last arm that
+ * is not `best` (with two arms simply the other). 2. one group for each factor whose own arm was run, unless that is
+ * the pair of group 1. 3. after -> best. A run with one arm has group 1 alone, without effects. The claims are always
+ * judged on the arms of DESIGN (before, +precision, +attention, +alloc, after by their levels), whatever the options
+ * say.
+ *
+ * opt may be NULL. Errors: SB_E_USAGE: no arm of that name; SB_E_DATA: no arm, or a trial or level that cannot be;
+ * SB_E_NOMEM. Run without one usable trial is no error: its rows say why they are empty.
+ */
+enum sb_status sb_summary_compute(const struct sb_run *run, const struct sb_trials *trials,
+        const struct sb_samples *samples, const struct sb_summary_options *opt, struct sb_summary *out,
+        struct sb_error *err);
+
+/* Read a run (run_key from sb_store_find_run()) and summarise it. Errors: the store's, and those above. */
+enum sb_status sb_summary_build(struct sb_store *st, int64_t run_key, const struct sb_summary_options *opt,
+        struct sb_summary *out, struct sb_error *err);
+void sb_summary_release(struct sb_summary *s);
+
+#endif

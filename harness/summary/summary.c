@@ -1,0 +1,661 @@
+#include "sb_summary.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sb_stats.h"
+#include "summary_internal.h"
+
+static const struct {
+	const char *name, *title;
+} outcomes[SB_OUTCOME_COUNT] = {
+	[SB_OUTCOME_OK] = { "ok", "ok" },
+	[SB_OUTCOME_OOM] = { "oom", "out of memory" },
+	[SB_OUTCOME_CRASHED] = { "crashed", "crashed" },
+	[SB_OUTCOME_TIMEOUT] = { "timeout", "timed out" },
+	[SB_OUTCOME_FAILED] = { "failed", "failed" },
+};
+
+const char *sb_outcome_name(enum sb_outcome outcome)
+{
+	return outcomes[outcome].name;
+}
+
+const char *sb_outcome_title(enum sb_outcome outcome)
+{
+	return outcomes[outcome].title;
+}
+
+static enum sb_outcome outcome_of(const char *word)
+{
+	for (int o = 0; o < SB_OUTCOME_COUNT; o++)
+		if (!strcmp(outcomes[o].name, word))
+			return (enum sb_outcome)o;
+	return SB_OUTCOME_FAILED;
+}
+
+/* ---- notes ---------------------------------------------------------------------------------------------------- */
+
+/* Lists are short and grow by copying: the pool frees all at once. */
+static void note(struct sb_view *v, const char ***notes, size_t *n, const char *text)
+{
+	const char **bigger = sb_pool_alloc(v->pool, (*n + 1) * sizeof(*bigger));
+
+	if (!bigger)
+		return;
+	if (*n)
+		memcpy(bigger, *notes, *n * sizeof(*bigger));
+	bigger[(*n)++] = text;
+	*notes = bigger;
+}
+
+/* ---- what was run --------------------------------------------------------------------------------------------- */
+
+static const char *fact(struct sb_view *v, const char *key)
+{
+	return sb_pool_str(v->pool, sb_run_fact(v->run, key));
+}
+
+static int whole(const json_t *object, const char *key)
+{
+	const json_t *x = json_object_get(object, key);
+	json_int_t i = json_is_integer(x) ? json_integer_value(x) : 0;
+
+	return i > 0 && i < 1 << 30 ? (int)i : 0;
+}
+
+/* The case's parameters are JSON; what is missing there is simply not shown. */
+static void read_params(struct sb_view *v)
+{
+	struct sb_summary *s = v->out;
+	json_t *root = s->params ? json_loads(s->params, 0, NULL) : NULL;
+
+	s->frames = whole(root, "frames");
+	s->width = whole(root, "width");
+	s->height = whole(root, "height");
+	s->clip = sb_pool_str(v->pool, json_string_value(json_object_get(root, "clip")));
+	json_decref(root);
+}
+
+/* The stored reason begins with a word of sb_stats_stop_name(); a bare word becomes a sentence. */
+static void read_stop(struct sb_view *v)
+{
+	static const struct {
+		const char *word, *text;
+	} bare[] = {
+		{ "precise", "the interval of total is within +-1 %" },
+		{ "budget", "the budget is spent" },
+		{ "blocks", "all blocks were run" },
+	};
+	const char *reason = sb_run_fact(v->run, "stop.reason"), *planned = sb_run_fact(v->run, "blocks");
+	char word[16] = "";
+	int64_t fixed = 0;
+
+	v->out->stop_reason = sb_pool_str(v->pool, reason);
+	for (size_t i = 0; reason && i < SB_ARRAY_LEN(bare); i++)
+		if (!strcmp(bare[i].word, reason))
+			v->out->stop_reason = bare[i].text;
+	if (reason)
+		snprintf(word, sizeof(word), "%.*s", (int)strcspn(reason, " :,;("), reason);
+	if (!planned || sb_parse_int(planned, "blocks", 0, INT32_MAX, &fixed, NULL))
+		fixed = 0; /* "auto", or not recorded: the looks decided */
+	v->level = sb_stats_level((int)fixed, sb_stats_stop_by_name(word), v->out->blocks[SB_KIND_TIMING]);
+	v->out->level = v->level;
+}
+
+static void read_identity(struct sb_view *v)
+{
+	const struct sb_run *run = v->run;
+	struct sb_summary *s = v->out;
+
+	s->run_id = sb_pool_str(v->pool, run->id);
+	s->status = sb_pool_str(v->pool, run->status);
+	s->command = sb_pool_str(v->pool, run->command);
+	s->note = sb_pool_str(v->pool, run->note);
+	s->created_ns = run->created_ns;
+	s->ended_ns = run->ended_ns;
+	s->device = fact(v, "device.name");
+	if (!s->device && run->n_workers)
+		s->device = sb_pool_str(v->pool, run->workers[0].device_name);
+	s->device_kind = fact(v, "device.kind");
+	s->cpu = fact(v, "cpu.model");
+	s->host = fact(v, "host.name");
+	s->workload = sb_pool_str(v->pool, run->workload);
+	s->preset = sb_pool_str(v->pool, run->preset);
+	s->params = sb_pool_str(v->pool, run->params);
+	s->clip_note = fact(v, "clip.note");
+	s->clip_digest = sb_pool_str(v->pool, run->clip_digest);
+	s->weights_kind = sb_pool_str(v->pool, run->weights_kind);
+	s->weights_digest = sb_pool_str(v->pool, run->weights_digest);
+	s->blocks_planned = fact(v, "blocks");
+	s->budget_s = fact(v, "budget_s");
+	read_params(v);
+}
+
+/* ---- arms and trials ------------------------------------------------------------------------------------------ */
+
+static bool list_has(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; (p = strstr(p, word)) != NULL; p += n)
+		if ((p == list || p[-1] == ',' || p[-1] == ' ') && (p[n] == ',' || p[n] == ' ' || !p[n]))
+			return true;
+	return false;
+}
+
+/* The parts that this device can only imitate. On a CPU that is precision, also where the run does not say so. */
+static void read_emulated(struct sb_view *v)
+{
+	const char *list = sb_run_fact(v->run, "emulated"), *kind = v->out->device_kind;
+
+	if (!list)
+		list = kind && !strcmp(kind, "cpu") ? "precision" : "";
+	for (int p = 0; p < SB_PART_COUNT; p++)
+		v->emulated[p] = list_has(list, sb_parts[p].name) || list_has(list, sb_parts[p].factor);
+}
+
+static enum sb_status read_arms(struct sb_view *v, struct sb_error *err)
+{
+	struct sb_summary *s = v->out;
+
+	s->arms = sb_pool_alloc(v->pool, (size_t)v->n_arms * sizeof(*s->arms));
+	v->levels = sb_pool_alloc(v->pool, (size_t)v->n_arms * sizeof(*v->levels));
+	if (!s->arms || !v->levels)
+		return sb_fail(err, SB_E_NOMEM, "out of memory");
+	s->n_arms = (size_t)v->n_arms;
+	for (int a = 0; a < v->n_arms; a++) {
+		struct sb_summary_arm *arm = &s->arms[a];
+		struct sb_buf parts = { 0 };
+
+		arm->name = sb_pool_str(v->pool, v->run->arms[a].name);
+		arm->levels = sb_pool_str(v->pool, v->run->arms[a].levels);
+		if (sb_levels_parse(arm->levels, &v->levels[a], err)) {
+			sb_wrap(err, "arm '%s'", arm->name);
+			return sb_fail(err, SB_E_DATA, "%s", err ? err->msg : "");
+		}
+		for (int p = 0; p < SB_PART_COUNT; p++) {
+			if (!v->emulated[p] || !v->levels[a].part[p])
+				continue;
+			arm->emulated = true;
+			sb_buf_addf(&parts, "%s%s", parts.len ? "," : "", sb_parts[p].name);
+		}
+		arm->emulated_parts = sb_pool_str(v->pool, sb_buf_str(&parts));
+		sb_buf_release(&parts);
+	}
+	return SB_OK;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	return (*(const int *)a > *(const int *)b) - (*(const int *)a < *(const int *)b);
+}
+
+/* Block numbers as they are stored may have holes; here they are 0 .. n - 1. */
+static int number_blocks(const struct sb_trials *t, int *blocks)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < t->n; i++)
+		blocks[i] = t->v[i].block;
+	qsort(blocks, t->n, sizeof(*blocks), by_number);
+	for (size_t i = 0; i < t->n; i++)
+		if (n == 0 || blocks[i] != blocks[n - 1])
+			blocks[n++] = blocks[i];
+	return n;
+}
+
+/* Count a trial, and enter it in the index when its numbers may be used. Of two in one place the later holds. */
+static void enter_trial(struct sb_view *v, const struct sb_trial *t, int index, int block)
+{
+	struct sb_summary_arm *arm = &v->out->arms[t->arm];
+	enum sb_outcome outcome = outcome_of(t->outcome);
+	int kind = t->trace ? SB_KIND_TRACE : SB_KIND_TIMING;
+
+	arm->n_trials[kind][outcome]++;
+	v->out->n_trials[outcome]++;
+	if (outcome != SB_OUTCOME_OK) {
+		if (!arm->message && t->message && t->message[0])
+			arm->message = sb_pool_str(v->pool, t->message);
+		return;
+	}
+	if (t->trace && !t->trace_complete) {
+		v->out->incomplete_traces++;
+		return;
+	}
+	v->trial[kind][t->arm * v->n_blocks + block] = index;
+}
+
+static void count_blocks(struct sb_view *v)
+{
+	for (int kind = 0; kind < 2; kind++) {
+		for (int b = 0; b < v->n_blocks; b++) {
+			bool any = false;
+
+			for (int a = 0; a < v->n_arms; a++)
+				any |= v->trial[kind][a * v->n_blocks + b] >= 0;
+			v->out->blocks[kind] += any;
+		}
+	}
+}
+
+static enum sb_status index_trials(struct sb_view *v, const struct sb_trials *t, struct sb_error *err)
+{
+	int *blocks = sb_pool_alloc(v->pool, (t->n + 1) * sizeof(*blocks));
+	size_t cells, columns;
+
+	if (!blocks)
+		return sb_fail(err, SB_E_NOMEM, "out of memory");
+	v->n_blocks = number_blocks(t, blocks);
+	cells = (size_t)v->n_arms * (size_t)v->n_blocks;
+	columns = (size_t)v->n_blocks + 1;
+	v->trial[0] = sb_pool_alloc(v->pool, (cells + 1) * sizeof(int));
+	v->trial[1] = sb_pool_alloc(v->pool, (cells + 1) * sizeof(int));
+	v->col[0] = sb_pool_alloc(v->pool, columns * sizeof(double));
+	v->col[1] = sb_pool_alloc(v->pool, columns * sizeof(double));
+	v->work = sb_pool_alloc(v->pool, 2 * columns * sizeof(double));
+	if (sb_pool_failed(v->pool))
+		return sb_fail(err, SB_E_NOMEM, "out of memory");
+	for (size_t i = 0; i < cells; i++)
+		v->trial[0][i] = v->trial[1][i] = -1;
+	for (size_t i = 0; i < t->n; i++) {
+		const int *at = bsearch(&t->v[i].block, blocks, (size_t)v->n_blocks, sizeof(*blocks), by_number);
+
+		if (t->v[i].arm < 0 || t->v[i].arm >= v->n_arms)
+			return sb_fail(err, SB_E_DATA, "run '%s': a trial of arm %d, and there are %d arms", v->run->id,
+			        t->v[i].arm, v->n_arms);
+		enter_trial(v, &t->v[i], (int)i, (int)(at - blocks));
+	}
+	count_blocks(v);
+	return SB_OK;
+}
+
+static enum sb_status index_metrics(struct sb_view *v, struct sb_error *err)
+{
+	v->info = sb_pool_alloc(v->pool, (v->samples->n_metrics + 1) * sizeof(*v->info));
+	if (!v->info)
+		return sb_fail(err, SB_E_NOMEM, "out of memory");
+	for (size_t m = 0; m < v->samples->n_metrics; m++)
+		v->info[m] = sb_metric_find(v->samples->metrics[m]);
+	return SB_OK;
+}
+
+/* ---- switches, tracer, notes on the run ------------------------------------------------------------------------ */
+
+static const char *fact_absent(const struct sb_run *run, const char *key)
+{
+	for (size_t i = 0; i < run->n_facts; i++)
+		if (!strcmp(run->facts[i].key, key) && run->facts[i].absent)
+			return run->facts[i].absent;
+	return "not recorded";
+}
+
+static bool is_switched(const struct sb_view *v, const char *factor)
+{
+	for (int a = 0; a < v->n_arms; a++)
+		for (int p = 0; p < SB_PART_COUNT; p++)
+			if (!strcmp(sb_parts[p].factor, factor) && v->levels[a].part[p])
+				return true;
+	return false;
+}
+
+static void read_switches(struct sb_view *v)
+{
+	struct sb_summary *s = v->out;
+	size_t n = 0;
+
+	while (sb_factor_names[n])
+		n++;
+	s->switches = sb_pool_alloc(v->pool, n * sizeof(*s->switches));
+	for (size_t f = 0; f < n && s->switches; f++) {
+		struct sb_summary_switch *sw = &s->switches[s->n_switches];
+		const char *key = sb_pool_fmt(v->pool, "effect.%s", sb_factor_names[f]);
+
+		if (!is_switched(v, sb_factor_names[f]))
+			continue;
+		sw->factor = sb_factor_names[f];
+		sw->evidence = fact(v, key);
+		if (!sw->evidence)
+			sw->evidence = sb_pool_str(v->pool, fact_absent(v->run, key));
+		else if (!strncmp(sw->evidence, "not in effect", 13))
+			sw->in_effect = SB_EFFECT_NO;
+		else if (!strncmp(sw->evidence, "in effect", 9))
+			sw->in_effect = SB_EFFECT_YES;
+		s->n_switches++;
+	}
+}
+
+/* How much longer a trial takes with the tracer on: each arm's median against its own, then the median arm. */
+static void measure_tracer(struct sb_view *v)
+{
+	double ratio[SB_ARMS_MAX], median[2];
+	int wall = sb_samples_metric(v->samples, "wall_ns"), n = 0;
+
+	v->out->tracer_cost = sb_value_absent("no trace trials");
+	for (int a = 0; a < v->n_arms && a < SB_ARMS_MAX && wall >= 0; a++) {
+		int have = 0;
+
+		for (int kind = 0; kind < 2; kind++) {
+			for (int b = 0; b < v->n_blocks; b++) {
+				int t = v->trial[kind][a * v->n_blocks + b];
+
+				v->col[kind][b] =
+				        t < 0 ? NAN
+				              : v->samples->value[(size_t)t * v->samples->n_metrics + (size_t)wall];
+			}
+			have += sb_effect_median(v->col[kind], v->n_blocks, v->work, &median[kind]) > 0;
+		}
+		if (have == 2 && median[SB_KIND_TIMING] > 0)
+			ratio[n++] = median[SB_KIND_TRACE] / median[SB_KIND_TIMING];
+	}
+	if (n)
+		v->out->tracer_cost = sb_value_of(sb_stats_median(ratio, n, NULL));
+}
+
+static void note_on_run(struct sb_view *v)
+{
+	struct sb_summary *s = v->out;
+	int traces = 0;
+
+	for (size_t a = 0; a < s->n_arms; a++)
+		for (int o = 0; o < SB_OUTCOME_COUNT; o++)
+			traces += s->arms[a].n_trials[SB_KIND_TRACE][o];
+	if (!strcmp(s->status, "running"))
+		note(v, &s->notes, &s->n_notes, "the run has not ended: it goes on, or was killed");
+	else if (strcmp(s->status, "complete"))
+		note(v, &s->notes, &s->n_notes, sb_pool_fmt(v->pool, "the run was not completed: %s", s->status));
+	if (traces == 0)
+		note(v, &s->notes, &s->n_notes, "no trace trials: kinds of op were not measured");
+	if (s->incomplete_traces)
+		note(v, &s->notes, &s->n_notes,
+		        sb_pool_fmt(v->pool, "%d of %d trace trials lost records and are in no row",
+		                s->incomplete_traces, traces));
+	if (s->n_trials[SB_OUTCOME_OK] == 0)
+		note(v, &s->notes, &s->n_notes, "no trial succeeded");
+}
+
+/* ---- groups --------------------------------------------------------------------------------------------------- */
+
+/* "precision.gemm+conv fp32 -> tf32, alloc default -> expandable": parts that make the same step stand together. */
+static const char *describe_change(struct sb_view *v, const struct sb_levels *a, const struct sb_levels *b)
+{
+	struct sb_buf text = { 0 };
+	bool told[SB_PART_COUNT] = { false };
+	const char *out;
+
+	for (int p = 0; p < SB_PART_COUNT; p++) {
+		if (told[p] || a->part[p] == b->part[p])
+			continue;
+		sb_buf_addf(&text, "%s%s", text.len ? ", " : "", sb_parts[p].name);
+		for (int q = p + 1; q < SB_PART_COUNT; q++) {
+			if (strcmp(sb_parts[q].factor, sb_parts[p].factor) || a->part[q] != a->part[p] ||
+			        b->part[q] != b->part[p])
+				continue;
+			told[q] = true;
+			sb_buf_addf(&text, "+%s", strrchr(sb_parts[q].name, '.') + 1);
+		}
+		sb_buf_addf(&text, " %s -> %s", sb_level_name(a, (enum sb_part)p), sb_level_name(b, (enum sb_part)p));
+	}
+	out = sb_pool_str(v->pool, sb_buf_str(&text));
+	sb_buf_release(&text);
+	return out;
+}
+
+/* What an arm's lost trials mean for the group it is in. */
+static void note_on_arm(struct sb_view *v, struct sb_summary_group *g, int a)
+{
+	const struct sb_summary_arm *arm = &v->out->arms[a];
+	const char *message = arm->message ? arm->message : "no message";
+
+	for (int o = SB_OUTCOME_OK + 1; o < SB_OUTCOME_COUNT; o++) {
+		const char *title = sb_outcome_title((enum sb_outcome)o), *text;
+		int lost = arm->n_trials[0][o] + arm->n_trials[1][o], all = 0;
+
+		if (!lost)
+			continue;
+		for (int k = 0; k < SB_OUTCOME_COUNT; k++)
+			all += arm->n_trials[0][k] + arm->n_trials[1][k];
+		/* The allocator's message says so itself. */
+		if (!strncmp(message, title, strlen(title)))
+			text = sb_pool_fmt(v->pool, "%s: %s", arm->name, message);
+		else
+			text = sb_pool_fmt(v->pool, "%s: %s (%s)", arm->name, title, message);
+		if (lost < all)
+			text = sb_pool_fmt(v->pool, "%s; %d of %d trials", text, lost, all);
+		note(v, &g->notes, &g->n_notes, text);
+	}
+}
+
+static void begin_group(struct sb_view *v, struct sb_summary_group *g, enum sb_group_kind kind, const char *factor,
+        int before, int after)
+{
+	struct sb_summary *s = v->out;
+
+	*g = (struct sb_summary_group){ .kind = kind, .factor = factor, .before = s->arms[before].name, .change = "" };
+	g->emulated = s->arms[before].emulated || (after >= 0 && s->arms[after].emulated);
+	g->title = g->before;
+	note_on_arm(v, g, before);
+	if (after < 0) {
+		note(v, &g->notes, &g->n_notes, "the run has one arm: there is nothing to compare it with");
+		return;
+	}
+	g->after = s->arms[after].name;
+	g->title = sb_pool_fmt(v->pool, "%s -> %s", g->before, g->after);
+	g->change = describe_change(v, &v->levels[before], &v->levels[after]);
+	note_on_arm(v, g, after);
+	if (sb_view_emulated_differs(v, before, after))
+		note(v, &g->notes, &g->n_notes,
+		        "the arms differ in a precision that this device emulates: their times cannot be judged");
+}
+
+/* All that the run has, in the order of the table; total always. */
+static void fill_main(struct sb_view *v, struct sb_summary_group *g, int before, int after)
+{
+	const struct sb_samples *sm = v->samples;
+
+	g->rows = sb_pool_alloc(v->pool, (sm->n_metrics + (size_t)sb_metric_table_len) * sizeof(*g->rows));
+	if (!g->rows)
+		return;
+	for (int i = 0; i < sb_metric_table_len; i++) {
+		const struct sb_metric_info *info = &sb_metric_table[i];
+		bool whole_sum = info->sum[0] != NULL, found = false;
+
+		for (int k = 0; k < 2 && info->sum[k]; k++)
+			whole_sum &= sb_samples_metric(sm, info->sum[k]) >= 0;
+		if (whole_sum)
+			sb_view_row(v, info, info->pattern, before, after, &g->rows[g->n_rows++]);
+		for (size_t m = 0; m < sm->n_metrics && !info->sum[0]; m++) {
+			if (v->info[m] != i)
+				continue;
+			sb_view_row(v, info, sm->metrics[m], before, after, &g->rows[g->n_rows++]);
+			found = true;
+		}
+		if (i == 0 && !found)
+			sb_view_row(v, info, info->pattern, before, after, &g->rows[g->n_rows++]);
+	}
+}
+
+/* The rows that are listed: a name stands there even without a value, a pattern for what there is. */
+static void fill_listed(
+        struct sb_view *v, struct sb_summary_group *g, const char *const *patterns, int before, int after)
+{
+	const struct sb_samples *sm = v->samples;
+
+	g->rows = sb_pool_alloc(v->pool, (sm->n_metrics + (size_t)sb_metric_table_len) * sizeof(*g->rows));
+	for (; *patterns && g->rows; patterns++) {
+		if (!strchr(*patterns, '*')) {
+			const struct sb_metric_info *info = &sb_metric_table[sb_metric_find(*patterns)];
+
+			sb_view_row(v, info, *patterns, before, after, &g->rows[g->n_rows++]);
+			continue;
+		}
+		for (size_t m = 0; m < sm->n_metrics; m++)
+			if (sb_metric_match(*patterns, sm->metrics[m]))
+				sb_view_row(v, &sb_metric_table[v->info[m]], sm->metrics[m], before, after,
+				        &g->rows[g->n_rows++]);
+	}
+}
+
+static int arm_named(const struct sb_view *v, const char *name)
+{
+	for (int a = 0; a < v->n_arms; a++)
+		if (!strcmp(v->out->arms[a].name, name))
+			return a;
+	return -1;
+}
+
+static enum sb_status choose_arm(const struct sb_view *v, const char *name, int *arm, struct sb_error *err)
+{
+	if (!name)
+		return SB_OK;
+	*arm = arm_named(v, name);
+	if (*arm >= 0)
+		return SB_OK;
+	return sb_fail(err, SB_E_USAGE, "run '%.12s' has no arm '%s'; 'spabench show' lists them", v->run->id, name);
+}
+
+static enum sb_status choose_pair(
+        const struct sb_view *v, const struct sb_summary_options *opt, int *before, int *after, struct sb_error *err)
+{
+	*before = arm_named(v, "before");
+	if (*before < 0)
+		*before = 0;
+	if (opt && choose_arm(v, opt->before, before, err))
+		return SB_E_USAGE;
+	*after = arm_named(v, "after");
+	for (int a = v->n_arms - 1; a >= 0 && *after < 0; a--)
+		if (a != *before && (v->n_arms == 2 || strcmp(v->out->arms[a].name, "best")))
+			*after = a;
+	if (*after == *before)
+		*after = -1;
+	if (opt && choose_arm(v, opt->after, after, err))
+		return SB_E_USAGE;
+	return SB_OK;
+}
+
+/* The arm that makes `factor`'s step from `before` and no other: the one named after it if there are several. */
+static int arm_of_factor(const struct sb_view *v, int before, const char *factor)
+{
+	int found = -1;
+
+	for (int a = 0; a < v->n_arms; a++) {
+		if (!sb_levels_differ_only_in(&v->levels[before], &v->levels[a], factor))
+			continue;
+		if (v->out->arms[a].name[0] == '+' && !strcmp(v->out->arms[a].name + 1, factor))
+			return a;
+		if (found < 0)
+			found = a;
+	}
+	return found;
+}
+
+static enum sb_status make_groups(struct sb_view *v, const struct sb_summary_options *opt, struct sb_error *err)
+{
+	struct sb_summary *s = v->out;
+	size_t n_factors = 0;
+	int before, after, best = arm_named(v, "best"), named_after = arm_named(v, "after");
+
+	if (choose_pair(v, opt, &before, &after, err))
+		return SB_E_USAGE;
+	while (sb_factor_names[n_factors])
+		n_factors++;
+	s->groups = sb_pool_alloc(v->pool, (n_factors + 2) * sizeof(*s->groups));
+	if (!s->groups)
+		return sb_fail(err, SB_E_NOMEM, "out of memory");
+	begin_group(v, &s->groups[0], SB_GROUP_MAIN, NULL, before, after);
+	fill_main(v, &s->groups[s->n_groups++], before, after);
+	for (size_t f = 0; f < n_factors; f++) {
+		int arm = arm_of_factor(v, before, sb_factor_names[f]);
+
+		if (arm < 0 || arm == after)
+			continue;
+		begin_group(v, &s->groups[s->n_groups], SB_GROUP_FACTOR, sb_factor_names[f], before, arm);
+		fill_listed(v, &s->groups[s->n_groups++], sb_metric_rows_of_factor(sb_factor_names[f]), before, arm);
+	}
+	if (best >= 0 && named_after >= 0 && !(before == named_after && after == best)) {
+		begin_group(v, &s->groups[s->n_groups], SB_GROUP_BEST, NULL, named_after, best);
+		fill_listed(v, &s->groups[s->n_groups++], sb_metric_rows_of_best, named_after, best);
+	}
+	return SB_OK;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------------- */
+
+static enum sb_status compute(
+        struct sb_view *v, const struct sb_trials *trials, const struct sb_summary_options *opt, struct sb_error *err)
+{
+	enum sb_status status;
+
+	read_identity(v);
+	read_emulated(v);
+	status = read_arms(v, err);
+	if (!status)
+		status = index_trials(v, trials, err);
+	if (!status)
+		status = index_metrics(v, err);
+	if (status)
+		return status;
+	read_stop(v);
+	read_switches(v);
+	measure_tracer(v);
+	note_on_run(v);
+	status = make_groups(v, opt, err);
+	if (status)
+		return status;
+	sb_claims_judge(v);
+	return sb_pool_failed(v->pool) ? sb_fail(err, SB_E_NOMEM, "out of memory") : SB_OK;
+}
+
+enum sb_status sb_summary_compute(const struct sb_run *run, const struct sb_trials *trials,
+        const struct sb_samples *samples, const struct sb_summary_options *opt, struct sb_summary *out,
+        struct sb_error *err)
+{
+	struct sb_summary s = { .pool = sb_pool_new() };
+	struct sb_view v = { .run = run, .samples = samples, .out = &s, .pool = s.pool, .n_arms = run->n_arms };
+	enum sb_status status;
+
+	if (!s.pool)
+		return sb_fail(err, SB_E_NOMEM, "out of memory");
+	if (run->n_arms < 1)
+		status = sb_fail(err, SB_E_DATA, "run '%s' has no arm", run->id);
+	else if (samples->n_trials != trials->n)
+		status = sb_fail(err, SB_E_DATA, "run '%s': samples of %zu trials, and there are %zu", run->id,
+		        samples->n_trials, trials->n);
+	else
+		status = compute(&v, trials, opt, err);
+	if (status) {
+		sb_summary_release(&s);
+		return status;
+	}
+	*out = s;
+	return SB_OK;
+}
+
+enum sb_status sb_summary_build(struct sb_store *st, int64_t run_key, const struct sb_summary_options *opt,
+        struct sb_summary *out, struct sb_error *err)
+{
+	struct sb_run run = { 0 };
+	struct sb_trials trials = { 0 };
+	struct sb_samples samples = { 0 };
+	enum sb_status status = sb_store_read_run(st, run_key, &run, err);
+
+	if (!status)
+		status = sb_store_read_trials(st, run_key, &trials, err);
+	if (!status)
+		status = sb_store_read_samples(st, run_key, &trials, &samples, err);
+	if (!status)
+		status = sb_summary_compute(&run, &trials, &samples, opt, out, err);
+	sb_samples_release(&samples);
+	sb_trials_release(&trials);
+	sb_run_release(&run);
+	return status;
+}
+
+void sb_summary_release(struct sb_summary *s)
+{
+	sb_pool_free(s->pool);
+	*s = (struct sb_summary){ 0 };
+}

@@ -1,0 +1,182 @@
+/* A run indexed by kind, arm and block, and the rows made from two of its arms. */
+#include "summary_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Where a row's values come from: one stored metric, or the sum of several. */
+struct source {
+	int metric[2];
+	int n;
+};
+
+static struct source source_of(const struct sb_view *v, const struct sb_metric_info *info, const char *name)
+{
+	struct source src = { .n = 0 };
+	const char *const one[2] = { name, NULL };
+	const char *const *names = info->sum[0] ? info->sum : one;
+
+	for (int i = 0; i < 2 && names[i]; i++) {
+		int m = sb_samples_metric(v->samples, names[i]);
+
+		if (m >= 0)
+			src.metric[src.n++] = m;
+	}
+	return src;
+}
+
+static int column(const struct sb_view *v, const struct source *src, int kind, int arm, double *out)
+{
+	int present = 0;
+
+	for (int b = 0; b < v->n_blocks; b++) {
+		int trial = v->trial[kind][arm * v->n_blocks + b];
+
+		out[b] = trial < 0 || !src->n ? NAN : 0.0;
+		for (int i = 0; i < src->n && trial >= 0; i++)
+			out[b] += v->samples->value[(size_t)trial * v->samples->n_metrics + (size_t)src->metric[i]];
+		present += !isnan(out[b]);
+	}
+	return present;
+}
+
+static bool has_trials(const struct sb_view *v, int kind, int arm)
+{
+	for (int b = 0; b < v->n_blocks; b++)
+		if (v->trial[kind][arm * v->n_blocks + b] >= 0)
+			return true;
+	return false;
+}
+
+/* Why an arm has no value of a metric. */
+static const char *why_none(const struct sb_view *v, const struct source *src, int kind, int arm)
+{
+	const struct sb_summary_arm *a = &v->out->arms[arm];
+
+	if (!has_trials(v, kind, arm)) {
+		for (int o = SB_OUTCOME_OK + 1; o < SB_OUTCOME_COUNT; o++)
+			if (a->n_trials[SB_KIND_TIMING][o] + a->n_trials[kind][o])
+				return sb_pool_fmt(v->pool, "%s: %s", a->name, sb_outcome_title((enum sb_outcome)o));
+		if (a->n_trials[kind][SB_OUTCOME_OK])
+			return "every trace is incomplete";
+		if (kind == SB_KIND_TRACE)
+			return v->out->blocks[SB_KIND_TRACE] ? sb_pool_fmt(v->pool, "%s: no trace trials", a->name)
+			                                     : "no trace trials";
+		return sb_pool_fmt(v->pool, "%s: no trials", a->name);
+	}
+	for (int b = 0; b < v->n_blocks; b++) {
+		int trial = v->trial[kind][arm * v->n_blocks + b];
+
+		for (int i = 0; i < src->n && trial >= 0; i++) {
+			const char *why =
+			        v->samples->absent[(size_t)trial * v->samples->n_metrics + (size_t)src->metric[i]];
+
+			if (why)
+				return sb_pool_str(v->pool, why);
+		}
+	}
+	return "not recorded";
+}
+
+static struct sb_value median_or_reason(
+        struct sb_view *v, const struct source *src, int kind, int arm, const double *values)
+{
+	double median;
+
+	if (sb_effect_median(values, v->n_blocks, v->work, &median))
+		return sb_value_of(median);
+	return sb_value_absent(why_none(v, src, kind, arm));
+}
+
+static void set_effect(struct sb_view *v, struct sb_summary_row *row)
+{
+	if (row->compare == SB_COMPARE_RATIO)
+		sb_effect_ratio(v->col[0], v->col[1], v->n_blocks, v->level, v->work, &row->effect);
+	if (row->compare == SB_COMPARE_DIFFERENCE)
+		sb_effect_difference(v->col[0], v->col[1], v->n_blocks, v->level, v->work, &row->effect);
+	/* One arm without a value says more than "no block has both". */
+	if (row->effect.pairs == 0 && row->compare != SB_COMPARE_PLAIN && (row->before.absent || row->after.absent))
+		row->effect.estimate = row->before.absent ? row->before : row->after;
+}
+
+static struct sb_value fact_number(const struct sb_run *run, const char *key)
+{
+	const char *text = key ? sb_run_fact(run, key) : NULL;
+	double x;
+
+	if (!text || sb_parse_double(text, key, -HUGE_VAL, HUGE_VAL, &x, NULL))
+		return sb_value_absent("not recorded");
+	return sb_value_of(x);
+}
+
+void sb_view_row(struct sb_view *v, const struct sb_metric_info *info, const char *name, int before, int after,
+        struct sb_summary_row *row)
+{
+	struct source src = source_of(v, info, name);
+	int kind = info->trace ? SB_KIND_TRACE : SB_KIND_TIMING;
+	int arms[2] = { before, after }, n[2] = { 0, 0 };
+	char label[128];
+
+	/* A metric that timing trials never have, but trace trials do, comes from those. */
+	for (int pass = 0; pass < 2 && n[0] + n[1] == 0; pass++) {
+		if (pass && (kind == SB_KIND_TRACE || v->out->blocks[SB_KIND_TRACE] == 0))
+			break;
+		for (int i = 0; i < 2; i++)
+			n[i] = arms[i] < 0 ? 0 : column(v, &src, pass ? SB_KIND_TRACE : kind, arms[i], v->col[i]);
+		if (pass && n[0] + n[1])
+			kind = SB_KIND_TRACE;
+	}
+	sb_metric_label(info, name, label, sizeof(label));
+	*row = (struct sb_summary_row){
+		.metric = sb_pool_str(v->pool, name),
+		.label = sb_pool_str(v->pool, label),
+		.unit = info->unit,
+		.section = info->section,
+		.compare = info->compare,
+		.before = median_or_reason(v, &src, kind, before, v->col[0]),
+		.after = sb_value_absent("one arm only"),
+		.drift_one_ulp = info->compare == SB_COMPARE_PLAIN ? fact_number(v->run, info->ulp_fact)
+		                                                   : sb_value_absent("not an accuracy"),
+		.effect.estimate = sb_value_absent(after < 0 ? "one arm only" : "not compared"),
+	};
+	if (after >= 0) {
+		row->after = median_or_reason(v, &src, kind, after, v->col[1]);
+		set_effect(v, row);
+	}
+	if (n[0] + n[1] == 0)
+		row->flags |= SB_ROW_UNMEASURED;
+	if (kind == SB_KIND_TRACE && n[0] + n[1])
+		row->flags |= SB_ROW_TRACED;
+	if (sb_effect_exact(v->col[0], v->n_blocks) && after >= 0 && sb_effect_exact(v->col[1], v->n_blocks))
+		row->flags |= SB_ROW_EXACT;
+	if (v->out->arms[before].emulated || (after >= 0 && v->out->arms[after].emulated))
+		row->flags |= SB_ROW_EMULATED;
+}
+
+const char *sb_view_metric(const struct sb_view *v, const char *pattern, const struct sb_metric_info **info)
+{
+	for (size_t m = 0; m < v->samples->n_metrics; m++) {
+		if (sb_metric_match(pattern, v->samples->metrics[m])) {
+			*info = &sb_metric_table[v->info[m]];
+			return v->samples->metrics[m];
+		}
+	}
+	for (int i = 0; i < sb_metric_table_len; i++) {
+		const struct sb_metric_info *row = &sb_metric_table[i];
+
+		if (row->sum[0] && !strcmp(row->pattern, pattern)) {
+			*info = row;
+			return row->pattern;
+		}
+	}
+	return NULL;
+}
+
+bool sb_view_emulated_differs(const struct sb_view *v, int a, int b)
+{
+	for (int p = 0; p < SB_PART_COUNT; p++)
+		if (v->emulated[p] && v->levels[a].part[p] != v->levels[b].part[p])
+			return true;
+	return false;
+}

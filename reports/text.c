@@ -1,0 +1,649 @@
+#include "sb_reports.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "reports_internal.h"
+
+/*
+ * Columns. A row is indent + label, two values, effect, interval, pairs, marks: 34 + 12 + 12 + 9 + 18 + 6 + 7 = 98. The
+ * label gives way when the width is smaller. Each right-aligned column holds at least two blanks.
+ */
+enum {
+	MAX_WIDTH = 100,
+	MIN_WIDTH = 80,
+	LABEL_MAX = 34,
+	VALUE = 12,
+	EFFECT = 9,
+	INTERVAL = 18,
+	PAIRS = 6,
+	MARKS = 7,
+	HEAD_KEY = 11, /* "  precision" and the like in the first lines */
+	FOOTNOTES_MAX = 9,
+};
+
+enum tint { PLAIN, BOLD, GREEN, RED, YELLOW };
+static const char *const tint_codes[] = {
+	[PLAIN] = "",
+	[BOLD] = "\033[1m",
+	[GREEN] = "\033[32m",
+	[RED] = "\033[31m",
+	[YELLOW] = "\033[33m",
+};
+
+struct page {
+	struct sb_buf buf;
+	int width, label;
+	bool color;
+	unsigned flags; /* of all rows printed: what the legend has to explain */
+};
+
+/* ---- cells ----------------------------------------------------------------------------------------------------- */
+
+static void blanks(struct page *p, int n)
+{
+	while (n-- > 0)
+		sb_buf_puts(&p->buf, " ");
+}
+
+/* Text into a field of `columns`, cut with "..", padded on the right (or on the left if `right`). */
+static void cell(struct page *p, const char *text, int columns, bool right, enum tint tint)
+{
+	int width = sb_display_width(text);
+	size_t len = strlen(text);
+	const char *end = "";
+
+	if (width > columns) {
+		len = sb_display_head(text, columns - 2);
+		end = "..";
+	}
+	if (width > columns) {
+		char head[512];
+
+		len = len < sizeof(head) ? len : sizeof(head) - 1;
+		memcpy(head, text, len);
+		head[len] = '\0';
+		width = sb_display_width(head) + 2;
+	}
+	if (right)
+		blanks(p, columns - width);
+	if (p->color && tint != PLAIN)
+		sb_buf_puts(&p->buf, tint_codes[tint]);
+	sb_buf_add(&p->buf, text, len);
+	sb_buf_puts(&p->buf, end);
+	if (p->color && tint != PLAIN)
+		sb_buf_puts(&p->buf, "\033[0m");
+	if (!right)
+		blanks(p, columns - width);
+}
+
+/* End a line without the blanks that padding left. */
+static void end_line(struct page *p)
+{
+	while (p->buf.len && p->buf.s[p->buf.len - 1] == ' ')
+		p->buf.s[--p->buf.len] = '\0';
+	sb_buf_puts(&p->buf, "\n");
+}
+
+/*
+ * Words of `text` from column `at` (where the line stands now) to the width, following lines indented to `indent`.
+ * A word longer than a line is cut in pieces. Escapes, since much of this comes from the database.
+ */
+static void paragraph(struct page *p, const char *text, int at, int indent)
+{
+	char clean[2048];
+	const char *s = clean;
+	bool first = true;
+
+	sb_escape(text, clean, sizeof(clean));
+	while (*s) {
+		size_t len = strcspn(s, " ");
+		char word[2048];
+		int width;
+
+		memcpy(word, s, len);
+		word[len] = '\0';
+		width = sb_display_width(word);
+		if (!first && at + 1 + width > p->width) {
+			end_line(p);
+			blanks(p, indent);
+			at = indent;
+			first = true;
+		}
+		if (!first) {
+			sb_buf_puts(&p->buf, " ");
+			at++;
+		}
+		if (at + width > p->width) {
+			len = sb_display_head(word, p->width - at);
+			if (len == 0)
+				break;
+			word[len] = '\0';
+			width = sb_display_width(word);
+		}
+		sb_buf_puts(&p->buf, word);
+		at += width;
+		first = false;
+		s += len;
+		s += strspn(s, " ");
+	}
+	end_line(p);
+}
+
+/* ---- numbers --------------------------------------------------------------------------------------------------- */
+
+struct scale {
+	double factor; /* base units in one of these */
+	const char *unit;
+};
+
+/* The unit in which the larger of a row's values has 1 to 4 digits before the point. */
+static struct scale scale_of(enum sb_unit unit, double largest)
+{
+	static const struct scale time[] = { { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" }, { 1, "ns" } };
+	static const struct scale bytes[] = {
+		{ 1099511627776.0, "TiB" },
+		{ 1073741824.0, "GiB" },
+		{ 1048576.0, "MiB" },
+		{ 1024.0, "KiB" },
+		{ 1, "B" },
+	};
+	const struct scale *list = unit == SB_UNIT_TIME ? time : bytes;
+
+	switch (unit) {
+	case SB_UNIT_TIME:
+	case SB_UNIT_BYTES:
+		while (list->factor > 1 && largest < list->factor)
+			list++;
+		return *list;
+	case SB_UNIT_PERCENT:
+		return (struct scale){ 0.01, "%" };
+	case SB_UNIT_PIXELS:
+		return (struct scale){ 1, "px" };
+	case SB_UNIT_DEGREES:
+		return (struct scale){ 1, "deg" };
+	case SB_UNIT_COUNT:
+	case SB_UNIT_RATIO:
+	case SB_UNIT_UNKNOWN:
+		break;
+	}
+	return (struct scale){ 1, "" };
+}
+
+/* Four significant digits without an exponent, where that is readable. */
+static void number(double x, char out[32])
+{
+	double size = fabs(x);
+	int decimals;
+
+	if (x == floor(x) && size < 1e6) {
+		snprintf(out, 32, "%.0f", x);
+		return;
+	}
+	if (size < 1e-3 || size >= 1e7) {
+		snprintf(out, 32, "%.2e", x);
+		return;
+	}
+	decimals = 3 - (int)floor(log10(size));
+	snprintf(out, 32, "%.*f", decimals < 0 ? 0 : decimals > 5 ? 5 : decimals, x);
+}
+
+static void value_cell(struct page *p, struct sb_value v, struct scale scale)
+{
+	char digits[32], text[48] = "-";
+
+	if (!v.absent) {
+		/* A whole number of ms or MiB still shows its digits: 12.00 ms, not 12 ms beside 12.34 ms. */
+		double x = v.v / scale.factor;
+
+		if (scale.factor > 1 && x != 0 && fabs(x) >= 1e-3 && fabs(x) < 1e7) {
+			int decimals = 3 - (int)floor(log10(fabs(x)));
+
+			snprintf(digits, sizeof(digits), "%.*f", decimals < 0 ? 0 : decimals > 5 ? 5 : decimals, x);
+		} else {
+			number(x, digits);
+		}
+		snprintf(text, sizeof(text), "%s%s%s", digits, *scale.unit ? " " : "", scale.unit);
+	}
+	cell(p, text, VALUE, true, PLAIN);
+}
+
+/* Decimals that leave three significant digits of a ratio, for it and for both ends of its interval. */
+static int ratio_decimals(double r)
+{
+	return r >= 100 ? 1 : r >= 10 ? 2 : r >= 0.1 || r <= 0 ? 3 : r >= 0.01 ? 4 : 5;
+}
+
+/* What an effect looks like: a ratio, or a difference or value with its unit. */
+static void effect_text(
+        const struct sb_effect *e, enum sb_unit unit, enum sb_compare compare, char estimate[48], char interval[96])
+{
+	char lo[32], hi[32], mid[32];
+	struct scale scale;
+	double x = e->estimate.v;
+
+	snprintf(estimate, 48, "-");
+	snprintf(interval, 96, "-");
+	if (e->estimate.absent)
+		return;
+	if (compare == SB_COMPARE_RATIO) {
+		int d = ratio_decimals(x);
+
+		snprintf(estimate, 48, "%.*f", d, x);
+		if (e->has_interval)
+			snprintf(interval, 96, "%.*f..%.*f", d, e->lo, d, e->hi);
+		return;
+	}
+	scale = scale_of(unit, fabs(x));
+	if (compare == SB_COMPARE_DIFFERENCE && unit == SB_UNIT_PERCENT)
+		scale.unit = "pp"; /* percentage points */
+	/* A difference is read to two decimals at most: it has the rounding of both its values in it. */
+	if (fabs(x / scale.factor) >= 0.01) {
+		snprintf(mid, sizeof(mid), "%.2f", x / scale.factor);
+		snprintf(lo, sizeof(lo), "%.2f", e->lo / scale.factor);
+		snprintf(hi, sizeof(hi), "%.2f", e->hi / scale.factor);
+	} else {
+		number(x / scale.factor, mid);
+		number(e->lo / scale.factor, lo);
+		number(e->hi / scale.factor, hi);
+	}
+	snprintf(estimate, 48, "%s %s", mid, scale.unit);
+	if (e->has_interval)
+		snprintf(interval, 96, "%s..%s", lo, hi);
+}
+
+/* ---- the first lines ------------------------------------------------------------------------------------------- */
+
+static void head(struct page *p, const char *key, const char *text)
+{
+	if (!text || !*text)
+		return;
+	blanks(p, 2);
+	cell(p, key, HEAD_KEY - 1, false, PLAIN);
+	blanks(p, 1);
+	paragraph(p, text, HEAD_KEY + 2, HEAD_KEY + 2);
+}
+
+static void add_list(struct sb_buf *b, const char *separator, const char *text)
+{
+	if (text && *text)
+		sb_buf_addf(b, "%s%s", b->len ? separator : "", text);
+}
+
+static void head_case(struct page *p, const struct sb_summary *s)
+{
+	struct sb_buf b = { 0 };
+
+	add_list(&b, ", ", s->workload);
+	if (s->preset && *s->preset)
+		sb_buf_addf(&b, ", preset %s", s->preset);
+	if (s->frames)
+		sb_buf_addf(&b, ", T=%d", s->frames);
+	if (s->width && s->height)
+		sb_buf_addf(&b, ", %dx%d", s->width, s->height);
+	if (s->clip)
+		sb_buf_addf(&b, ", clip %s", s->clip);
+	if (s->clip_note)
+		sb_buf_addf(&b, " (%s)", s->clip_note);
+	if (s->weights_kind)
+		sb_buf_addf(&b, ", %s weights", s->weights_kind);
+	head(p, "case", sb_buf_str(&b));
+	sb_buf_release(&b);
+}
+
+static void head_device(struct page *p, const struct sb_summary *s)
+{
+	struct sb_buf b = { 0 };
+
+	add_list(&b, "", s->device ? s->device : "not recorded");
+	if (s->cpu && (!s->device || strcmp(s->cpu, s->device)))
+		add_list(&b, ", ", s->cpu);
+	if (s->host)
+		sb_buf_addf(&b, " (host %s)", s->host);
+	head(p, "device", sb_buf_str(&b));
+	sb_buf_release(&b);
+}
+
+static void head_blocks(struct page *p, const struct sb_summary *s)
+{
+	struct sb_buf b = { 0 };
+	const char *separator = ": ";
+
+	sb_buf_addf(&b, "%d timing, %d trace", s->blocks[0], s->blocks[1]);
+	if (s->blocks_planned)
+		sb_buf_addf(&b, " (asked for: %s)", s->blocks_planned);
+	if (s->budget_s)
+		sb_buf_addf(&b, ", budget %s s", s->budget_s);
+	if (s->stop_reason)
+		sb_buf_addf(&b, "; stopped: %s", s->stop_reason);
+	head(p, "blocks", sb_buf_str(&b));
+	sb_buf_release(&b);
+	for (int o = 0; o < SB_OUTCOME_COUNT; o++)
+		if (s->n_trials[o] || o == SB_OUTCOME_OK)
+			sb_buf_addf(
+			        &b, "%s%d %s", b.len ? ", " : "", s->n_trials[o], sb_outcome_title((enum sb_outcome)o));
+	sb_buf_puts(&b, " of arms");
+	for (size_t a = 0; a < s->n_arms; a++) {
+		sb_buf_addf(&b, "%s%s", separator, s->arms[a].name);
+		separator = ", ";
+	}
+	head(p, "trials", sb_buf_str(&b));
+	sb_buf_release(&b);
+}
+
+static void head_lines(struct page *p, const struct sb_summary *s)
+{
+	char text[256], when[32];
+
+	sb_time_iso(s->created_ns, when);
+	snprintf(text, sizeof(text), "run %.12s, %s, %s", s->run_id, when, s->status);
+	cell(p, text, p->width, false, BOLD);
+	end_line(p);
+	head_case(p, s);
+	head_device(p, s);
+	head_blocks(p, s);
+	for (size_t i = 0; i < s->n_switches; i++)
+		head(p, s->switches[i].factor, s->switches[i].evidence);
+	if (!s->tracer_cost.absent) {
+		snprintf(text, sizeof(text), "a trace trial takes %.3f times as long as a timing trial",
+		        s->tracer_cost.v);
+		head(p, "tracer", text);
+	}
+	head(p, "note", s->note);
+	for (size_t i = 0; i < s->n_notes; i++)
+		head(p, "!", s->notes[i]);
+	end_line(p);
+	paragraph(p,
+	        "ratio = after / before; below 1 is faster / smaller. Values are medians; pairs are blocks in which "
+	        "both arms ran; the interval is that of the ratio.",
+	        0, 0);
+}
+
+/* ---- groups ---------------------------------------------------------------------------------------------------- */
+
+struct footnotes {
+	const char *text[FOOTNOTES_MAX];
+	int n;
+};
+
+/* Number of a note, the same for the same words; 0 when there is no more room. */
+static int footnote(struct footnotes *f, const char *text)
+{
+	for (int i = 0; i < f->n; i++)
+		if (!strcmp(f->text[i], text))
+			return i + 1;
+	if (f->n == FOOTNOTES_MAX)
+		return 0;
+	f->text[f->n++] = text;
+	return f->n;
+}
+
+/* The one thing to say about a row that a number cannot. */
+static const char *remark(const struct sb_summary_row *row, const struct sb_summary_group *g)
+{
+	if (!g->after)
+		return row->before.absent ? row->before.absent : row->note;
+	if (row->compare == SB_COMPARE_PLAIN)
+		return row->after.absent ? row->after.absent : row->note;
+	return row->effect.estimate.absent ? row->effect.estimate.absent : row->note;
+}
+
+/* Green and red are for what is certain; an emulated time proves nothing either way. */
+static enum tint row_tint(const struct sb_summary_row *row)
+{
+	double none = row->compare == SB_COMPARE_RATIO ? 1.0 : 0.0;
+
+	if (!row->effect.has_interval || row->effect.estimate.absent || row->compare == SB_COMPARE_PLAIN)
+		return PLAIN;
+	if (row->flags & SB_ROW_EMULATED && row->unit == SB_UNIT_TIME)
+		return PLAIN;
+	return row->effect.hi < none ? GREEN : row->effect.lo > none ? RED : YELLOW;
+}
+
+static void print_row(
+        struct page *p, const struct sb_summary_group *g, const struct sb_summary_row *row, struct footnotes *notes)
+{
+	bool plain = row->compare == SB_COMPARE_PLAIN;
+	struct sb_value left = plain ? row->drift_one_ulp : row->before;
+	double a = left.absent ? 0 : fabs(left.v), b = row->after.absent ? 0 : fabs(row->after.v);
+	struct scale scale = scale_of(row->unit, a > b ? a : b);
+	char label[256], estimate[48], interval[96], pairs[16], marks[32];
+	const char *why = remark(row, g);
+	int n = why ? footnote(notes, why) : 0;
+	int indent = row->section == SB_SECTION_TOTAL ? 2 : 4;
+
+	sb_escape(row->label, label, sizeof(label));
+	blanks(p, indent);
+	cell(p, label, p->label - indent, false, PLAIN);
+	value_cell(p, left, scale);
+	if (g->after) {
+		value_cell(p, row->after, scale);
+		effect_text(&row->effect, row->unit, row->compare, estimate, interval);
+		if (plain)
+			estimate[0] = interval[0] = '\0';
+		else if (row->flags & SB_ROW_EXACT && !row->effect.estimate.absent)
+			snprintf(interval, sizeof(interval), "exact");
+		snprintf(pairs, sizeof(pairs), "%d", row->effect.pairs);
+		cell(p, estimate, EFFECT, true, row_tint(row));
+		cell(p, interval, INTERVAL, true, row_tint(row));
+		cell(p, plain ? "" : pairs, PAIRS, true, PLAIN);
+	}
+	snprintf(marks, sizeof(marks), "  %s%s", row->flags & SB_ROW_EMULATED ? "e" : "",
+	        row->flags & SB_ROW_TRACED ? "t" : "");
+	if (n)
+		snprintf(marks + strlen(marks), sizeof(marks) - strlen(marks), "[%d]", n);
+	cell(p, marks, MARKS, false, PLAIN);
+	end_line(p);
+	p->flags |= row->flags;
+}
+
+/* The line above a section; for accuracy it also says what the two values are. */
+static void print_section(struct page *p, const struct sb_summary_group *g, enum sb_section section)
+{
+	char name[256];
+
+	blanks(p, 2);
+	if (section != SB_SECTION_ACCURACY) {
+		sb_buf_puts(&p->buf, sb_section_title(section));
+		end_line(p);
+		return;
+	}
+	cell(p, sb_section_title(section), p->label - 2, false, PLAIN);
+	cell(p, "by 1 ulp", VALUE, true, PLAIN);
+	if (g->after) {
+		char by[264];
+
+		sb_escape(g->after, name, sizeof(name));
+		snprintf(by, sizeof(by), "%s%s", sb_display_width(name) <= VALUE - 5 ? "by " : "", name);
+		blanks(p, 1);
+		cell(p, by, VALUE - 1, true, PLAIN);
+	}
+	end_line(p);
+}
+
+static void print_column_names(struct page *p, const struct sb_summary_group *g)
+{
+	char name[256];
+
+	blanks(p, p->label + 1);
+	sb_escape(g->before, name, sizeof(name));
+	cell(p, name, VALUE - 1, true, PLAIN);
+	if (g->after) {
+		blanks(p, 1);
+		sb_escape(g->after, name, sizeof(name));
+		cell(p, name, VALUE - 1, true, PLAIN);
+		cell(p, "ratio", EFFECT, true, PLAIN);
+		cell(p, "95 % interval", INTERVAL, true, PLAIN);
+		cell(p, "pairs", PAIRS, true, PLAIN);
+	}
+	end_line(p);
+}
+
+static void print_group(struct page *p, const struct sb_summary_group *g)
+{
+	struct footnotes notes = { .n = 0 };
+	enum sb_section section = SB_SECTION_TOTAL;
+	char title[256];
+	size_t others = 0;
+
+	end_line(p);
+	sb_escape(g->title, title, sizeof(title));
+	cell(p, title, p->width, false, BOLD);
+	end_line(p);
+	if (*g->change) {
+		blanks(p, 2);
+		paragraph(p, g->change, 2, 2);
+	}
+	if (g->kind == SB_GROUP_BEST) {
+		blanks(p, 2);
+		paragraph(p, "what a native kernel can add; no claim rests on it", 2, 2);
+	}
+	for (size_t i = 0; i < g->n_notes; i++) {
+		sb_buf_puts(&p->buf, "  ! ");
+		paragraph(p, g->notes[i], 4, 4);
+	}
+	print_column_names(p, g);
+	for (size_t i = 0; i < g->n_rows; i++) {
+		const struct sb_summary_row *row = &g->rows[i];
+
+		if (row->section == SB_SECTION_OTHER) {
+			others++;
+			continue;
+		}
+		if (row->section != section && g->kind == SB_GROUP_MAIN)
+			print_section(p, g, row->section);
+		else if (row->section != section && row->section == SB_SECTION_ACCURACY)
+			print_section(p, g, row->section);
+		section = row->section;
+		print_row(p, g, row, &notes);
+	}
+	for (int i = 0; i < notes.n; i++) {
+		sb_buf_addf(&p->buf, "  [%d] ", i + 1);
+		paragraph(p, notes.text[i], 6, 6);
+	}
+	if (others) {
+		sb_buf_addf(&p->buf, "  and %zu more metric%s: --format json", others, others == 1 ? "" : "s");
+		end_line(p);
+	}
+}
+
+static void print_legend(struct page *p, const struct sb_summary *s)
+{
+	static const struct {
+		unsigned flag;
+		const char *mark, *text;
+	} legend[] = {
+		{ SB_ROW_EMULATED, "e",
+		        "emulated: one of the arms has a level that this device only imitates; its times "
+		        "say nothing about a device that has it" },
+		{ SB_ROW_TRACED, "t", "from trace trials" },
+		{ SB_ROW_EXACT, "exact", "the same in every trial of either arm" },
+	};
+	bool any = false;
+
+	(void)s;
+	for (size_t i = 0; i < SB_ARRAY_LEN(legend); i++) {
+		if (!(p->flags & legend[i].flag))
+			continue;
+		if (!any)
+			end_line(p);
+		any = true;
+		blanks(p, 2);
+		cell(p, legend[i].mark, 7, false, PLAIN);
+		paragraph(p, legend[i].text, 9, 9);
+	}
+}
+
+/* ---- claims ---------------------------------------------------------------------------------------------------- */
+
+/* 2 + 18 + 17 + 15 + 8 + 17 + 6 + 2 + 15 = 100; below that the claim's own words go. */
+enum { CLAIM = 18, STATED = 17, EXPECTED = 15, MEASURED = 8, CLAIM_INTERVAL = 17, VERDICT = 15 };
+
+static enum tint verdict_tint(enum sb_verdict verdict)
+{
+	switch (verdict) {
+	case SB_VERDICT_MET:
+	case SB_VERDICT_EXCEEDED:
+	case SB_VERDICT_MET_OR_EXCEEDED:
+		return GREEN;
+	case SB_VERDICT_NOT_MET:
+		return RED;
+	case SB_VERDICT_INCONCLUSIVE:
+		return YELLOW;
+	case SB_VERDICT_NOT_TESTED:
+		break;
+	}
+	return PLAIN;
+}
+
+static void print_claim(struct page *p, const struct sb_summary_claim *c, bool stated)
+{
+	int at = 2 + CLAIM + (stated ? STATED : 0) + EXPECTED + 3;
+	char estimate[48], interval[96], text[512];
+
+	blanks(p, 2);
+	cell(p, c->label, CLAIM, false, PLAIN);
+	if (stated)
+		cell(p, c->stated, STATED, false, PLAIN);
+	cell(p, c->expected, EXPECTED, false, PLAIN);
+	if (c->verdict == SB_VERDICT_NOT_TESTED) {
+		snprintf(text, sizeof(text), "not tested: %s", c->reason);
+		blanks(p, 3);
+		paragraph(p, text, at, at + 2);
+		return;
+	}
+	effect_text(&c->effect, c->unit, c->unit == SB_UNIT_RATIO ? SB_COMPARE_RATIO : SB_COMPARE_PLAIN, estimate,
+	        interval);
+	cell(p, estimate, MEASURED, true, PLAIN);
+	cell(p, interval, CLAIM_INTERVAL, true, PLAIN);
+	snprintf(text, sizeof(text), "%d", c->effect.pairs);
+	cell(p, text, PAIRS, true, PLAIN);
+	blanks(p, 2);
+	cell(p, sb_verdict_name(c->verdict), VERDICT, false, verdict_tint(c->verdict));
+	end_line(p);
+}
+
+static void print_claims(struct page *p, const struct sb_summary *s)
+{
+	bool stated = p->width >= MAX_WIDTH;
+
+	if (!s->n_claims)
+		return;
+	end_line(p);
+	cell(p, "claims", p->width, false, BOLD);
+	end_line(p);
+	blanks(p, 2 + CLAIM);
+	if (stated)
+		cell(p, "stated", STATED, false, PLAIN);
+	cell(p, "expected", EXPECTED, false, PLAIN);
+	cell(p, "measured", MEASURED, true, PLAIN);
+	cell(p, "95 % interval", CLAIM_INTERVAL, true, PLAIN);
+	cell(p, "pairs", PAIRS, true, PLAIN);
+	sb_buf_puts(&p->buf, "  verdict");
+	end_line(p);
+	for (size_t i = 0; i < s->n_claims; i++)
+		print_claim(p, &s->claims[i], stated);
+	blanks(p, 2);
+	paragraph(p, s->claims_note, 2, 2);
+}
+
+enum sb_status sb_report_text(
+        const struct sb_summary *s, FILE *out, const struct sb_text_options *opt, struct sb_error *err)
+{
+	int width = opt && opt->width ? opt->width : MAX_WIDTH;
+	struct page p = { .color = opt && opt->color };
+	enum sb_status status;
+
+	p.width = width < MIN_WIDTH ? MIN_WIDTH : width > MAX_WIDTH ? MAX_WIDTH : width;
+	p.label = p.width - 2 * VALUE - EFFECT - INTERVAL - PAIRS - MARKS;
+	if (p.label > LABEL_MAX)
+		p.label = LABEL_MAX;
+	head_lines(&p, s);
+	for (size_t i = 0; i < s->n_groups; i++)
+		print_group(&p, &s->groups[i]);
+	print_legend(&p, s);
+	print_claims(&p, s);
+	status = sb_report_write(&p.buf, out, err);
+	sb_buf_release(&p.buf);
+	return status;
+}
