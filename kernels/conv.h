@@ -14,7 +14,7 @@
  * Shapes:  x [n, h, w, cin], w [cout, kh, kw, cin] (prepared from the checkpoint's [cout, cin, kh, kw]),
  *          bias [cout] or NULL, residual and residual2 [n, ho, wo, cout] or NULL, y [n, ho, wo, cout];
  *          ho = (h + 2 pad - kh) / stride + 1, wo likewise; zero padding; contiguous; residual2 may be y itself.
- * tf32:    as linear.h.
+ * tf32:    as linear.h (after relu_in): the CPU version expects w rounded already, the reference rounds both itself.
  * Work:    2 kh kw cin cout ho wo n FLOP.
  */
 struct sb_conv_args {
@@ -26,6 +26,10 @@ struct sb_conv_args {
 	int tf32;
 };
 
+/*
+ * Bytes of scratch that sb_conv_cpu() needs, for omp_get_max_threads() threads as it is now: 2.5 MiB each or less. The call
+ * itself may use fewer threads, not more. The result does not depend on their number, nor on the scratch's contents.
+ */
 size_t sb_conv_cpu_workspace(const struct sb_conv_args *a);
 void sb_conv_cpu(const struct sb_conv_args *a, void *workspace);
 void sb_conv_ref(const struct sb_conv_args *a);
@@ -44,6 +48,7 @@ struct sb_conv_transpose_args {
 	int tf32;
 };
 
+/* As sb_conv_cpu_workspace(). */
 size_t sb_conv_transpose_cpu_workspace(const struct sb_conv_transpose_args *a);
 void sb_conv_transpose_cpu(const struct sb_conv_transpose_args *a, void *workspace);
 void sb_conv_transpose_ref(const struct sb_conv_transpose_args *a);

@@ -507,5 +507,5 @@ int main(void)
 		cmocka_unit_test(print_the_rate_beside_that_of_sgemm),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("conv", tests, NULL, NULL);
 }
