@@ -100,6 +100,29 @@ SB_INLINE float sb_expf(float x)
 	return p * sb_bits_float((half - 128u + 127u) << 23) * sb_bits_float((i - half - 128u + 127u) << 23);
 }
 
+/*
+ * e^x for x <= 0, cheaper: within 1.5 ulp down to -87.3, and about 1.2e-38 instead of anything smaller. For softmax,
+ * where x is a score less the row's maximum.
+ */
+SB_INLINE float sb_exp_negf(float x)
+{
+	const float magic = 12582912.0f + 127.0f; /* as in sb_expf(), with the exponent's bias added on the way */
+	float c = x < -87.3f ? -87.3f : x;
+	float t, n, r, p;
+
+	t = c * 1.44269504f + magic;
+	n = t - magic;
+	r = c - n * 0.693359375f;
+	r = r + n * 2.12194440e-4f;
+	p = 0.00139262504f;
+	p = p * r + 0.00836323295f;
+	p = p * r + 0.0416665524f;
+	p = p * r + 0.166665763f;
+	p = p * r + 0.5f;
+	p = p * (r * r) + r + 1.0f;
+	return p * sb_bits_float(sb_float_bits(t) << 23);
+}
+
 /* 1 / (1 + e^-x). */
 SB_INLINE float sb_sigmoidf(float x)
 {
