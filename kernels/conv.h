@@ -27,7 +27,7 @@ struct sb_conv_args {
 };
 
 /*
- * Bytes of scratch that sb_conv_cpu() needs, for omp_get_max_threads() threads as it is now: 2.5 MiB each or less. The call
+ * Bytes of scratch that sb_conv_cpu() needs, for omp_get_max_threads() threads as it is now: 3.3 MiB each or less. The call
  * itself may use fewer threads, not more. The result does not depend on their number, nor on the scratch's contents.
  */
 size_t sb_conv_cpu_workspace(const struct sb_conv_args *a);

@@ -1,7 +1,6 @@
 /*
  * norm on the CPU: two passes a row, sums in double over a fixed number of lanes. The lanes let the compiler vectorise
- * without reordering, so a row's result depends neither on the machine's vector width, nor on alignment, nor on
- * threads.
+ * without reordering, so a row's result depends neither on alignment nor on the number of threads.
  */
 #include "norm.h"
 
