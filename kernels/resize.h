@@ -10,8 +10,8 @@
  *
  * Shapes:  src [n, h, w, 3] u8; dst [n, out_h, out_w, 3] f32 in 0..255 (values may leave it), which is rows
  *          crop_y .. crop_y + out_h - 1 and columns crop_x .. of the full_h x full_w result.
- * Positions and their fractions are float32 by definition ((i + 0.5f) * (in/out) - 0.5f, one rounding an operation), as in
- * PyTorch: a kernel that contracts them into fused multiply-adds computes at other positions.
+ * Positions and their fractions are float32 by definition ((i + 0.5f) * (in/out) - 0.5f, one rounding an operation), as
+ * in PyTorch: a kernel that contracts them into fused multiply-adds computes at other positions.
  * At equal size the weights are exactly (0, 1, 0, 0): an identity.
  * Source:  ARCHITECTURE section 2.1 (PyTorch's bicubic).
  */
