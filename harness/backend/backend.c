@@ -4,8 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const struct sb_backend_ops sb_backend_cpu;
-
 const struct sb_backend_ops *const sb_backends[] = { &sb_backend_cpu, NULL };
 
 enum sb_status sb_backend_open(const char *name, int64_t memory_limit_bytes, struct sb_backend **out,
@@ -139,7 +137,8 @@ enum sb_status sb_submit(struct sb_backend *be, const struct sb_op *op, struct s
 
 	if (wrong)
 		SB_BUG("op %s: %s", info->name, wrong);
-	if (be->fault && ++be->submits == be->fault_at && inject(be, err))
+	be->submits++;
+	if (be->fault && --be->fault_at == 0 && inject(be, err))
 		return err->code;
 	if (be->logging)
 		start = sb_now_ns();

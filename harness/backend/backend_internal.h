@@ -4,6 +4,8 @@
 
 #include "sb_backend.h"
 
+extern const struct sb_backend_ops sb_backend_cpu;
+
 /* check_<member>(), work_<member>(): one of each a row, in op_<family>.c. */
 #define SB_OP_DECLARE(ID, member, kind, args)                     \
 	const char *sb_check_##member(const struct sb_op *op);    \

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct cpu {
 	struct sb_backend base;
@@ -27,14 +26,10 @@ static enum sb_status cpu_open(int ordinal, int64_t limit, struct sb_backend **o
 	}
 	if (!cpu)
 		return sb_fail(err, SB_E_NOMEM, "no memory for the CPU backend");
-	cpu->base.ops = NULL;
-	if (limit <= 0) /* leave the machine some: what is beyond half of its memory would only swap */
-		limit = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE) / 8 * 7;
 	if (sb_pages_host_open(limit, &cpu->base.pages, err)) {
 		free(cpu);
 		return err->code;
 	}
-	extern const struct sb_backend_ops sb_backend_cpu;
 	cpu->base.ops = &sb_backend_cpu;
 	*out = &cpu->base;
 	return SB_OK;
@@ -76,8 +71,8 @@ static void cpu_info(const struct sb_backend *be, struct sb_device_info *out)
 			omp_get_max_threads());
 	out->emulated_parts = 1u << SB_PART_PRECISION_GEMM | 1u << SB_PART_PRECISION_CONV |
 			1u << SB_PART_PRECISION_ATTENTION;
-	sb_pages_info(be->pages, &free_bytes, &total_bytes);
-	out->memory_bytes = total_bytes;
+	if (!sb_pages_info(be->pages, &free_bytes, &total_bytes, NULL))
+		out->memory_bytes = total_bytes;
 }
 
 static enum sb_status cpu_submit(struct sb_backend *be, const struct sb_op *op, struct sb_error *err)
@@ -162,7 +157,6 @@ static int64_t cpu_mark_ns(struct sb_backend *be, int index)
 	return ((struct cpu *)be)->mark_ns[index];
 }
 
-extern const struct sb_backend_ops sb_backend_cpu;
 const struct sb_backend_ops sb_backend_cpu = {
 	.name = "cpu",
 	.open = cpu_open,

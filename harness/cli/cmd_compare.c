@@ -1,0 +1,162 @@
+/* compare: the before/after table of a run. */
+#include "sb_cli.h"
+#include "sb_reports.h"
+#include "sb_store.h"
+#include "sb_summary.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { OPT_DB, OPT_FORMAT, OPT_COLOR };
+
+const struct sb_option sb_compare_options[] = {
+	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
+	[OPT_FORMAT] = { "format", "text|json", "how to print it [text]" },
+	[OPT_COLOR] = { "color", "auto|always|never", "colour in the text [auto: on a terminal]" },
+	{ NULL, NULL, NULL },
+};
+
+const char sb_compare_details[] =
+		"REF is [FILE:][RUN][/ARM]. RUN is the beginning of a run's id; without one the newest run is shown.\n"
+		"Two REFs of one run name the two arms of the first table, for instance 'compare /before /+attention'.\n"
+		"Ratio is after / before everywhere: below 1 is faster or smaller.\n";
+
+/* [FILE:][RUN][/ARM], cut into pieces that point into `text`. */
+struct reference {
+	char text[4096];
+	const char *file, *run, *arm; /* NULL: not given */
+};
+
+static enum sb_status parse_reference(const char *s, struct reference *r, struct sb_error *err)
+{
+	struct stat sb;
+	char *colon, *slash;
+
+	*r = (struct reference){ .file = NULL };
+	if (strlen(s) >= sizeof(r->text))
+		return sb_fail(err, SB_E_USAGE, "a reference of %zu characters is too long", strlen(s));
+	strcpy(r->text, s);
+	colon = strrchr(r->text, ':');
+	if (!colon && !stat(s, &sb)) /* a database given by its name alone */
+		return sb_fail(err, SB_E_USAGE, "'%.200s' is a file; write --db %.200s, or %.200s: with a colon", s, s, s);
+	if (colon) {
+		*colon = '\0';
+		r->file = r->text;
+	}
+	r->run = colon ? colon + 1 : r->text;
+	slash = strchr(r->text + (r->run - r->text), '/');
+	if (slash) {
+		*slash = '\0';
+		r->arm = slash + 1;
+		if (!*r->arm)
+			return sb_fail(err, SB_E_USAGE, "'%.200s' names no arm after the slash", s);
+	}
+	return SB_OK;
+}
+
+struct request {
+	const char *db, *format, *color;
+	struct reference ref[2];
+	int n_refs;
+};
+
+
+static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_error *err)
+{
+	struct sb_option_parser p = { .next = 1 };
+	const char *value;
+	int i;
+
+	while ((i = sb_options_next(&p, argc, argv, sb_compare_options, &value, err)) >= 0) {
+		switch (i) {
+		case OPT_DB:
+			q->db = value;
+			break;
+		case OPT_FORMAT:
+			if (strcmp(value, "text") != 0 && strcmp(value, "json") != 0)
+				return sb_fail(err, SB_E_USAGE, "--format '%.40s' is neither text nor json", value);
+			q->format = value;
+			break;
+		case OPT_COLOR:
+			if (strcmp(value, "auto") != 0 && strcmp(value, "always") != 0 && strcmp(value, "never") != 0)
+				return sb_fail(err, SB_E_USAGE, "--color '%.40s' is none of auto, always, never", value);
+			q->color = value;
+			break;
+		}
+	}
+	if (i == -2)
+		return SB_E_USAGE;
+	if (p.n_operands > 2)
+		return sb_fail(err, SB_E_USAGE, "compare takes one or two references, not %d", p.n_operands);
+	q->n_refs = p.n_operands;
+	for (int r = 0; r < q->n_refs; r++)
+		if (parse_reference(p.operands[r], &q->ref[r], err))
+			return SB_E_USAGE;
+	return SB_OK;
+}
+
+/* The second reference may leave out what the first one says; both must mean one run. */
+static enum sb_status merge(struct request *q, const char **db, const char **run, struct sb_summary_options *opt,
+		struct sb_error *err)
+{
+	const struct reference *a = &q->ref[0], *b = &q->ref[1];
+
+	*db = q->n_refs && a->file ? a->file : sb_database_path(q->db);
+	*run = q->n_refs && a->run[0] ? a->run : NULL;
+	*opt = (struct sb_summary_options){ NULL, NULL };
+	if (q->n_refs == 1)
+		opt->after = a->arm;
+	if (q->n_refs < 2)
+		return SB_OK;
+	if ((b->file && strcmp(b->file, *db) != 0) || (b->run[0] && *run && strcmp(b->run, *run) != 0))
+		return sb_fail(err, SB_E_USAGE, "two arms of one run can be compared; two runs cannot yet");
+	if (!*run && b->run[0])
+		*run = b->run;
+	if (!a->arm || !b->arm)
+		return sb_fail(err, SB_E_USAGE, "two references name two arms, for instance /before /+attention");
+	if (!strcmp(a->arm, b->arm))
+		return sb_fail(err, SB_E_USAGE, "arm '%.40s' cannot be compared with itself", a->arm);
+	opt->before = a->arm;
+	opt->after = b->arm;
+	return SB_OK;
+}
+
+static enum sb_status print(const struct request *q, const struct sb_summary *s, struct sb_error *err)
+{
+	struct sb_text_options text = { .width = 100 };
+	int width = sb_terminal_width(STDOUT_FILENO);
+
+	if (!strcmp(q->format, "json"))
+		return sb_report_json(s, stdout, err);
+	if (width >= 80 && width < 100)
+		text.width = width;
+	text.color = !strcmp(q->color, "always") || (!strcmp(q->color, "auto") && sb_terminal_color(STDOUT_FILENO));
+	return sb_report_text(s, stdout, &text, err);
+}
+
+enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err)
+{
+	struct request q = { .format = "text", .color = "auto" };
+	struct sb_summary_options opt;
+	struct sb_summary summary;
+	struct sb_store *st = NULL;
+	const char *db, *run;
+	int64_t key;
+	enum sb_status status;
+
+	if (parse(argc, argv, &q, err) || merge(&q, &db, &run, &opt, err))
+		return err->code;
+	if (sb_store_open(db, SB_STORE_READ, &st, err))
+		return err->code;
+	status = sb_store_find_run(st, run, &key, err);
+	if (!status)
+		status = sb_summary_build(st, key, &opt, &summary, err);
+	if (!status) {
+		status = print(&q, &summary, err);
+		sb_summary_release(&summary);
+	}
+	sb_store_close(st);
+	return status;
+}

@@ -1,0 +1,365 @@
+/* run: measure the arms of a plan into a database. */
+#include "sb_cli.h"
+#include "sb_session.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	OPT_DB, OPT_VIDEO, OPT_PRESET, OPT_FRAMES, OPT_STRIDE, OPT_SIZE, OPT_DEVICE, OPT_ARMS, OPT_FACTORS, OPT_ALL, OPT_SET,
+	OPT_BLOCKS, OPT_TRACE_BLOCKS, OPT_BUDGET, OPT_SEED, OPT_THREADS, OPT_TIMEOUT, OPT_VRAM_LIMIT, OPT_NOTE, OPT_EXE,
+	OPT_QUIET,
+};
+
+const struct sb_option sb_run_options[] = {
+	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
+	[OPT_VIDEO] = { "video", "FILE", "any video that ffmpeg decodes [a clip that comes with spabench]" },
+	[OPT_PRESET] = { "preset", "NAME", "the network: tiny, small or full [tiny]" },
+	[OPT_FRAMES] = { "frames", "N", "frames of the clip [the preset's]" },
+	[OPT_STRIDE] = { "stride", "N", "take every N-th frame [1]" },
+	[OPT_SIZE] = { "size", "WxH|native", "network size, multiples of 14; native: 518 wide, as published [the preset's]" },
+	[OPT_DEVICE] = { "device", "auto|cpu", "where to run [auto]" },
+	[OPT_ARMS] = { "arms", "LIST", "arms by name, comma-separated; the first is `before`" },
+	[OPT_FACTORS] = { "factors", "LIST", "an arm for each of these: precision, attention, alloc [all]" },
+	[OPT_ALL] = { "all", NULL, "every combination of the factors" },
+	[OPT_SET] = { "set", "F[.PART]=LEVEL", "fix a level in every arm, e.g. precision.conv=fp32; may be repeated" },
+	[OPT_BLOCKS] = { "blocks", "N", "exactly N timing blocks [until +-1 %, at most 28]" },
+	[OPT_TRACE_BLOCKS] = { "trace-blocks", "N", "trace blocks, for kinds of op and evidence; 0: none [6]" },
+	[OPT_BUDGET] = { "budget", "SECONDS", "stop after about so long; 0: no limit [60]" },
+	[OPT_SEED] = { "seed", "N", "of the random order [random, stored]" },
+	[OPT_THREADS] = { "threads", "N", "CPU threads of a worker [all]" },
+	[OPT_TIMEOUT] = { "timeout", "SECONDS", "a trial that takes longer is killed and stored as such [600]" },
+	[OPT_VRAM_LIMIT] = { "vram-limit", "SIZE", "pretend the device has so much memory, e.g. 512M" },
+	[OPT_NOTE] = { "note", "TEXT", "kept with the run" },
+	[OPT_EXE] = { "exe", "FILE", "the spabench whose workers run the trials [this one]" },
+	[OPT_QUIET] = { "quiet", NULL, "no progress" },
+	{ NULL, NULL, NULL },
+};
+
+const char sb_run_details[] =
+		"Arms: before (fp32, standard, default), +precision, +attention, +alloc (one switch each), after (all three,\n"
+		"as PyTorch and xFormers apply them), best (after, with TF32 inside attention). A block is one trial of\n"
+		"every arm in random order; pairs are formed within a block.\n"
+		"A trial that runs out of memory, crashes or hangs is stored as such and the run goes on.\n";
+
+struct request {
+	const char *db, *arms, *factors, *exe;
+	const char *set[16];
+	int n_set;
+	bool all, quiet;
+	struct sb_session_options opt;
+};
+
+/* ---- options ------------------------------------------------------------------------------------------------- */
+
+static enum sb_status parse_size(const char *value, struct sb_case *c, struct sb_error *err)
+{
+	char w[16];
+	size_t n = strcspn(value, "x");
+
+	c->own_size = !strcmp(value, "native");
+	c->width = c->height = 0;
+	if (c->own_size)
+		return SB_OK;
+	if (n == 0 || n >= sizeof(w) || value[n] != 'x')
+		return sb_fail(err, SB_E_USAGE, "--size '%.40s' is neither WIDTHxHEIGHT nor native", value);
+	memcpy(w, value, n);
+	w[n] = '\0';
+	if (sb_parse_int(w, "width in --size", 1, 100000, &c->width, err))
+		return SB_E_USAGE;
+	return sb_parse_int(value + n + 1, "height in --size", 1, 100000, &c->height, err);
+}
+
+static enum sb_status copy(const char *value, const char *option, char *out, size_t n, struct sb_error *err)
+{
+	if (strlen(value) >= n)
+		return sb_fail(err, SB_E_USAGE, "--%s: %zu characters are too many", option, strlen(value));
+	strcpy(out, value);
+	return SB_OK;
+}
+
+static enum sb_status parse_int_into(const char *value, const char *what, int64_t min, int64_t max, int *out,
+		struct sb_error *err)
+{
+	int64_t v;
+	enum sb_status status = sb_parse_int(value, what, min, max, &v, err);
+
+	if (!status)
+		*out = (int)v;
+	return status;
+}
+
+/* Options of the case and the worker; the rest in apply_plan(). */
+static enum sb_status apply_setup(int option, const char *value, struct sb_worker_setup *s, struct sb_error *err)
+{
+	switch (option) {
+	case OPT_VIDEO:
+		return copy(value, "video", s->c.video, sizeof(s->c.video), err);
+	case OPT_PRESET:
+		return copy(value, "preset", s->c.preset, sizeof(s->c.preset), err);
+	case OPT_FRAMES:
+		return sb_parse_int(value, "--frames", 1, 10000, &s->c.frames, err);
+	case OPT_STRIDE:
+		return sb_parse_int(value, "--stride", 1, 100000, &s->c.stride, err);
+	case OPT_SIZE:
+		return parse_size(value, &s->c, err);
+	case OPT_DEVICE:
+		return copy(value, "device", s->device, sizeof(s->device), err);
+	case OPT_THREADS:
+		return parse_int_into(value, "--threads", 1, 4096, &s->threads, err);
+	case OPT_VRAM_LIMIT:
+		if (sb_parse_bytes(value, "--vram-limit", &s->memory_limit_bytes, err))
+			return SB_E_USAGE;
+		return s->memory_limit_bytes < 1 << 20 ? sb_fail(err, SB_E_USAGE, "--vram-limit is less than 1 MiB") : SB_OK;
+	}
+	SB_BUG("option %d", option);
+}
+
+static enum sb_status apply(int option, const char *value, struct request *q, struct sb_error *err)
+{
+	struct sb_plan *plan = &q->opt.plan;
+	int64_t seed;
+
+	switch (option) {
+	case OPT_DB:
+		q->db = value;
+		return SB_OK;
+	case OPT_ARMS:
+		q->arms = value;
+		return SB_OK;
+	case OPT_FACTORS:
+		q->factors = value;
+		return SB_OK;
+	case OPT_ALL:
+		q->all = true;
+		return SB_OK;
+	case OPT_SET:
+		if (q->n_set == (int)SB_ARRAY_LEN(q->set))
+			return sb_fail(err, SB_E_USAGE, "too many --set");
+		q->set[q->n_set++] = value;
+		return SB_OK;
+	case OPT_BLOCKS:
+		return parse_int_into(value, "--blocks", 1, 10000, &plan->blocks, err);
+	case OPT_TRACE_BLOCKS:
+		return parse_int_into(value, "--trace-blocks", 0, 10000, &plan->trace_blocks, err);
+	case OPT_BUDGET:
+		return sb_parse_double(value, "--budget", 0.0, 1e7, &plan->budget_s, err);
+	case OPT_SEED:
+		if (sb_parse_int(value, "--seed", 0, INT64_MAX, &seed, err))
+			return SB_E_USAGE;
+		plan->seed = (uint64_t)seed;
+		return SB_OK;
+	case OPT_TIMEOUT:
+		return sb_parse_double(value, "--timeout", 0.1, 1e7, &plan->timeout_s, err);
+	case OPT_NOTE:
+		q->opt.note = value;
+		return SB_OK;
+	case OPT_EXE:
+		q->exe = value;
+		return SB_OK;
+	case OPT_QUIET:
+		q->quiet = true;
+		return SB_OK;
+	}
+	return apply_setup(option, value, &q->opt.setup, err);
+}
+
+static enum sb_status make_arms(struct request *q, struct sb_error *err)
+{
+	struct sb_plan *plan = &q->opt.plan;
+	enum sb_status status = SB_OK;
+
+	if ((q->arms != NULL) + (q->factors != NULL) + q->all > 1)
+		return sb_fail(err, SB_E_USAGE, "--arms, --factors and --all exclude each other");
+	if (q->all)
+		sb_arms_all(plan->arms, &plan->n_arms);
+	else if (q->arms)
+		status = sb_arms_parse(q->arms, plan->arms, &plan->n_arms, err);
+	else
+		status = sb_arms_default(q->factors, false, plan->arms, &plan->n_arms, err);
+	for (int i = 0; i < q->n_set && !status; i++)
+		for (int a = 0; a < plan->n_arms && !status; a++)
+			status = sb_levels_set(&plan->arms[a].levels, q->set[i], err);
+	for (int a = 1; a < plan->n_arms && !status; a++)
+		for (int b = 0; b < a && !status; b++)
+			if (sb_levels_equal(&plan->arms[a].levels, &plan->arms[b].levels))
+				status = sb_fail(err, SB_E_USAGE, "with these --set, arms '%s' and '%s' are the same",
+						plan->arms[b].name, plan->arms[a].name);
+	q->opt.setup.reference = plan->arms[0].levels;
+	return status;
+}
+
+static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_error *err)
+{
+	struct sb_option_parser p = { .next = 1 };
+	const char *value;
+	int i;
+
+	while ((i = sb_options_next(&p, argc, argv, sb_run_options, &value, err)) >= 0)
+		if (apply(i, value, q, err))
+			return err->code;
+	if (i == -2)
+		return SB_E_USAGE;
+	if (p.n_operands)
+		return sb_fail(err, SB_E_USAGE, "run takes no argument '%.64s'; a video is given with --video",
+				p.operands[0]);
+	return make_arms(q, err);
+}
+
+/* ---- progress ------------------------------------------------------------------------------------------------ */
+
+static volatile sig_atomic_t stop_asked;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	stop_asked = 1;
+}
+
+struct progress {
+	const struct sb_plan *plan;
+	bool terminal;
+	int last_block;
+	enum sb_purpose last_purpose;
+};
+
+static bool interrupted(void *self)
+{
+	(void)self;
+	return stop_asked != 0;
+}
+
+static void format_ratio(const struct sb_loop_state *s, const char *arm, char *out, size_t n)
+{
+	out[0] = '\0';
+	if (s->total.has_interval)
+		snprintf(out, n, ", total %s %.3f (%.3f..%.3f)", arm, s->total.ratio, s->total.lo, s->total.hi);
+	else if (s->total.pairs)
+		snprintf(out, n, ", total %s %.3f", arm, s->total.ratio);
+}
+
+/* A line that is rewritten on a terminal, one line a block otherwise. */
+static void on_progress(void *self, const struct sb_loop_state *s)
+{
+	struct progress *p = self;
+	char ratio[96], of[24] = "";
+
+	if (!p->terminal && s->block == p->last_block && s->purpose == p->last_purpose)
+		return;
+	p->last_block = s->block;
+	p->last_purpose = s->purpose;
+	format_ratio(s, p->plan->arms[p->plan->n_arms - 1].name, ratio, sizeof(ratio));
+	if (s->blocks)
+		snprintf(of, sizeof(of), " of %d", s->blocks);
+	fprintf(stderr, p->terminal ? "\r\033[K%s block %d%s, arm %s, %.0f s%s" : "%s block %d%s, from arm %s, %.0f s%s\n",
+			s->purpose == SB_TIMING ? "timing" : "trace", s->block + 1, of, p->plan->arms[s->arm].name,
+			s->elapsed_s, ratio);
+	fflush(stderr);
+}
+
+/* ---- the command --------------------------------------------------------------------------------------------- */
+
+/* What can be refused before a database is made. */
+static enum sb_status check_files(const struct request *q, struct sb_error *err)
+{
+	const char *video = q->opt.setup.c.video;
+	struct stat sb;
+
+	if (video[0] && stat(video, &sb))
+		return sb_fail(err, SB_E_USAGE, "cannot open video '%.200s': %s", video, strerror(errno));
+	if (video[0] && S_ISDIR(sb.st_mode))
+		return sb_fail(err, SB_E_USAGE, "video '%.200s' is a folder, not a video file", video);
+	if (q->exe && access(q->exe, X_OK))
+		return sb_fail(err, SB_E_USAGE, "cannot execute '%.200s': %s", q->exe, strerror(errno));
+	return SB_OK;
+}
+
+static void join_command(int argc, char **argv, struct sb_buf *out)
+{
+	char piece[2048];
+
+	sb_buf_puts(out, "spabench");
+	for (int i = 0; i < argc; i++) {
+		sb_escape(argv[i], piece, sizeof(piece));
+		sb_buf_addf(out, strpbrk(piece, " '\"\\$") || !piece[0] ? " '%s'" : " %s", piece);
+	}
+}
+
+static void print_result(const char *db, const struct sb_session_result *r)
+{
+	for (int i = 0; i < r->n_switches; i++) {
+		const struct sb_switch_line *line = &r->switches[i];
+
+		printf("%s: %s\n", line->factor, line->text);
+		if (line->tested && !line->in_effect)
+			sb_log(SB_LOG_WARN, "%s is on and not in effect: its claim will not be tested", line->factor);
+	}
+	if (r->loop.other)
+		sb_log(SB_LOG_WARN, "%d trials did not succeed; the last: %s", r->loop.other, r->last_failure);
+	if (r->run_id[0])
+		printf("run %.8s: %d timing blocks, %d trace blocks in %.0f s, stored in %s\n", r->run_id, r->loop.blocks,
+				r->loop.trace_blocks, r->loop.elapsed_s, db);
+}
+
+static enum sb_status run(struct request *q, struct sb_error *err)
+{
+	const char *db = sb_database_path(q->db);
+	struct progress progress = { .plan = &q->opt.plan, .terminal = isatty(STDERR_FILENO), .last_block = -1 };
+	struct sb_loop_hooks hooks = { .progress = q->quiet ? NULL : on_progress, .interrupted = interrupted, .self = &progress };
+	struct sigaction act = { .sa_handler = on_signal };
+	struct sb_session_result result = { .run_id = "" };
+	struct sb_store *st;
+	enum sb_status status;
+
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	if (sb_store_open(db, SB_STORE_WRITE, &st, err))
+		return err->code;
+	status = sb_session_run(st, &q->opt, &hooks, &result, err);
+	sb_store_close(st);
+	if (progress.terminal && !q->quiet)
+		fputs("\r\033[K", stderr);
+	if (result.clip_note[0])
+		sb_log(SB_LOG_INFO, "%s", result.clip_note);
+	print_result(db, &result);
+	return status;
+}
+
+enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err)
+{
+	struct request *q = calloc(1, sizeof(*q));
+	struct sb_buf command = { 0 };
+	char self[SB_PATH_MAX];
+	enum sb_status status;
+
+	if (!q)
+		return sb_fail(err, SB_E_NOMEM, "no memory for the options");
+	snprintf(q->opt.setup.c.workload, sizeof(q->opt.setup.c.workload), "tracker");
+	snprintf(q->opt.setup.c.preset, sizeof(q->opt.setup.c.preset), "tiny");
+	snprintf(q->opt.setup.device, sizeof(q->opt.setup.device), "auto");
+	q->opt.plan.trace_blocks = 6;
+	q->opt.plan.budget_s = 60.0;
+	q->opt.plan.timeout_s = 600.0;
+	q->opt.plan.seed = (uint64_t)sb_wall_time_ns();
+	q->opt.plan.seed = sb_splitmix64(&q->opt.plan.seed) >> 1;
+	status = parse(argc, argv, q, err);
+	if (!status)
+		status = check_files(q, err);
+	if (!status && !q->exe)
+		status = sb_own_path(self, sizeof(self), err);
+	if (!status) {
+		join_command(argc, argv, &command);
+		q->opt.command = sb_buf_str(&command);
+		q->opt.exe = q->exe ? q->exe : self;
+		status = run(q, err);
+	}
+	sb_buf_release(&command);
+	free(q);
+	return status;
+}

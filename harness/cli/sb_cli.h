@@ -1,0 +1,61 @@
+/*
+ * cli: what users type. One row a command in main.c, one file a command; every command has a table of options from
+ * which it is parsed and its help printed. stdout is the result alone, stderr the chatter. Uses everything.
+ */
+#ifndef SB_CLI_H
+#define SB_CLI_H
+
+#include "sb_base.h"
+
+/* An option of a command. Tables end with a NULL name. */
+struct sb_option {
+	const char *name; /* without the dashes */
+	const char *arg;  /* what its argument is called; NULL: it takes none */
+	const char *help; /* one line; the default in brackets */
+};
+
+struct sb_command {
+	const char *name;
+	enum sb_status (*run)(int argc, char **argv, struct sb_error *err);
+	const char *summary;             /* one line for the overview; NULL: not shown to users */
+	const char *usage;               /* "[REF]": what comes after the name */
+	const struct sb_option *options; /* NULL: none */
+	const char *details;             /* paragraphs after the options, or NULL */
+};
+extern const struct sb_command sb_commands[]; /* ends with a NULL name */
+
+/*
+ * One option at a time: returns its index in `options` with *value set (NULL when it takes none), -1 at the end,
+ * -2 after SB_E_USAGE was put into *err. "--name=value" and "--name value" both work; operands are left for
+ * sb_options_operand(). Start with a zeroed parser.
+ */
+struct sb_option_parser {
+	int next;
+	int n_operands;
+	const char *operands[8];
+	bool only_operands; /* after "--" */
+};
+int sb_options_next(struct sb_option_parser *p, int argc, char **argv, const struct sb_option *options,
+		const char **value, struct sb_error *err);
+
+/* Help of one command, from its row. */
+void sb_command_help(const struct sb_command *c);
+
+/* --db, else $SPABENCH_DB, else ./spabench.db. */
+const char *sb_database_path(const char *given);
+
+/* The path of this very program, for starting workers of it. Errors: SB_E_ENV. */
+enum sb_status sb_own_path(char *out, size_t n, struct sb_error *err);
+
+/* True when `fd` is a terminal that wants colour (NO_COLOR and TERM=dumb say no). */
+bool sb_terminal_color(int fd);
+int sb_terminal_width(int fd); /* columns; 0 when it is no terminal */
+
+/* The commands. */
+extern const struct sb_option sb_run_options[], sb_compare_options[], sb_worker_options[];
+extern const char sb_run_details[], sb_compare_details[];
+enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err);
+enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err);
+enum sb_status sb_cmd_worker(int argc, char **argv, struct sb_error *err);
+
+#endif

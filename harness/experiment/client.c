@@ -1,0 +1,463 @@
+/* The parent's end of a worker: start it, ask it for trials, notice when it dies or hangs. Never touches a device. */
+#define _DEFAULT_SOURCE /* prctl() lives beside POSIX */
+#include "sb_experiment.h"
+#include "protocol.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct sb_worker {
+	pid_t pid;
+	int fd; /* -1 once it is gone */
+	char ending[48];
+	struct sb_worker_facts facts;
+};
+
+static int64_t deadline_after(double s)
+{
+	return s > 0 ? sb_now_ns() + (int64_t)(s * 1e9) : 0;
+}
+
+/* ---- process ------------------------------------------------------------------------------------------------- */
+
+/* In the child, between fork and exec: only what is safe there. */
+static _Noreturn void become_worker(const char *exe, int fd, char *const argv[], char *const envp[])
+{
+	int flags = fcntl(fd, F_GETFD);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* no worker outlives its parent */
+	fcntl(fd, F_SETFD, flags & ~FD_CLOEXEC);
+	execve(exe, argv, envp);
+	_exit(127);
+}
+
+extern char **environ;
+
+/* The environment with OMP_NUM_THREADS set: threads are a property of the process. Caller frees the array only. */
+static char **worker_environment(char *threads_setting)
+{
+	size_t n = 0, out = 0;
+	char **env;
+
+	while (environ[n])
+		n++;
+	env = malloc((n + 2) * sizeof(*env));
+	if (!env)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		if (!threads_setting[0] || strncmp(environ[i], "OMP_NUM_THREADS=", 16))
+			env[out++] = environ[i];
+	if (threads_setting[0])
+		env[out++] = threads_setting;
+	env[out] = NULL;
+	return env;
+}
+
+static enum sb_status spawn(struct sb_worker *w, const char *exe, int threads, struct sb_error *err)
+{
+	char fd_text[16], threads_text[40] = "", name[] = "spabench", sub[] = "worker", opt[] = "--fd";
+	int sv[2];
+	char **env;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv))
+		return sb_fail(err, SB_E_ENV, "cannot make a socket pair for a worker: %s", strerror(errno));
+	if (threads > 0)
+		snprintf(threads_text, sizeof(threads_text), "OMP_NUM_THREADS=%d", threads);
+	snprintf(fd_text, sizeof(fd_text), "%d", sv[1]);
+	env = worker_environment(threads_text);
+	char *argv[] = { name, sub, opt, fd_text, NULL };
+	w->pid = env ? fork() : -1;
+	if (w->pid == 0)
+		become_worker(exe, sv[1], argv, env);
+	free(env);
+	close(sv[1]);
+	if (w->pid < 0) {
+		close(sv[0]);
+		return sb_fail(err, SB_E_ENV, "cannot start a worker process: %s", strerror(errno));
+	}
+	w->fd = sv[0];
+	return SB_OK;
+}
+
+/* Wait up to `patience_s`, then kill. Fills w->ending. */
+static void reap(struct sb_worker *w, double patience_s)
+{
+	int64_t deadline = deadline_after(patience_s);
+	int status = 0;
+	pid_t got;
+
+	if (w->pid <= 0)
+		return;
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = -1;
+	while ((got = waitpid(w->pid, &status, patience_s > 0 ? WNOHANG : 0)) == 0) {
+		if (sb_now_ns() > deadline) {
+			kill(w->pid, SIGKILL);
+			patience_s = 0;
+		} else {
+			sb_sleep_ns(2000000);
+		}
+	}
+	w->pid = 0;
+	if (got > 0 && WIFSIGNALED(status))
+		snprintf(w->ending, sizeof(w->ending), "killed by signal %d", WTERMSIG(status));
+	else
+		snprintf(w->ending, sizeof(w->ending), "exit %d", got > 0 ? WEXITSTATUS(status) : -1);
+}
+
+/* ---- messages ------------------------------------------------------------------------------------------------ */
+
+static enum sb_status send_setup(struct sb_worker *w, const struct sb_worker_setup *s, struct sb_error *err)
+{
+	struct sb_buf reference = { 0 };
+	enum sb_status status;
+	json_t *j;
+	char *text;
+
+	sb_levels_format(&s->reference, &reference);
+	j = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:s, s:I, s:b, s:s}", "workload", s->c.workload,
+			"preset", s->c.preset, "video", s->c.video, "data_dir", s->c.data_dir, "frames",
+			(json_int_t)s->c.frames, "stride", (json_int_t)s->c.stride, "width", (json_int_t)s->c.width,
+			"height", (json_int_t)s->c.height, "own_size", s->c.own_size, "device", s->device, "memory_limit",
+			(json_int_t)s->memory_limit_bytes, "trace", s->purpose == SB_TRACING, "reference",
+			sb_buf_str(&reference));
+	sb_buf_release(&reference);
+	if (!j) /* jansson takes UTF-8 only */
+		return sb_fail(err, SB_E_USAGE, "a file name that is not valid UTF-8 cannot be used");
+	text = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	if (!text)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a message");
+	status = sb_frame_write(w->fd, SB_FRAME_SETUP, text, strlen(text), err);
+	free(text);
+	return status;
+}
+
+static void copy_text(json_t *j, const char *key, char *out, size_t n)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	snprintf(out, n, "%s", s ? s : "");
+}
+
+static int64_t integer(json_t *j, const char *key)
+{
+	return json_integer_value(json_object_get(j, key));
+}
+
+static uint64_t hex(json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	return s ? strtoull(s, NULL, 16) : 0;
+}
+
+/* The reasons a value may be absent come from the worker; the few there are live as long as the program. */
+static const char *intern(const char *reason)
+{
+	static char *known[256];
+	static size_t n;
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(known[i], reason))
+			return known[i];
+	if (n == SB_ARRAY_LEN(known) || !(known[n] = sb_strdup(reason)))
+		return "not recorded";
+	return known[n++];
+}
+
+static struct sb_value value_of(json_t *v)
+{
+	const char *reason = json_string_value(json_array_get(v, 0));
+
+	return reason ? sb_value_absent(intern(reason)) : sb_value_of(json_number_value(v));
+}
+
+static void parse_ready(struct sb_worker *w, json_t *j)
+{
+	struct sb_worker_facts *f = &w->facts;
+	const char *key;
+	json_t *v;
+
+	copy_text(j, "device_name", f->device_name, sizeof(f->device_name));
+	copy_text(j, "device_kind", f->device_kind, sizeof(f->device_kind));
+	copy_text(j, "device_uuid", f->device_uuid, sizeof(f->device_uuid));
+	copy_text(j, "software", f->software, sizeof(f->software));
+	copy_text(j, "emulated", f->emulated, sizeof(f->emulated));
+	copy_text(j, "reference_note", f->reference_note, sizeof(f->reference_note));
+	copy_text(j, "clip_source", f->info.clip_source, sizeof(f->info.clip_source));
+	copy_text(j, "clip_note", f->info.clip_note, sizeof(f->info.clip_note));
+	copy_text(j, "weights_kind", f->weights_kind, sizeof(f->weights_kind));
+	f->info.weights_kind = f->weights_kind;
+	f->device_memory_bytes = integer(j, "memory");
+	f->info.frames = integer(j, "frames");
+	f->info.stride = integer(j, "stride");
+	f->info.width = integer(j, "width");
+	f->info.height = integer(j, "height");
+	f->info.clip_width = integer(j, "clip_width");
+	f->info.clip_height = integer(j, "clip_height");
+	f->info.parameters = integer(j, "parameters");
+	f->info.clip_digest = hex(j, "clip_digest");
+	f->info.weights_digest = hex(j, "weights_digest");
+	json_object_foreach(json_object_get(j, "ulp"), key, v)
+	{
+		if (f->n_perturbation == SB_QUALITY_MAX)
+			break;
+		snprintf(f->perturbation[f->n_perturbation].metric, SB_METRIC_NAME_MAX, "%s", key);
+		f->perturbation[f->n_perturbation++].value = value_of(v);
+	}
+}
+
+/* A frame of the wanted type as JSON; an ERROR frame becomes the worker's own error. Caller: json_decref. */
+static enum sb_status expect(struct sb_worker *w, enum sb_frame_type type, int64_t deadline, json_t **out, bool *timed_out,
+		struct sb_error *err)
+{
+	struct sb_frame f;
+	json_t *j;
+
+	if (sb_frame_read(w->fd, deadline, &f, timed_out, err))
+		return err->code;
+	j = json_loadb(f.data, f.length, 0, NULL);
+	free(f.data);
+	if (j && f.type == SB_FRAME_ERROR) {
+		enum sb_status code = (enum sb_status)integer(j, "code");
+		const char *message = json_string_value(json_object_get(j, "message"));
+
+		if (code <= SB_OK || code > SB_E_INTERRUPTED)
+			code = SB_E_DEVICE;
+		sb_fail(err, code, "%s", message ? message : "the worker failed without a reason");
+		json_decref(j);
+		return code;
+	}
+	if (!j || f.type != type) {
+		json_decref(j);
+		return sb_fail(err, SB_E_DATA, "the worker sent something else than expected");
+	}
+	*out = j;
+	return SB_OK;
+}
+
+static enum sb_status handshake(struct sb_worker *w, const char *exe, const struct sb_worker_setup *setup,
+		double deadline_s, struct sb_error *err)
+{
+	int64_t deadline = deadline_after(deadline_s);
+	bool timed_out = false;
+	enum sb_status status;
+	json_t *j;
+
+	status = expect(w, SB_FRAME_HELLO, deadline, &j, &timed_out, err);
+	if (status) {
+		reap(w, timed_out ? 0.0 : 0.2);
+		return sb_fail(err, SB_E_ENV, "'%s' did not start as a worker (%s)", exe, w->ending);
+	}
+	copy_text(j, "build", w->facts.build_id, sizeof(w->facts.build_id));
+	w->facts.pid = integer(j, "pid");
+	json_decref(j);
+	status = send_setup(w, setup, err);
+	if (!status)
+		status = expect(w, SB_FRAME_READY, deadline, &j, &timed_out, err);
+	if (status) {
+		bool told = err->code != SB_E_DEVICE || strcmp(err->msg, "the other end is gone");
+
+		if (timed_out) /* reap() must not wait for a process that hangs */
+			kill(w->pid, SIGKILL);
+		reap(w, 0.5);
+		if (timed_out)
+			return sb_fail(err, SB_E_DEVICE, "a worker was not ready within %.0f s", deadline_s);
+		return told ? status : sb_fail(err, SB_E_DEVICE, "a worker ended while it was set up (%s)", w->ending);
+	}
+	parse_ready(w, j);
+	json_decref(j);
+	return SB_OK;
+}
+
+enum sb_status sb_worker_start(const char *exe, const struct sb_worker_setup *setup, double deadline_s,
+		struct sb_worker **out, struct sb_error *err)
+{
+	struct sb_worker *w = calloc(1, sizeof(*w));
+	enum sb_status status;
+
+	if (!w)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a worker");
+	w->fd = -1;
+	status = spawn(w, exe, setup->threads, err);
+	if (!status)
+		status = handshake(w, exe, setup, deadline_s, err);
+	if (status) {
+		sb_worker_stop(w);
+		return status;
+	}
+	*out = w;
+	return SB_OK;
+}
+
+const struct sb_worker_facts *sb_worker_facts(const struct sb_worker *w)
+{
+	return &w->facts;
+}
+
+bool sb_worker_alive(const struct sb_worker *w)
+{
+	return w->fd >= 0;
+}
+
+const char *sb_worker_stop(struct sb_worker *w)
+{
+	static char ending[48];
+
+	if (!w)
+		return "never started";
+	reap(w, 1.0);
+	snprintf(ending, sizeof(ending), "%s", w->ending);
+	free(w);
+	return ending;
+}
+
+/* ---- trials -------------------------------------------------------------------------------------------------- */
+
+static enum sb_status parse_samples(json_t *samples, struct sb_trial_result *r, struct sb_error *err)
+{
+	const char *key;
+	json_t *v;
+
+	r->samples = calloc(json_object_size(samples) + 1, sizeof(*r->samples));
+	if (!r->samples)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a trial's samples");
+	json_object_foreach(samples, key, v)
+	{
+		struct sb_trial_sample *s = &r->samples[r->n_samples++];
+
+		snprintf(s->metric, sizeof(s->metric), "%s", key);
+		s->value = value_of(v);
+	}
+	return SB_OK;
+}
+
+static const char *name_at(const struct sb_trial_result *r, json_t *row, size_t column)
+{
+	json_int_t i = json_integer_value(json_array_get(row, column));
+
+	return i >= 0 && (size_t)i < r->n_names ? r->names[i] : "?";
+}
+
+static enum sb_status parse_trace(json_t *j, struct sb_trial_result *r, struct sb_error *err)
+{
+	json_t *names = json_object_get(j, "names"), *sums = json_object_get(j, "sums");
+
+	r->names = calloc(json_array_size(names) + 1, sizeof(*r->names));
+	r->rollup = calloc(json_array_size(sums) + 1, sizeof(*r->rollup));
+	if (!r->names || !r->rollup)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a trial's trace");
+	for (size_t i = 0; i < json_array_size(names); i++) {
+		const char *s = json_string_value(json_array_get(names, i));
+
+		r->names[i] = sb_strdup(s ? s : "?");
+		if (!r->names[i])
+			return sb_fail(err, SB_E_NOMEM, "no memory for a trial's trace");
+		r->n_names++;
+	}
+	for (size_t i = 0; i < json_array_size(sums); i++) {
+		json_t *row = json_array_get(sums, i);
+
+		r->rollup[r->n_rollup++] = (struct sb_rollup){ name_at(r, row, 0), name_at(r, row, 1), name_at(r, row, 2),
+			name_at(r, row, 3), json_integer_value(json_array_get(row, 4)),
+			json_integer_value(json_array_get(row, 5)), json_integer_value(json_array_get(row, 6)) };
+	}
+	r->trace_complete = json_is_true(json_object_get(j, "complete"));
+	return SB_OK;
+}
+
+static enum sb_status read_rows(struct sb_worker *w, int64_t deadline, size_t n, struct sb_trial_result *r, bool *timed_out,
+		struct sb_error *err)
+{
+	struct sb_frame f;
+
+	if (sb_frame_read(w->fd, deadline, &f, timed_out, err))
+		return err->code;
+	if (f.type != SB_FRAME_ROWS || f.length != n * sizeof(*r->trace)) {
+		free(f.data);
+		return sb_fail(err, SB_E_DATA, "the worker's trace rows are not what it announced");
+	}
+	r->trace = (struct sb_trace_row *)(void *)f.data; /* malloc'd, so aligned */
+	r->n_trace = n;
+	return SB_OK;
+}
+
+static enum sb_outcome outcome_by_name(const char *name)
+{
+	for (int i = 0; sb_outcome_names[i]; i++)
+		if (name && !strcmp(name, sb_outcome_names[i]))
+			return (enum sb_outcome)i;
+	return SB_OUTCOME_FAILED;
+}
+
+static enum sb_status exchange(struct sb_worker *w, const struct sb_levels *levels, int64_t deadline,
+		struct sb_trial_result *r, bool *timed_out, struct sb_error *err)
+{
+	struct sb_buf request = { 0 };
+	enum sb_status status;
+	json_t *j = NULL;
+	size_t rows;
+
+	sb_buf_puts(&request, "{\"levels\":\"");
+	sb_levels_format(levels, &request);
+	sb_buf_puts(&request, "\"}");
+	status = sb_frame_write(w->fd, SB_FRAME_TRIAL, sb_buf_str(&request), request.len, err);
+	sb_buf_release(&request);
+	if (!status)
+		status = expect(w, SB_FRAME_RESULT, deadline, &j, timed_out, err);
+	if (status)
+		return status;
+	r->outcome = outcome_by_name(json_string_value(json_object_get(j, "outcome")));
+	copy_text(j, "message", r->message, sizeof(r->message));
+	if (json_object_get(j, "started_ns"))
+		r->started_ns = integer(j, "started_ns");
+	rows = (size_t)integer(j, "rows");
+	status = parse_samples(json_object_get(j, "samples"), r, err);
+	if (!status && json_object_get(j, "names"))
+		status = parse_trace(j, r, err);
+	json_decref(j);
+	if (!status && rows)
+		status = read_rows(w, deadline, rows, r, timed_out, err);
+	return status;
+}
+
+enum sb_status sb_worker_trial(struct sb_worker *w, const struct sb_levels *levels, double deadline_s,
+		struct sb_trial_result *out, struct sb_error *err)
+{
+	struct sb_trial_result r = { .started_ns = sb_wall_time_ns() };
+	bool timed_out = false;
+	enum sb_status status = exchange(w, levels, deadline_after(deadline_s), &r, &timed_out, err);
+
+	if (status == SB_E_NOMEM) {
+		sb_trial_result_release(&r);
+		return status;
+	}
+	if (status) { /* whatever it was saying, this worker is done */
+		int64_t started = r.started_ns;
+
+		sb_trial_result_release(&r);
+		r.started_ns = started;
+		if (timed_out)
+			kill(w->pid, SIGKILL);
+		reap(w, 0.5);
+		r.outcome = timed_out ? SB_OUTCOME_TIMEOUT : SB_OUTCOME_CRASHED;
+		if (timed_out)
+			snprintf(r.message, sizeof(r.message), "no result within %.0f s; the worker was killed", deadline_s);
+		else
+			snprintf(r.message, sizeof(r.message), "the worker died in the trial (%s)", w->ending);
+	}
+	*out = r;
+	return SB_OK;
+}

@@ -1,0 +1,117 @@
+#include "evidence.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void add_precision(struct sb_evidence *e, const struct sb_trial_result *r)
+{
+	for (size_t i = 0; i < r->n_rollup; i++) {
+		const struct sb_rollup *u = &r->rollup[i];
+
+		if (strcmp(u->kind, "gemm") && strcmp(u->kind, "conv"))
+			continue;
+		e->products += u->count;
+		e->products_ns += u->dur_ns;
+		if (strstr(u->name, "tf32")) {
+			e->products_tf32 += u->count;
+			e->products_tf32_ns += u->dur_ns;
+		}
+	}
+}
+
+static void add_attention(struct sb_evidence *e, const struct sb_trial_result *r)
+{
+	for (size_t i = 0; i < r->n_rollup; i++) {
+		const struct sb_rollup *u = &r->rollup[i];
+
+		if (strcmp(u->kind, "attention"))
+			continue;
+		e->attentions += u->count;
+		e->attention_ns += u->dur_ns;
+		if (strstr(u->name, "efficient")) {
+			e->attentions_efficient += u->count;
+			e->efficient_ns += u->dur_ns;
+		}
+	}
+}
+
+void sb_evidence_add(struct sb_evidence *e, const struct sb_levels *levels, enum sb_purpose purpose,
+		const struct sb_trial_result *r)
+{
+	double workspace = sb_trial_result_value(r, "memory.attention_workspace_bytes");
+	bool efficient = levels->part[SB_PART_ATTENTION] == SB_ATTENTION_EFFICIENT;
+	double *largest = efficient ? &e->workspace_efficient : &e->workspace_standard;
+
+	if (workspace > *largest)
+		*largest = workspace;
+	if (levels->part[SB_PART_ALLOC] == SB_ALLOC_EXPANDABLE) {
+		double segments = sb_trial_result_value(r, "cold_driver.segment_alloc_calls");
+		double maps = sb_trial_result_value(r, "cold_driver.map_calls");
+
+		e->segment_allocs += isnan(segments) ? 0.0 : segments;
+		e->maps += isnan(maps) ? 0.0 : maps;
+		e->trials[SB_PART_ALLOC]++;
+	}
+	if (purpose != SB_TRACING || !r->trace_complete)
+		return;
+	if (levels->part[SB_PART_PRECISION_GEMM] == SB_PRECISION_TF32 &&
+			levels->part[SB_PART_PRECISION_CONV] == SB_PRECISION_TF32) {
+		add_precision(e, r);
+		e->trials[SB_PART_PRECISION_GEMM]++;
+	}
+	if (efficient) {
+		add_attention(e, r);
+		e->trials[SB_PART_ATTENTION]++;
+	}
+}
+
+static int percent(int64_t part, int64_t whole)
+{
+	return whole ? (int)(100.0 * (double)part / (double)whole + 0.5) : 0;
+}
+
+static void judge_precision(const struct sb_evidence *e, bool emulated, struct sb_switch_line *out)
+{
+	out->in_effect = e->products && e->products_tf32 == e->products;
+	snprintf(out->text, sizeof(out->text), "%s: %lld of %lld gemm and conv kernels, %d %% of their time%s",
+			out->in_effect ? "in effect" : "not in effect", (long long)e->products_tf32, (long long)e->products,
+			percent(e->products_tf32_ns, e->products_ns),
+			emulated ? " (emulated: operands rounded, the speed is not TF32's)" : "");
+}
+
+static void judge_attention(const struct sb_evidence *e, struct sb_switch_line *out)
+{
+	bool kernels = e->attentions && e->attentions_efficient == e->attentions;
+	/* No arm with standard attention to compare with: the kernels alone must do. */
+	bool small = e->workspace_standard == 0.0 || e->workspace_efficient < e->workspace_standard;
+
+	out->in_effect = kernels && small;
+	snprintf(out->text, sizeof(out->text),
+			"%s: %lld of %lld attention kernels, workspace %.2f MiB at most (standard %.2f MiB)",
+			out->in_effect ? "in effect" : "not in effect", (long long)e->attentions_efficient,
+			(long long)e->attentions, e->workspace_efficient / 1048576.0, e->workspace_standard / 1048576.0);
+}
+
+static void judge_alloc(const struct sb_evidence *e, struct sb_switch_line *out)
+{
+	out->in_effect = e->maps > 0 && e->segment_allocs == 0;
+	snprintf(out->text, sizeof(out->text), "%s: %.0f pages mapped, %.0f whole segments asked for, over %d trials",
+			out->in_effect ? "in effect" : "not in effect", e->maps, e->segment_allocs, e->trials[SB_PART_ALLOC]);
+}
+
+void sb_evidence_judge(const struct sb_evidence *e, const char *factor, bool emulated, struct sb_switch_line *out)
+{
+	*out = (struct sb_switch_line){ .factor = factor, .tested = true };
+	if (!strcmp(factor, "precision") && e->trials[SB_PART_PRECISION_GEMM])
+		judge_precision(e, emulated, out);
+	else if (!strcmp(factor, "attention") && e->trials[SB_PART_ATTENTION])
+		judge_attention(e, out);
+	else if (!strcmp(factor, "alloc") && e->trials[SB_PART_ALLOC])
+		judge_alloc(e, out);
+	else
+		out->tested = false;
+	if (!out->tested)
+		snprintf(out->text, sizeof(out->text), "not tested: no trial shows it%s",
+				strcmp(factor, "alloc") ? " (trace trials are needed)" : "");
+}

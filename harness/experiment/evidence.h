@@ -1,0 +1,22 @@
+/* evidence: was a switch in effect? Judged on trace trials: by the kernels that ran and the driver calls made. */
+#ifndef SB_EVIDENCE_H
+#define SB_EVIDENCE_H
+
+#include "sb_session.h"
+
+/* Counted over the trace trials of the arms in which a factor is on. */
+struct sb_evidence {
+	int64_t products, products_tf32, products_ns, products_tf32_ns;        /* gemm and conv kernels */
+	int64_t attentions, attentions_efficient, attention_ns, efficient_ns;  /* attention kernels */
+	double workspace_standard, workspace_efficient;                        /* largest seen, bytes */
+	double segment_allocs, maps;                                           /* cold driver calls of expandable arms */
+	int trials[SB_PART_COUNT];                                             /* that say something about the part's factor */
+};
+
+/* Count one successful trial of an arm. */
+void sb_evidence_add(struct sb_evidence *e, const struct sb_levels *levels, enum sb_purpose purpose,
+		const struct sb_trial_result *r);
+/* The verdict on `factor`. emulated: the device emulates TF32, which the sentence then says. */
+void sb_evidence_judge(const struct sb_evidence *e, const char *factor, bool emulated, struct sb_switch_line *out);
+
+#endif

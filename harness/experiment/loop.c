@@ -1,0 +1,187 @@
+/* The loop over blocks: order, stopping, budget. Knows neither processes nor databases. */
+#include "sb_experiment.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NS_PER_S 1e9
+/* More than that and the arrays of log ratios would not fit; far beyond any use. */
+#define BLOCKS_MAX 100000
+
+struct loop {
+	const struct sb_plan *plan;
+	const struct sb_runner *runner;
+	const struct sb_sink *sink;
+	const struct sb_loop_hooks *hooks;
+	struct sb_loop_result *out;
+	int64_t start_ns;
+	uint64_t random;
+	bool out_of_memory[SB_ARMS_MAX];
+	double *wall;                       /* [n_arms][cap] of timing blocks; NAN where a trial failed */
+	double *log_ratio;                  /* the same shape, row 0 unused */
+	int n_pairs[SB_ARMS_MAX], cap;
+};
+
+static double seconds(const struct loop *l)
+{
+	int64_t now = l->hooks->now_ns ? l->hooks->now_ns(l->hooks->self) : sb_now_ns();
+
+	return (double)(now - l->start_ns) / NS_PER_S;
+}
+
+static enum sb_status grow(struct loop *l, int blocks, struct sb_error *err)
+{
+	int cap = l->cap ? l->cap : 64, n = l->plan->n_arms;
+	double *wall, *log_ratio;
+
+	if (blocks <= l->cap)
+		return SB_OK;
+	while (cap < blocks)
+		cap *= 2;
+	wall = malloc((size_t)(n * cap) * sizeof(*wall));
+	log_ratio = malloc((size_t)(n * cap) * sizeof(*log_ratio));
+	if (!wall || !log_ratio) {
+		free(wall);
+		free(log_ratio);
+		return sb_fail(err, SB_E_NOMEM, "no memory for %d blocks", blocks);
+	}
+	for (int a = 0; a < n && l->cap; a++)
+		memcpy(wall + a * cap, l->wall + a * l->cap, (size_t)l->cap * sizeof(*wall));
+	free(l->wall);
+	free(l->log_ratio);
+	l->wall = wall;
+	l->log_ratio = log_ratio;
+	l->cap = cap;
+	return SB_OK;
+}
+
+static void update_ratios(struct loop *l, int blocks)
+{
+	for (int a = 1; a < l->plan->n_arms; a++)
+		l->n_pairs[a] = sb_stats_log_ratios(l->wall, l->wall + a * l->cap, blocks, l->log_ratio + a * l->cap);
+}
+
+static void report(struct loop *l, enum sb_purpose purpose, int block, int blocks, int arm)
+{
+	struct sb_loop_state s = { purpose, block, blocks, arm, seconds(l), l->plan->budget_s, { NAN, NAN, NAN, NAN, 0, false } };
+	int last = l->plan->n_arms - 1;
+	double scratch[1024];
+
+	if (!l->hooks->progress)
+		return;
+	if (last > 0 && l->n_pairs[last] > 0 && l->n_pairs[last] <= (int)SB_ARRAY_LEN(scratch))
+		sb_stats_ratio(l->log_ratio + last * l->cap, l->n_pairs[last],
+				sb_stats_level(l->plan->blocks, SB_STATS_CONTINUE, l->out->blocks), scratch, &s.total);
+	l->hooks->progress(l->hooks->self, &s);
+}
+
+/* All arms once, in random order. Outcomes other than ok are stored like any other. */
+static enum sb_status run_block(struct loop *l, enum sb_purpose purpose, int block, int blocks, struct sb_error *err)
+{
+	int order[SB_ARMS_MAX], n = l->plan->n_arms;
+
+	for (int i = 0; i < n; i++)
+		order[i] = i;
+	sb_shuffle(&l->random, order, n);
+	for (int i = 0; i < n; i++) {
+		struct sb_trial_result r = { 0 };
+		int arm = order[i];
+		enum sb_status status;
+
+		if (l->out_of_memory[arm])
+			continue;
+		if (l->hooks->interrupted && l->hooks->interrupted(l->hooks->self))
+			return sb_fail(err, SB_E_INTERRUPTED, "interrupted");
+		report(l, purpose, block, blocks, arm);
+		status = l->runner->trial(l->runner->self, purpose, &l->plan->arms[arm], &r, err);
+		if (!status)
+			status = l->sink->add(l->sink->self, arm, block, i, purpose, &r, err);
+		if (!status) {
+			l->out_of_memory[arm] |= r.outcome == SB_OUTCOME_OOM;
+			if (r.outcome == SB_OUTCOME_OK)
+				l->out->ok++;
+			else
+				l->out->other++;
+			if (purpose == SB_TIMING && r.outcome == SB_OUTCOME_OK)
+				l->wall[arm * l->cap + block] = sb_trial_result_value(&r, "wall_ns");
+		}
+		sb_trial_result_release(&r);
+		if (status)
+			return status;
+	}
+	return SB_OK;
+}
+
+/* Is there anything left to run? */
+static bool any_arm_left(const struct loop *l)
+{
+	for (int a = 0; a < l->plan->n_arms; a++)
+		if (!l->out_of_memory[a])
+			return true;
+	return false;
+}
+
+static enum sb_stats_stop decide(struct loop *l, int blocks)
+{
+	const double *rows[SB_ARMS_MAX];
+	double elapsed = seconds(l), block_s = blocks ? elapsed / blocks : 0.0;
+	struct sb_stats_progress p = {
+		.log_ratio = rows, .n_pairs = l->n_pairs + 1, .n_arms = l->plan->n_arms - 1, .blocks = blocks,
+		.fixed_blocks = l->plan->blocks, .elapsed_s = elapsed, .block_s = block_s,
+	};
+
+	for (int a = 1; a < l->plan->n_arms; a++)
+		rows[a - 1] = l->log_ratio + a * l->cap;
+	/* The trace blocks come afterwards and cost about as much a block: their time is set aside, most of half. */
+	if (l->plan->budget_s > 0) {
+		double aside = l->plan->trace_blocks * block_s;
+
+		p.budget_s = l->plan->budget_s - (aside < l->plan->budget_s / 2 ? aside : l->plan->budget_s / 2);
+	}
+	return sb_stats_next(&p);
+}
+
+static enum sb_status run_all(struct loop *l, struct sb_error *err)
+{
+	enum sb_status status;
+
+	for (int b = 0;; b++) {
+		if (grow(l, b + 1, err))
+			return err->code;
+		for (int a = 0; a < l->plan->n_arms; a++)
+			l->wall[a * l->cap + b] = NAN;
+		update_ratios(l, b);
+		l->out->stop = b == BLOCKS_MAX || !any_arm_left(l) ? SB_STATS_STOP_MAX : decide(l, b);
+		if (l->out->stop != SB_STATS_CONTINUE)
+			break;
+		status = run_block(l, SB_TIMING, b, l->plan->blocks, err);
+		if (status)
+			return status;
+		l->out->blocks = b + 1;
+	}
+	for (int b = 0; b < l->plan->trace_blocks && any_arm_left(l); b++) {
+		status = run_block(l, SB_TRACING, b, l->plan->trace_blocks, err);
+		if (status)
+			return status;
+		l->out->trace_blocks = b + 1;
+	}
+	return SB_OK;
+}
+
+enum sb_status sb_loop_run(const struct sb_plan *plan, const struct sb_runner *runner, const struct sb_sink *sink,
+		const struct sb_loop_hooks *hooks, struct sb_loop_result *out, struct sb_error *err)
+{
+	struct loop l = { .plan = plan, .runner = runner, .sink = sink, .hooks = hooks, .out = out, .random = plan->seed };
+	enum sb_status status;
+
+	*out = (struct sb_loop_result){ 0 };
+	l.start_ns = hooks->now_ns ? hooks->now_ns(hooks->self) : sb_now_ns();
+	status = run_all(&l, err);
+	out->elapsed_s = seconds(&l);
+	if (status)
+		out->stop = SB_STATS_CONTINUE;
+	free(l.wall);
+	free(l.log_ratio);
+	return status;
+}

@@ -1,0 +1,161 @@
+/*
+ * experiment: a plan of arms and blocks, run by worker processes, every trial handed to a sink. The loop knows neither
+ * processes nor databases: it drives a runner and feeds a sink, so tests give it a scripted runner and a fake clock.
+ * Uses base, stats, factors, backend, trace, store, jansson.
+ */
+#ifndef SB_EXPERIMENT_H
+#define SB_EXPERIMENT_H
+
+#include "sb_factors.h"
+#include "sb_stats.h"
+#include "sb_store.h"
+#include "sb_workload.h"
+
+/* ---- trials ------------------------------------------------------------------------------------------------- */
+
+enum sb_purpose { SB_TIMING, SB_TRACING };
+extern const char *const sb_purpose_names[]; /* "timing", "trace" */
+
+enum sb_outcome { SB_OUTCOME_OK, SB_OUTCOME_OOM, SB_OUTCOME_CRASHED, SB_OUTCOME_TIMEOUT, SB_OUTCOME_FAILED };
+extern const char *const sb_outcome_names[];
+
+#define SB_METRIC_NAME_MAX 64
+
+struct sb_trial_sample {
+	char metric[SB_METRIC_NAME_MAX];
+	struct sb_value value; /* absent: static, or owned by the trial's `reasons` */
+};
+
+/* What came of one trial. Owned by whoever asked; release it. */
+struct sb_trial_result {
+	enum sb_outcome outcome;
+	char message[512];
+	int64_t started_ns; /* wall clock */
+	int64_t worker_key; /* in the store; set by the runner */
+	struct sb_trial_sample *samples;
+	size_t n_samples;
+	bool trace_complete;
+	char **names;
+	size_t n_names;
+	struct sb_rollup *rollup; /* strings point into names */
+	size_t n_rollup;
+	struct sb_trace_row *trace;
+	size_t n_trace;
+};
+void sb_trial_result_release(struct sb_trial_result *r);
+/* A sample's value; NAN when there is none. */
+double sb_trial_result_value(const struct sb_trial_result *r, const char *metric);
+
+/* ---- the loop ----------------------------------------------------------------------------------------------- */
+
+struct sb_plan {
+	struct sb_arm arms[SB_ARMS_MAX];
+	int n_arms;
+	int blocks;         /* timing blocks; 0: the stopping rule decides */
+	int trace_blocks;   /* 0: none */
+	double budget_s;    /* of timing and trace blocks together; <= 0: none */
+	uint64_t seed;
+	double timeout_s;   /* of one trial */
+};
+
+/* Runs trials, wherever they run. */
+struct sb_runner {
+	void *self;
+	/*
+	 * One trial; a trial that fails is SB_OK with its outcome. Errors: only what ends the run (no worker can be
+	 * started, SB_E_INTERRUPTED).
+	 */
+	enum sb_status (*trial)(void *self, enum sb_purpose purpose, const struct sb_arm *arm, struct sb_trial_result *out,
+			struct sb_error *err);
+};
+
+/* Takes every trial as it ends. An error ends the run. */
+struct sb_sink {
+	void *self;
+	enum sb_status (*add)(void *self, int arm, int block, int position, enum sb_purpose purpose,
+			const struct sb_trial_result *r, struct sb_error *err);
+};
+
+struct sb_loop_state {
+	enum sb_purpose purpose;
+	int block, blocks;          /* running, and planned (0: open) */
+	int arm;                    /* running */
+	double elapsed_s, budget_s;
+	struct sb_ratio total;      /* last arm against the first, so far */
+};
+
+struct sb_loop_hooks {
+	int64_t (*now_ns)(void *self);                                  /* NULL: sb_now_ns */
+	void (*progress)(void *self, const struct sb_loop_state *state); /* or NULL */
+	bool (*interrupted)(void *self);                                /* or NULL: asked between trials */
+	void *self;
+};
+
+struct sb_loop_result {
+	enum sb_stats_stop stop;
+	int blocks, trace_blocks; /* completed */
+	int ok, other;            /* trials by outcome */
+	double elapsed_s;
+};
+
+/*
+ * Blocks over all arms in random order until the stopping rule or the budget ends it, then the trace blocks, whose time
+ * is set aside from the budget. An arm out of memory is recorded once and not run again.
+ * Errors: SB_E_INTERRUPTED after the current trial was stored; what the runner or the sink reported. *out is valid
+ * in every case.
+ */
+enum sb_status sb_loop_run(const struct sb_plan *plan, const struct sb_runner *runner, const struct sb_sink *sink,
+		const struct sb_loop_hooks *hooks, struct sb_loop_result *out, struct sb_error *err);
+
+/* ---- workers ------------------------------------------------------------------------------------------------ */
+
+/* What a worker is to be: sent to it after its hello. */
+struct sb_worker_setup {
+	struct sb_case c;
+	char device[32];
+	int64_t memory_limit_bytes; /* 0: what the device has */
+	enum sb_purpose purpose;
+	int threads;                /* 0: all */
+	struct sb_levels reference; /* the arm that quality is judged against: `before` */
+};
+
+/* What the worker said of itself and its case. */
+struct sb_worker_facts {
+	char build_id[64], device_name[128], device_kind[16], device_uuid[64], software[256];
+	char emulated[128]; /* comma-separated parts */
+	int64_t device_memory_bytes;
+	int64_t pid;
+	struct sb_workload_info info;
+	char weights_kind[16];
+	struct sb_trial_sample perturbation[SB_QUALITY_MAX]; /* drift of the reference under a perturbed input: "ulp.*" */
+	int n_perturbation;
+	char reference_note[512]; /* why there is no reference, or "" */
+};
+
+struct sb_worker; /* the parent's end */
+
+/*
+ * Start `exe worker --fd N` and give it its setup. argv0 of the child is exe. deadline_s bounds the setup.
+ * Errors: SB_E_ENV cannot start it; whatever the worker reported (a clip that is not there, ..).
+ */
+enum sb_status sb_worker_start(const char *exe, const struct sb_worker_setup *setup, double deadline_s,
+		struct sb_worker **out, struct sb_error *err);
+const struct sb_worker_facts *sb_worker_facts(const struct sb_worker *w);
+/*
+ * One trial. A worker that dies or does not answer within deadline_s gives an outcome, and is then gone
+ * (sb_worker_alive() is false). Errors: SB_E_NOMEM of the parent only.
+ */
+enum sb_status sb_worker_trial(struct sb_worker *w, const struct sb_levels *levels, double deadline_s,
+		struct sb_trial_result *out, struct sb_error *err);
+bool sb_worker_alive(const struct sb_worker *w);
+/* Ask it to end; kill it after a second. Accepts NULL. Returns how it ended ("exit 0", "signal 9"), static. */
+const char *sb_worker_stop(struct sb_worker *w);
+
+/* The worker's own main: serves requests on `fd` until end of file. Returns its exit code. */
+int sb_worker_serve(int fd, const struct sb_workload_ops *const *workloads);
+
+/* This build: version, commit if known, compiler and flags. */
+extern const char sb_build_id[];
+extern const char sb_build_flags[];
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * session: one run from end to end: worker processes, the loop, the store, the evidence. What `spabench run` calls.
+ * The parent never touches the device.
+ */
+#ifndef SB_SESSION_H
+#define SB_SESSION_H
+
+#include "sb_experiment.h"
+
+struct sb_session_options {
+	const char *exe;     /* the binary that workers are made of */
+	const char *command; /* as typed, for the record */
+	const char *note;    /* or NULL */
+	struct sb_worker_setup setup;
+	struct sb_plan plan;
+};
+
+/* A sentence for each factor of the plan: was it in effect, and by what evidence. */
+struct sb_switch_line {
+	const char *factor;
+	char text[256]; /* "in effect: ..", "not in effect: ..", or why it was not tested */
+	bool in_effect, tested;
+};
+
+struct sb_session_result {
+	char run_id[33];
+	struct sb_loop_result loop;
+	struct sb_switch_line switches[SB_PART_COUNT];
+	int n_switches;
+	char clip_note[512];
+	char last_failure[512]; /* of the last trial that was not ok, or "" */
+	int restarts;           /* workers that had to be started again */
+};
+
+/*
+ * Run the plan and store it. Every trial is stored as it ends; a run that was interrupted or failed half-way says so
+ * in the database and keeps what it has.
+ * Errors: SB_E_USAGE, SB_E_ENV, SB_E_DATA from setting up (nothing is stored then); SB_E_INTERRUPTED; SB_E_DEVICE when
+ * no trial succeeded. *out is valid in every case.
+ */
+enum sb_status sb_session_run(struct sb_store *st, const struct sb_session_options *opt,
+		const struct sb_loop_hooks *hooks, struct sb_session_result *out, struct sb_error *err);
+
+#endif

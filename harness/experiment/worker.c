@@ -1,0 +1,431 @@
+/*
+ * The worker's end: one process, one device, one case. It serves trials until end of file and never touches a terminal
+ * or a database.
+ */
+#include "sb_experiment.h"
+#include "protocol.h"
+#include "sb_trace.h"
+
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct server {
+	int fd;
+	struct sb_worker_setup setup;
+	struct sb_backend *be;
+	const struct sb_workload_ops *ops;
+	struct sb_workload *workload;
+	struct sb_workload_info info;
+};
+
+static enum sb_status send_json(int fd, enum sb_frame_type type, json_t *j, struct sb_error *err)
+{
+	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	enum sb_status status = SB_OK;
+
+	json_decref(j);
+	if (!text)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a message");
+	status = sb_frame_write(fd, type, text, strlen(text), err);
+	free(text);
+	return status;
+}
+
+/* A value as JSON: a number, or [reason]. */
+static json_t *value_json(struct sb_value v)
+{
+	return v.absent ? json_pack("[s]", v.absent) : json_real(v.v);
+}
+
+/* ---- setup --------------------------------------------------------------------------------------------------- */
+
+static const char *text_of(json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	return s ? s : "";
+}
+
+static enum sb_status parse_setup(const struct sb_frame *f, struct sb_worker_setup *s, struct sb_error *err)
+{
+	json_t *j = json_loadb(f->data, f->length, 0, NULL);
+	enum sb_status status;
+
+	*s = (struct sb_worker_setup){ 0 };
+	if (f->type != SB_FRAME_SETUP || !j) {
+		json_decref(j);
+		return sb_fail(err, SB_E_DATA, "the setup is not what a worker expects");
+	}
+	snprintf(s->c.workload, sizeof(s->c.workload), "%s", text_of(j, "workload"));
+	snprintf(s->c.preset, sizeof(s->c.preset), "%s", text_of(j, "preset"));
+	snprintf(s->c.video, sizeof(s->c.video), "%s", text_of(j, "video"));
+	snprintf(s->c.data_dir, sizeof(s->c.data_dir), "%s", text_of(j, "data_dir"));
+	s->c.frames = json_integer_value(json_object_get(j, "frames"));
+	s->c.stride = json_integer_value(json_object_get(j, "stride"));
+	s->c.width = json_integer_value(json_object_get(j, "width"));
+	s->c.height = json_integer_value(json_object_get(j, "height"));
+	s->c.own_size = json_is_true(json_object_get(j, "own_size"));
+	snprintf(s->device, sizeof(s->device), "%s", text_of(j, "device"));
+	s->memory_limit_bytes = json_integer_value(json_object_get(j, "memory_limit"));
+	s->purpose = json_is_true(json_object_get(j, "trace")) ? SB_TRACING : SB_TIMING;
+	status = sb_levels_parse(text_of(j, "reference"), &s->reference, err);
+	json_decref(j);
+	return status;
+}
+
+/* SPABENCH_FAULT=crash:N | hang:N | fail:N makes the N-th op of this worker do so. For tests. */
+static void set_fault(struct sb_backend *be)
+{
+	static const struct {
+		const char *word;
+		enum sb_fault_kind kind;
+	} kinds[] = { { "crash:", SB_FAULT_CRASH }, { "hang:", SB_FAULT_HANG }, { "fail:", SB_FAULT_FAIL } };
+	const char *text = getenv("SPABENCH_FAULT");
+
+	for (size_t i = 0; text && i < SB_ARRAY_LEN(kinds); i++) {
+		size_t n = strlen(kinds[i].word);
+
+		if (strncmp(text, kinds[i].word, n) == 0 &&
+				!sb_parse_int(text + n, "SPABENCH_FAULT", 1, INT64_MAX, &be->fault_at, NULL))
+			be->fault = kinds[i].kind;
+	}
+}
+
+static enum sb_status one_pass(struct server *s, bool perturb, size_t log_capacity, struct sb_error *err)
+{
+	if (sb_backend_begin_pass(s->be, log_capacity, err) || s->ops->run(s->workload, perturb, err))
+		return err->code;
+	return sb_backend_end_pass(s->be, err);
+}
+
+/*
+ * Run the reference arm, and again with its input moved by one unit in the last place. Quality is then the distance of
+ * every trial to the first; the second says what rounding alone does. Without memory for it there is no reference.
+ */
+static enum sb_status make_reference(struct server *s, json_t *ready, struct sb_error *err)
+{
+	struct sb_measure m[SB_QUALITY_MAX];
+	json_t *ulp = json_object();
+	enum sb_status status = sb_backend_begin_arm(s->be, &s->setup.reference, err);
+
+	if (!status)
+		status = s->ops->prepare(s->workload, err);
+	if (!status)
+		status = one_pass(s, false, 0, err);
+	if (!status) {
+		s->ops->set_reference(s->workload);
+		status = one_pass(s, true, 0, err);
+	}
+	if (!status) {
+		int n = s->ops->quality(s->workload, m);
+
+		for (int i = 0; i < n; i++)
+			json_object_set_new(ulp, m[i].name, value_json(m[i].value));
+	}
+	sb_backend_end_arm(s->be);
+	if (status == SB_E_NOMEM || status == SB_E_DEVICE) {
+		json_object_set_new(ready, "reference_note", json_string(err->msg));
+		status = SB_OK;
+	}
+	json_object_set_new(ready, "ulp", ulp);
+	return status;
+}
+
+static json_t *ready_json(const struct server *s)
+{
+	const struct sb_workload_info *w = &s->info;
+	struct sb_device_info d;
+	struct sb_buf emulated = { 0 };
+	char clip[17], weights[17];
+	json_t *j;
+
+	sb_backend_info(s->be, &d);
+	for (int p = 0; p < SB_PART_COUNT; p++)
+		if (d.emulated_parts >> p & 1)
+			sb_buf_addf(&emulated, "%s%s", emulated.len ? "," : "", sb_parts[p].name);
+	snprintf(clip, sizeof(clip), "%016llx", (unsigned long long)w->clip_digest);
+	snprintf(weights, sizeof(weights), "%016llx", (unsigned long long)w->weights_digest);
+	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:I}",
+			"device_name", d.name, "device_kind", d.kind, "device_uuid", d.uuid, "software", d.software,
+			"emulated", sb_buf_str(&emulated), "memory", (json_int_t)d.memory_bytes, "frames",
+			(json_int_t)w->frames, "stride", (json_int_t)w->stride, "width", (json_int_t)w->width, "height",
+			(json_int_t)w->height, "clip_width", (json_int_t)w->clip_width, "clip_height",
+			(json_int_t)w->clip_height, "clip_source", w->clip_source, "clip_note", w->clip_note,
+			"clip_digest", clip, "weights_digest", weights, "weights_kind", w->weights_kind, "parameters",
+			(json_int_t)w->parameters);
+	sb_buf_release(&emulated);
+	return j;
+}
+
+static enum sb_status set_up(struct server *s, const struct sb_workload_ops *const *workloads, struct sb_error *err)
+{
+	struct sb_frame f;
+	bool timed_out;
+	json_t *ready;
+
+	if (sb_frame_read(s->fd, 0, &f, &timed_out, err))
+		return err->code;
+	if (parse_setup(&f, &s->setup, err)) {
+		free(f.data);
+		return err->code;
+	}
+	free(f.data);
+	for (int i = 0; workloads[i] && !s->ops; i++)
+		if (!strcmp(workloads[i]->name, s->setup.c.workload))
+			s->ops = workloads[i];
+	if (!s->ops)
+		return sb_fail(err, SB_E_USAGE, "no workload '%s'", s->setup.c.workload);
+	if (sb_backend_open(s->setup.device, s->setup.memory_limit_bytes, &s->be, err))
+		return err->code;
+	if (s->ops->open(&s->setup.c, s->be, &s->workload, &s->info, err))
+		return err->code;
+	ready = ready_json(s);
+	if (!ready)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a message");
+	if (s->setup.purpose == SB_TIMING && make_reference(s, ready, err)) {
+		json_decref(ready);
+		return err->code;
+	}
+	set_fault(s->be);
+	return send_json(s->fd, SB_FRAME_READY, ready, err);
+}
+
+/* ---- a trial ------------------------------------------------------------------------------------------------- */
+
+static void add(json_t *samples, const char *metric, double v)
+{
+	json_object_set_new(samples, metric, json_real(v));
+}
+
+/* What a trial is made of: filled by passes(), turned into samples afterwards. */
+struct timing {
+	int64_t started_ns, cold_ns, wall_ns, pass_start_ns;
+	struct sb_alloc_stats cold, warm;
+};
+
+/* One untimed cold pass and one timed pass on a fresh allocator. */
+static enum sb_status passes(struct server *s, const struct sb_levels *levels, struct timing *t, struct sb_error *err)
+{
+	int64_t start;
+	size_t log_capacity;
+
+	t->started_ns = sb_wall_time_ns();
+	if (sb_backend_begin_arm(s->be, levels, err) || s->ops->prepare(s->workload, err))
+		return err->code;
+	start = sb_now_ns();
+	if (one_pass(s, false, 0, err))
+		return err->code;
+	t->cold_ns = sb_now_ns() - start;
+	sb_alloc_stats(s->be->alloc, &t->cold);
+	log_capacity = s->setup.purpose == SB_TRACING ? (size_t)s->be->submits + 16 : 0;
+	start = sb_now_ns();
+	if (sb_backend_begin_pass(s->be, log_capacity, err))
+		return err->code;
+	t->pass_start_ns = start = sb_now_ns();
+	if (s->ops->run(s->workload, false, err) || sb_backend_end_pass(s->be, err))
+		return err->code;
+	t->wall_ns = sb_now_ns() - start;
+	sb_alloc_stats(s->be->alloc, &t->warm);
+	return SB_OK;
+}
+
+static void add_memory(const struct server *s, const struct timing *t, json_t *samples)
+{
+	static const struct {
+		const char *metric;
+		enum sb_alloc_family family;
+	} peaks[] = {
+		{ "memory.requested_peak_bytes", SB_ALLOC_REQUESTED_BYTES },
+		{ "memory.allocated_peak_bytes", SB_ALLOC_ALLOCATED_BYTES },
+		{ "memory.active_peak_bytes", SB_ALLOC_ACTIVE_BYTES },
+		{ "memory.reserved_peak_bytes", SB_ALLOC_RESERVED_BYTES },
+	};
+	const struct sb_alloc_stats *st = &t->warm;
+	double weights = (double)s->ops->weights_bytes(s->workload);
+
+	for (size_t i = 0; i < SB_ARRAY_LEN(peaks); i++)
+		add(samples, peaks[i].metric, (double)st->of[peaks[i].family][SB_ALLOC_ALL].peak);
+	add(samples, "memory.weights_bytes", weights);
+	add(samples, "memory.trial_bytes", weights + (double)st->of[SB_ALLOC_ALLOCATED_BYTES][SB_ALLOC_ALL].peak);
+	add(samples, "memory.attention_bytes", (double)s->be->attention_bytes);
+	add(samples, "memory.attention_workspace_bytes", (double)s->be->attention_workspace_bytes);
+	json_object_set_new(samples, "memory.fragmentation", value_json(st->fragmentation_of_peaks));
+	json_object_set_new(samples, "memory.fragmentation_at_peak_reserved", value_json(st->fragmentation_at_peak_reserved));
+	add(samples, "driver.calls", (double)(st->driver_calls - t->cold.driver_calls));
+	add(samples, "driver_ns", (double)(st->driver_ns - t->cold.driver_ns));
+	add(samples, "cold_driver.calls", (double)t->cold.driver_calls);
+	add(samples, "cold_driver_ns", (double)t->cold.driver_ns);
+	for (int c = 0; c < SB_PAGES_CALL_COUNT; c++) {
+		char metric[SB_METRIC_NAME_MAX];
+
+		if (!t->cold.driver.calls[c])
+			continue;
+		snprintf(metric, sizeof(metric), "cold_driver.%s_calls", sb_pages_call_names[c]);
+		add(samples, metric, (double)t->cold.driver.calls[c]);
+	}
+	add(samples, "memory.retries", (double)st->num_alloc_retries);
+}
+
+static json_t *samples_json(const struct server *s, const struct timing *t)
+{
+	struct sb_measure m[SB_QUALITY_MAX];
+	json_t *samples = json_object();
+	char metric[SB_METRIC_NAME_MAX];
+	int n = s->ops->quality(s->workload, m);
+
+	add(samples, "wall_ns", (double)t->wall_ns);
+	add(samples, "cold_ns", (double)t->cold_ns);
+	for (int i = 0; i < s->be->n_stages; i++) {
+		snprintf(metric, sizeof(metric), "stage.%s_ns", s->be->stages[i].name);
+		add(samples, metric, (double)s->be->stages[i].ns);
+	}
+	add_memory(s, t, samples);
+	for (int i = 0; i < n; i++)
+		json_object_set_new(samples, m[i].name, value_json(m[i].value));
+	return samples;
+}
+
+/* Adds op times, names and roll-up to the result; the rows go in a frame of their own. */
+static void add_trace(const struct sb_trace *t, json_t *result, json_t *samples)
+{
+	json_t *names = json_array(), *sums = json_array();
+	char metric[SB_METRIC_NAME_MAX];
+
+	for (int k = 0; k < SB_KIND_COUNT; k++) {
+		snprintf(metric, sizeof(metric), "op.%s_ns", sb_op_kind_names[k]);
+		add(samples, metric, (double)t->kind_ns[k]);
+	}
+	for (size_t i = 0; i < t->n_names; i++)
+		json_array_append_new(names, json_string(t->names[i]));
+	for (size_t i = 0; i < t->n_sums; i++) {
+		const struct sb_trace_sum *u = &t->sums[i];
+
+		json_array_append_new(sums, json_pack("[iiiiIII]", u->stage, u->op, u->kind, u->name, (json_int_t)u->count,
+						    (json_int_t)u->dur_ns, (json_int_t)u->bytes));
+	}
+	json_object_set_new(result, "names", names);
+	json_object_set_new(result, "sums", sums);
+	json_object_set_new(result, "rows", json_integer((json_int_t)t->n_events));
+	json_object_set_new(result, "complete", json_boolean(t->complete));
+}
+
+static json_t *failure_json(const struct server *s, enum sb_status status, const struct sb_error *err, json_t *samples)
+{
+	char message[512];
+
+	if (status != SB_E_NOMEM)
+		return json_pack("{s:s, s:s, s:o}", "outcome", "failed", "message", err->msg, "samples", samples);
+	snprintf(message, sizeof(message), "%.500s", err->msg);
+	if (s->be->alloc) {
+		const struct sb_oom *oom = sb_alloc_oom(s->be->alloc);
+
+		if (oom->asked) {
+			add(samples, "oom.asked_bytes", (double)oom->asked);
+			add(samples, "oom.allocated_bytes", (double)oom->allocated);
+			add(samples, "oom.reserved_bytes", (double)oom->reserved);
+			add(samples, "oom.free_bytes", (double)oom->device_free);
+		}
+	}
+	add(samples, "memory.weights_bytes", (double)s->ops->weights_bytes(s->workload));
+	return json_pack("{s:s, s:s, s:o}", "outcome", "oom", "message", message, "samples", samples);
+}
+
+static enum sb_status send_rows(int fd, const struct sb_trace *t, struct sb_error *err)
+{
+	struct sb_trace_row *rows = calloc(t->n_events + 1, sizeof(*rows));
+	enum sb_status status;
+
+	if (!rows)
+		return sb_fail(err, SB_E_NOMEM, "no memory for %zu trace rows", t->n_events);
+	for (size_t i = 0; i < t->n_events; i++) {
+		const struct sb_trace_event *e = &t->events[i];
+
+		rows[i] = (struct sb_trace_row){ .start_ns = e->start_ns, .dur_ns = e->dur_ns, .name = e->name,
+			.stage = e->stage, .op = e->op, .stream = e->stream };
+	}
+	status = sb_frame_write(fd, SB_FRAME_ROWS, rows, t->n_events * sizeof(*rows), err);
+	free(rows);
+	return status;
+}
+
+static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, struct sb_error *err)
+{
+	json_t *request = json_loadb(f->data, f->length, 0, NULL), *result, *samples;
+	struct sb_trace trace = { 0 };
+	struct sb_levels levels;
+	struct timing t = { 0 };
+	enum sb_status status;
+
+	status = sb_levels_parse(text_of(request, "levels"), &levels, err);
+	json_decref(request);
+	if (f->type != SB_FRAME_TRIAL || status)
+		return sb_fail(err, SB_E_DATA, "not a trial request");
+	status = passes(s, &levels, &t, err);
+	if (!status && s->setup.purpose == SB_TRACING)
+		status = sb_trace_from_log(s->be, t.pass_start_ns, &trace, err);
+	if (status) {
+		result = failure_json(s, status, err, json_object());
+	} else {
+		samples = samples_json(s, &t);
+		result = json_pack("{s:s, s:O}", "outcome", "ok", "samples", samples);
+		if (s->setup.purpose == SB_TRACING)
+			add_trace(&trace, result, samples);
+		json_decref(samples);
+	}
+	json_object_set_new(result, "started_ns", json_integer((json_int_t)t.started_ns));
+	sb_backend_end_arm(s->be); /* device memory as before */
+	status = send_json(s->fd, SB_FRAME_RESULT, result, err);
+	if (!status && trace.n_events)
+		status = send_rows(s->fd, &trace, err);
+	sb_trace_release(&trace);
+	return status;
+}
+
+/* ---- main ---------------------------------------------------------------------------------------------------- */
+
+static enum sb_status serve(struct server *s, const struct sb_workload_ops *const *workloads, struct sb_error *err)
+{
+	enum sb_status status = send_json(s->fd, SB_FRAME_HELLO,
+			json_pack("{s:s, s:I}", "build", sb_build_id, "pid", (json_int_t)getpid()), err);
+
+	if (status)
+		return status;
+	status = set_up(s, workloads, err);
+	if (status) {
+		struct sb_error ignored;
+
+		send_json(s->fd, SB_FRAME_ERROR, json_pack("{s:i, s:s}", "code", (int)status, "message", err->msg),
+				&ignored);
+		return status;
+	}
+	for (;;) {
+		struct sb_frame f;
+		bool timed_out;
+
+		if (sb_frame_read(s->fd, 0, &f, &timed_out, err))
+			return SB_OK; /* end of file: the parent is done with us */
+		status = serve_trial(s, &f, err);
+		free(f.data);
+		if (status)
+			return status;
+	}
+}
+
+int sb_worker_serve(int fd, const struct sb_workload_ops *const *workloads)
+{
+	struct server s = { .fd = fd };
+	struct sb_error err;
+	enum sb_status status;
+
+	signal(SIGINT, SIG_IGN); /* Ctrl-C is the parent's to handle: it ends after this trial */
+	status = serve(&s, workloads, &err);
+	if (s.ops && s.workload)
+		s.ops->close(s.workload);
+	sb_backend_close(s.be);
+	close(fd);
+	return sb_exit_code(status);
+}

@@ -1,0 +1,63 @@
+/*
+ * workload: what a worker can run. A workload knows a case and the device interface, nothing of arms, blocks, processes
+ * or databases. Uses base and backend.
+ */
+#ifndef SB_WORKLOAD_H
+#define SB_WORKLOAD_H
+
+#include "sb_backend.h"
+
+#define SB_PATH_MAX 4096
+
+/* What is run: preset + clip + frames + size. 0 and "" mean the preset's own. */
+struct sb_case {
+	char workload[32];
+	char preset[32];
+	char video[SB_PATH_MAX]; /* "": the built-in clip */
+	char data_dir[SB_PATH_MAX];
+	int64_t frames, stride;
+	int64_t width, height; /* of the network, multiples of 14; 0 with frames' own: the published rule */
+	bool own_size;         /* use the rule of ARCHITECTURE 2.1 even where the preset has a size */
+};
+
+/* What the workload made of it; filled by open(). */
+struct sb_workload_info {
+	int64_t frames, stride, width, height; /* as run */
+	int64_t clip_width, clip_height;
+	char clip_source[256];
+	char clip_note[512]; /* "" when there is nothing to say */
+	uint64_t clip_digest, weights_digest;
+	const char *weights_kind; /* "synthetic" */
+	int64_t parameters;
+};
+
+/* One number that belongs to a trial. name: static. */
+struct sb_measure {
+	const char *name;
+	struct sb_value value;
+};
+#define SB_QUALITY_MAX 16
+
+struct sb_workload;
+
+struct sb_workload_ops {
+	const char *name;
+	/* Decode the clip and prepare what no clock covers. */
+	enum sb_status (*open)(const struct sb_case *c, struct sb_backend *be, struct sb_workload **out,
+			struct sb_workload_info *info, struct sb_error *err);
+	void (*close)(struct sb_workload *w);
+	/* Prepare weights for be->levels unless they are there. Outside the clock and the arm's allocator. */
+	enum sb_status (*prepare)(struct sb_workload *w, struct sb_error *err);
+	int64_t (*weights_bytes)(const struct sb_workload *w); /* of the set that prepare() chose */
+	/*
+	 * One pass: from frames in host memory to results in host memory, between sb_backend_begin_pass() and _end_pass().
+	 * perturb: the input moved by one unit in the last place.
+	 */
+	enum sb_status (*run)(struct sb_workload *w, bool perturb, struct sb_error *err);
+	/* Keep the last results as what later ones are compared with. */
+	void (*set_reference)(struct sb_workload *w);
+	/* How far the last results are from the reference: names "quality.*". Returns how many. 0 without a reference. */
+	int (*quality)(const struct sb_workload *w, struct sb_measure out[SB_QUALITY_MAX]);
+};
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * trace: what a trace trial saw, as plain records, and its roll-up. On the CPU the records are the backend's own log of
+ * ops on the host clock; on a GPU they will be CUPTI's. Uses base and backend.
+ */
+#ifndef SB_TRACE_H
+#define SB_TRACE_H
+
+#include "sb_backend.h"
+
+/* One activity, in launch order. Names are indices into sb_trace.names. */
+struct sb_trace_event {
+	int64_t start_ns; /* since the pass began */
+	int64_t dur_ns;
+	int32_t name, stage, op, stream;
+};
+
+/* One distinct (stage, op, name). kind: "gemm", "conv", .. */
+struct sb_trace_sum {
+	int32_t stage, op, kind, name; /* indices into names */
+	int64_t count, dur_ns, bytes;
+};
+
+struct sb_trace {
+	const char **names; /* static strings */
+	size_t n_names;
+	struct sb_trace_event *events;
+	size_t n_events;
+	struct sb_trace_sum *sums;
+	size_t n_sums;
+	int64_t kind_ns[SB_KIND_COUNT];
+	bool complete; /* no record was lost */
+};
+
+/* From the backend's log of the pass that just ended, which began at pass_start_ns. Errors: SB_E_NOMEM. */
+enum sb_status sb_trace_from_log(const struct sb_backend *be, int64_t pass_start_ns, struct sb_trace *out,
+		struct sb_error *err);
+void sb_trace_release(struct sb_trace *t);
+
+#endif
