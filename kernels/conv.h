@@ -27,8 +27,8 @@ struct sb_conv_args {
 };
 
 /*
- * Bytes of scratch that sb_conv_cpu() needs, for omp_get_max_threads() threads as it is now: 3.3 MiB each or less. The
- * call itself may use fewer threads, not more. The result does not depend on their number, nor on what the scratch holds.
+ * Bytes of scratch that sb_conv_cpu() needs, for omp_get_max_threads() threads as it is now: 2.8 MiB each or less. The
+ * call itself may use fewer threads, not more. The result does not depend on their number.
  */
 size_t sb_conv_cpu_workspace(const struct sb_conv_args *a);
 void sb_conv_cpu(const struct sb_conv_args *a, void *workspace);
