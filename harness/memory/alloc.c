@@ -354,10 +354,10 @@ static enum sb_status grow(
 			status = a->policy->grow(a, pool, size, out, &why);
 		}
 	}
-	note_peak_reserved(a);
-	if (status == SB_E_NOMEM)
-		return out_of_memory(a, bytes, why.msg, err);
-	return status ? sb_fail(err, status, "%s", why.msg) : SB_OK;
+	if (!status)
+		return SB_OK;
+	note_peak_reserved(a); /* a growth that failed half-way may have kept a part */
+	return status == SB_E_NOMEM ? out_of_memory(a, bytes, why.msg, err) : sb_fail(err, status, "%s", why.msg);
 }
 
 static void hand_out(struct sb_alloc *a, struct block *b, int64_t bytes)

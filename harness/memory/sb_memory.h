@@ -163,7 +163,7 @@ struct sb_alloc_options {
 	                      */
 	/* One value for each power of two from 1 MiB to 32 GiB, a power of two or 0 (off). */
 	uint8_t roundup_power2_divisions[SB_ALLOC_N_DIVISION];
-	double garbage_collection_threshold; /* not implemented: anything but 0 is refused with SB_E_USAGE */
+	double garbage_collection_threshold; /* not supported: anything but 0 is refused (SB_E_USAGE) */
 };
 void sb_alloc_options_init(struct sb_alloc_options *o);
 
@@ -275,8 +275,7 @@ struct sb_alloc_block {
 	enum sb_alloc_pool pool; /* SB_ALLOC_LARGE or SB_ALLOC_SMALL */
 	bool live, mapped, expandable;
 };
-/* Call fn for every block, segment by segment (newest first), by rising address inside. fn must not allocate or free.
- */
+/* Call fn for every block, segment by segment (newest first), by rising address inside. fn changes nothing. */
 void sb_alloc_visit(const struct sb_alloc *a, void (*fn)(void *user, const struct sb_alloc_block *b), void *user);
 
 #endif
