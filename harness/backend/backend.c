@@ -34,12 +34,18 @@ void sb_backend_info(const struct sb_backend *be, struct sb_device_info *out)
 	be->ops->info(be, out);
 }
 
-enum sb_status sb_backend_begin_arm(struct sb_backend *be, const struct sb_levels *levels, struct sb_error *err)
+void sb_backend_set_levels(struct sb_backend *be, const struct sb_levels *levels)
 {
 	if (be->alloc)
 		SB_BUG("an arm is still running");
 	be->levels = *levels;
-	return sb_alloc_open(sb_level_name(levels, SB_PART_ALLOC), be->pages, &be->alloc, err);
+}
+
+enum sb_status sb_backend_begin_arm(struct sb_backend *be, struct sb_error *err)
+{
+	if (be->alloc)
+		SB_BUG("an arm is still running");
+	return sb_alloc_open(sb_level_name(&be->levels, SB_PART_ALLOC), be->pages, &be->alloc, err);
 }
 
 int64_t sb_backend_end_arm(struct sb_backend *be)

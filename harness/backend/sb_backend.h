@@ -189,8 +189,10 @@ enum sb_status sb_backend_open(const char *name, int64_t memory_limit_bytes, str
 void sb_backend_close(struct sb_backend *be);
 void sb_backend_info(const struct sb_backend *be, struct sb_device_info *out);
 
-/* Set the arm: its levels and a fresh allocator of its policy. The old allocator must have been ended. */
-enum sb_status sb_backend_begin_arm(struct sb_backend *be, const struct sb_levels *levels, struct sb_error *err);
+/* The levels that weights are prepared for and ops run at. Not while an arm runs. */
+void sb_backend_set_levels(struct sb_backend *be, const struct sb_levels *levels);
+/* Begin the arm of these levels: a fresh allocator of their policy. */
+enum sb_status sb_backend_begin_arm(struct sb_backend *be, struct sb_error *err);
 /* Close the arm's allocator: device memory is as before. Returns the number of blocks that were still allocated. */
 int64_t sb_backend_end_arm(struct sb_backend *be);
 

@@ -46,8 +46,8 @@ void sb_evidence_add(struct sb_evidence *e, const struct sb_levels *levels, enum
 	if (workspace > *largest)
 		*largest = workspace;
 	if (levels->part[SB_PART_ALLOC] == SB_ALLOC_EXPANDABLE) {
-		double segments = sb_trial_result_value(r, "cold_driver.segment_alloc_calls");
-		double maps = sb_trial_result_value(r, "cold_driver.map_calls");
+		double segments = sb_trial_result_value(r, "driver.cold_segment_alloc_calls");
+		double maps = sb_trial_result_value(r, "driver.cold_map_calls");
 
 		e->segment_allocs += isnan(segments) ? 0.0 : segments;
 		e->maps += isnan(maps) ? 0.0 : maps;

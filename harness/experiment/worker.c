@@ -110,10 +110,12 @@ static enum sb_status make_reference(struct server *s, json_t *ready, struct sb_
 {
 	struct sb_measure m[SB_QUALITY_MAX];
 	json_t *ulp = json_object();
-	enum sb_status status = sb_backend_begin_arm(s->be, &s->setup.reference, err);
+	enum sb_status status;
 
+	sb_backend_set_levels(s->be, &s->setup.reference);
+	status = s->ops->prepare(s->workload, err);
 	if (!status)
-		status = s->ops->prepare(s->workload, err);
+		status = sb_backend_begin_arm(s->be, err);
 	if (!status)
 		status = one_pass(s, false, 0, err);
 	if (!status) {
@@ -214,7 +216,8 @@ static enum sb_status passes(struct server *s, const struct sb_levels *levels, s
 	size_t log_capacity;
 
 	t->started_ns = sb_wall_time_ns();
-	if (sb_backend_begin_arm(s->be, levels, err) || s->ops->prepare(s->workload, err))
+	sb_backend_set_levels(s->be, levels);
+	if (s->ops->prepare(s->workload, err) || sb_backend_begin_arm(s->be, err)) /* weights outside the arm's memory */
 		return err->code;
 	start = sb_now_ns();
 	if (one_pass(s, false, 0, err))
@@ -264,7 +267,7 @@ static void add_memory(const struct server *s, const struct timing *t, json_t *s
 
 		if (!t->cold.driver.calls[c])
 			continue;
-		snprintf(metric, sizeof(metric), "cold_driver.%s_calls", sb_pages_call_names[c]);
+		snprintf(metric, sizeof(metric), "driver.cold_%s_calls", sb_pages_call_names[c]);
 		add(samples, metric, (double)t->cold.driver.calls[c]);
 	}
 	add(samples, "memory.retries", (double)st->num_alloc_retries);

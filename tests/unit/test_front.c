@@ -1,0 +1,377 @@
+/*
+ * The front end against the reference network's own outputs (tests/data/README.md says where they come from), both
+ * attention levels, every stored tensor. front_tiny is in the repository; SB_SHARED names a folder with the larger ones
+ * (golden/front_small.safetensors, ..), which are used when they are there.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <png.h>
+
+#include "sb_front.h"
+#include "sb_safetensors.h"
+
+#define TOLERANCE 1e-5
+
+struct golden {
+	struct sb_safetensors *file;
+	const struct sb_preset *preset;
+	int64_t dim;
+	double worst;
+	int checked;
+	bool verbose;
+	float *pair; /* frame half of the pair whose global half comes next */
+};
+
+/* Sample j of the stored tensor is element j * stride of the whole one. */
+static int64_t stride_of(const struct golden *g, const char *name)
+{
+	const char *meta = sb_safetensors_metadata(g->file, name), *s = meta ? strstr(meta, "stride=") : NULL;
+
+	return s ? strtoll(s + 7, NULL, 10) : 1;
+}
+
+static void check(struct golden *g, const char *name, const float *whole, int64_t n)
+{
+	const struct sb_safetensor *t = sb_safetensors_find(g->file, name);
+	int64_t stride = stride_of(g, name);
+	double err2 = 0.0, ref2 = 0.0, rel;
+
+	if (!t)
+		return;
+	assert_true(n == 0 || (t->n - 1) * stride < n);
+	assert_true(t->n * stride >= n); /* the stored samples span the whole tensor */
+	for (int64_t j = 0; j < t->n; j++) {
+		double d = (double)whole[j * stride] - (double)t->data[j];
+
+		err2 += d * d;
+		ref2 += (double)t->data[j] * (double)t->data[j];
+	}
+	rel = sqrt(err2 / ref2);
+	print_message("    %-24s %.2e\n", name, rel);
+	if (!(rel <= g->worst))
+		g->worst = rel;
+	g->checked++;
+	assert_true(rel <= TOLERANCE);
+}
+
+/* Pairs come as two halves; the golden has them concatenated along the channels. */
+static void check_pair(struct golden *g, int index, const float *global, int64_t n)
+{
+	float *both = malloc((size_t)n * 2 * sizeof(float));
+	char name[32];
+
+	assert_non_null(both);
+	for (int64_t r = 0; r < n / g->dim; r++) {
+		memcpy(both + r * 2 * g->dim, g->pair + r * g->dim, (size_t)g->dim * sizeof(float));
+		memcpy(both + (r * 2 + 1) * g->dim, global + r * g->dim, (size_t)g->dim * sizeof(float));
+	}
+	snprintf(name, sizeof(name), "aggregated_tokens.%d", index);
+	check(g, name, both, 2 * n);
+	free(both);
+}
+
+/* [frames, pixels, 3] of 0..255 -> [frames, 3, pixels] of 0..1 */
+static void check_image(struct golden *g, const float *image, int64_t n, int64_t frames)
+{
+	int64_t pixels = n / 3 / frames;
+	float *planes = malloc((size_t)n * sizeof(float));
+
+	assert_non_null(planes);
+	for (int64_t f = 0; f < frames; f++)
+		for (int64_t p = 0; p < pixels; p++)
+			for (int64_t c = 0; c < 3; c++)
+				planes[(f * 3 + c) * pixels + p] = image[(f * pixels + p) * 3 + c] / 255.0f;
+	check(g, "aggregator_input_image", planes, n);
+	free(planes);
+}
+
+static int64_t frames_of(const struct golden *g)
+{
+	return sb_safetensors_find(g->file, "c2w_poses")->shape[1];
+}
+
+/* DINOv2's output stands behind the special tokens of the aggregator's input. */
+static void check_dino(struct golden *g, const float *tokens, int64_t n)
+{
+	int64_t frames = frames_of(g), frame = n / frames, skip = SB_FRONT_SPECIAL * g->dim;
+	float *patches = malloc((size_t)n * sizeof(float));
+
+	assert_non_null(patches);
+	for (int64_t f = 0; f < frames; f++)
+		memcpy(patches + f * (frame - skip), tokens + f * frame + skip, (size_t)(frame - skip) * sizeof(float));
+	check(g, "dino_patch_tokens", patches, frames * (frame - skip));
+	free(patches);
+}
+
+static void on_tap(void *ctx, const char *name, int index, const float *data, int64_t n)
+{
+	struct golden *g = ctx;
+	char full[32];
+
+	if (!strcmp(name, "image")) {
+		check_image(g, data, n, frames_of(g));
+	} else if (!strcmp(name, "aggregator_input")) {
+		check_dino(g, data, n);
+	} else if (!strcmp(name, "aggregated_frame")) {
+		g->pair = realloc(g->pair, (size_t)n * sizeof(float));
+		assert_non_null(g->pair);
+		memcpy(g->pair, data, (size_t)n * sizeof(float));
+	} else if (!strcmp(name, "aggregated_global")) {
+		check_pair(g, index, data, n);
+	} else {
+		snprintf(full, sizeof(full), "%s.%d", name, index);
+		check(g, full, data, n);
+	}
+}
+
+/* The reference also resizes its results back to the clip's size: bilinear, K rows scaled. */
+static void check_resized(struct golden *g, struct sb_backend *be, const struct sb_front_outputs *o, int64_t h, int64_t w)
+{
+	struct sb_error err;
+	float *big = malloc((size_t)(o->frames * h * w * 3) * sizeof(float));
+	struct sb_resize_bilinear_args a = { .x = o->conf, .y = big, .n = o->frames, .h = o->h, .w = o->w, .c = 1, .out_h = h,
+		.out_w = w };
+	float k[9 * 16];
+
+	assert_non_null(big);
+	assert_int_equal(SB_SUBMIT(be, RESIZE_BILINEAR, resize_bilinear, a, &err), SB_OK);
+	check(g, "depth_conf_resized", big, o->frames * h * w);
+	a.x = o->points;
+	a.c = 3;
+	assert_int_equal(SB_SUBMIT(be, RESIZE_BILINEAR, resize_bilinear, a, &err), SB_OK);
+	check(g, "points_map_resized", big, o->frames * h * w * 3);
+	memcpy(k, o->k, (size_t)o->frames * 9 * sizeof(float));
+	for (int64_t f = 0; f < o->frames; f++) {
+		for (int c = 0; c < 3; c++) {
+			k[f * 9 + c] *= (float)w / (float)o->w;
+			k[f * 9 + 3 + c] *= (float)h / (float)o->h;
+		}
+	}
+	check(g, "intrinsics", k, o->frames * 9);
+	free(big);
+}
+
+static uint8_t *read_frames(int64_t n, int64_t *h, int64_t *w)
+{
+	const char *shared = getenv("SB_SHARED");
+	uint8_t *rgb = NULL;
+
+	for (int64_t f = 0; f < n; f++) {
+		png_image image = { .version = PNG_IMAGE_VERSION };
+		char path[4200];
+
+		snprintf(path, sizeof(path), "data/frames/%03d.png", (int)f);
+		if (access(path, R_OK) && shared)
+			snprintf(path, sizeof(path), "%s/golden/frames/%03d.png", shared, (int)f);
+		assert_true(png_image_begin_read_from_file(&image, path));
+		image.format = PNG_FORMAT_RGB;
+		*h = image.height;
+		*w = image.width;
+		if (!rgb)
+			rgb = malloc((size_t)(n * *h * *w * 3));
+		assert_non_null(rgb);
+		assert_true(png_image_finish_read(&image, NULL, rgb + f * *h * *w * 3, 0, NULL));
+	}
+	return rgb;
+}
+
+static void run_golden(const char *preset, const char *path, const char *levels_text, int want_tensors)
+{
+	struct sb_error err = { .msg = "" };
+	struct golden g = { .worst = 0.0 };
+	struct sb_front_tap tap = { on_tap, &g };
+	struct sb_front_outputs out;
+	struct sb_front_input in = { 0 };
+	struct sb_front_net *net;
+	struct sb_backend *be;
+	struct sb_levels levels;
+
+	assert_int_equal(sb_safetensors_open(path, &g.file, &err), SB_OK);
+	assert_int_equal(sb_preset_find(preset, &g.preset, &err), SB_OK);
+	g.dim = g.preset->front.dim;
+	in.frames = frames_of(&g);
+	in.rgb = read_frames(in.frames, &in.h, &in.w);
+	assert_int_equal(sb_clip_geometry(in.h, in.w, 0, 0, &in.geo, &err), SB_OK);
+	assert_int_equal(sb_backend_open("cpu", 0, &be, &err), SB_OK);
+	assert_int_equal(sb_levels_parse(levels_text, &levels, &err), SB_OK);
+	sb_backend_set_levels(be, &levels);
+	assert_int_equal(sb_front_net_open(be, &g.preset->front, in.geo.out_h, in.geo.out_w, &net, &err), SB_OK);
+	assert_int_equal(sb_front_outputs_init(&out, in.frames, in.geo.out_h, in.geo.out_w, &err), SB_OK);
+	assert_int_equal(sb_backend_begin_arm(be, &err), SB_OK);
+	assert_int_equal(sb_backend_begin_pass(be, 0, &err), SB_OK);
+	print_message("  %s, %s: relative L2 error\n", preset, levels_text);
+	assert_int_equal(sb_front_run(be, net, &in, &out, &tap, &err), SB_OK);
+	assert_int_equal(sb_backend_end_pass(be, &err), SB_OK);
+	check(&g, "depth", out.depth, out.frames * out.h * out.w);
+	check(&g, "c2w_poses", out.c2w, out.frames * 16);
+	check_resized(&g, be, &out, in.h, in.w);
+	print_message("  worst %.2e over %d tensors\n", g.worst, g.checked);
+	assert_int_equal(g.checked, want_tensors);
+	assert_int_equal(g.checked, (int)sb_safetensors_count(g.file)); /* nothing in the file was left out */
+	assert_int_equal(sb_backend_end_arm(be), 0); /* and nothing leaked */
+	sb_front_outputs_release(&out);
+	sb_front_net_close(net);
+	sb_backend_close(be);
+	sb_safetensors_close(g.file);
+	free((void *)(uintptr_t)in.rgb);
+	free(g.pair);
+}
+
+static void front_tiny_equals_the_reference_with_standard_attention(void **state)
+{
+	(void)state;
+	run_golden("tiny", "data/front_tiny.safetensors", "attention=standard", 15);
+}
+
+static void front_tiny_equals_the_reference_with_efficient_attention(void **state)
+{
+	(void)state;
+	run_golden("tiny", "data/front_tiny.safetensors", "attention=efficient,alloc=expandable", 15);
+}
+
+/* One pass of the tiny network at the default case's size; the caller releases *out. */
+static void run_tiny(const char *levels_text, struct sb_front_outputs *out)
+{
+	struct sb_error err;
+	struct sb_front_input in = { .frames = 2 };
+	const struct sb_preset *preset;
+	struct sb_front_net *net;
+	struct sb_backend *be;
+	struct sb_levels levels;
+
+	in.rgb = read_frames(in.frames, &in.h, &in.w);
+	assert_int_equal(sb_preset_find("tiny", &preset, &err), SB_OK);
+	assert_int_equal(sb_clip_geometry(in.h, in.w, 252, 140, &in.geo, &err), SB_OK);
+	assert_int_equal(sb_backend_open("cpu", 0, &be, &err), SB_OK);
+	assert_int_equal(sb_levels_parse(levels_text, &levels, &err), SB_OK);
+	sb_backend_set_levels(be, &levels);
+	assert_int_equal(sb_front_net_open(be, &preset->front, 140, 252, &net, &err), SB_OK);
+	assert_int_equal(sb_front_outputs_init(out, in.frames, 140, 252, &err), SB_OK);
+	assert_int_equal(sb_backend_begin_arm(be, &err), SB_OK);
+	assert_int_equal(sb_backend_begin_pass(be, 0, &err), SB_OK);
+	assert_int_equal(sb_front_run(be, net, &in, out, NULL, &err), SB_OK);
+	assert_int_equal(sb_backend_end_pass(be, &err), SB_OK);
+	sb_backend_end_arm(be);
+	sb_front_net_close(net);
+	sb_backend_close(be);
+	free((void *)(uintptr_t)in.rgb);
+}
+
+static void results_do_not_depend_on_the_allocator(void **state)
+{
+	static const char *const attention[] = { "attention=standard", "attention=efficient" };
+	struct sb_front_outputs a, b;
+	char levels[64];
+
+	(void)state;
+	for (size_t i = 0; i < SB_ARRAY_LEN(attention); i++) {
+		snprintf(levels, sizeof(levels), "%s,alloc=default", attention[i]);
+		run_tiny(levels, &a);
+		snprintf(levels, sizeof(levels), "%s,alloc=expandable", attention[i]);
+		run_tiny(levels, &b);
+		assert_memory_equal(a.depth, b.depth, sb_front_outputs_floats(&a) * sizeof(float));
+		sb_front_outputs_release(&a);
+		sb_front_outputs_release(&b);
+	}
+}
+
+/* OpenBLAS may split a product differently; what is left must then be rounding. Our own reductions are tested apart. */
+static void results_hardly_depend_on_the_thread_count(void **state)
+{
+	struct sb_front_outputs a, b;
+	double err2 = 0.0, ref2 = 0.0;
+	int64_t n;
+
+	(void)state;
+	omp_set_num_threads(1);
+	run_tiny("attention=efficient", &a);
+	omp_set_num_threads(3);
+	run_tiny("attention=efficient", &b);
+	n = (int64_t)sb_front_outputs_floats(&a);
+	for (int64_t i = 0; i < n; i++) {
+		double d = (double)a.depth[i] - (double)b.depth[i];
+
+		err2 += d * d;
+		ref2 += (double)a.depth[i] * (double)a.depth[i];
+	}
+	print_message("  1 and 3 threads: %s, relative difference %.1e\n",
+			memcmp(a.depth, b.depth, (size_t)n * sizeof(float)) ? "not bit-identical" : "bit-identical",
+			sqrt(err2 / ref2));
+	assert_true(sqrt(err2 / ref2) < 1e-6);
+	sb_front_outputs_release(&a);
+	sb_front_outputs_release(&b);
+}
+
+static void tf32_emulation_changes_the_result_a_little(void **state)
+{
+	struct sb_front_outputs a, b;
+	double err2 = 0.0, ref2 = 0.0;
+
+	(void)state;
+	run_tiny("attention=standard", &a);
+	run_tiny("attention=standard,precision=tf32", &b);
+	for (int64_t i = 0; i < a.frames * a.h * a.w; i++) {
+		double d = (double)a.depth[i] - (double)b.depth[i];
+
+		err2 += d * d;
+		ref2 += (double)a.depth[i] * (double)a.depth[i];
+	}
+	print_message("  depth, tf32 against fp32: %.2e\n", sqrt(err2 / ref2));
+	assert_true(sqrt(err2 / ref2) > 1e-5); /* it was in effect */
+	assert_true(sqrt(err2 / ref2) < 1e-2); /* and is no mistake */
+	sb_front_outputs_release(&a);
+	sb_front_outputs_release(&b);
+}
+
+static void run_shared(const char *preset, const char *file, int want_tensors, bool asked_for)
+{
+	const char *shared = getenv("SB_SHARED");
+	char path[4200];
+
+	snprintf(path, sizeof(path), "%s/golden/%s", shared ? shared : "../../shared", file);
+	if (access(path, R_OK) || !asked_for) {
+		print_message("  skipped: %s\n", asked_for ? "the larger goldens are not here (SB_SHARED)" :
+							     "set SB_LONG_TESTS=1 to run it");
+		skip();
+	}
+	if (!shared)
+		setenv("SB_SHARED", "../../shared", 1);
+	run_golden(preset, path, "attention=standard", want_tensors);
+	run_golden(preset, path, "attention=efficient", want_tensors);
+}
+
+static void front_small_equals_the_reference(void **state)
+{
+	(void)state;
+	run_shared("small", "front_small.safetensors", 15, true);
+}
+
+static void front_full_equals_the_reference(void **state)
+{
+	(void)state;
+	run_shared("full", "front_full.safetensors", 16, getenv("SB_LONG_TESTS") != NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(front_tiny_equals_the_reference_with_standard_attention),
+		cmocka_unit_test(front_tiny_equals_the_reference_with_efficient_attention),
+		cmocka_unit_test(results_do_not_depend_on_the_allocator),
+		cmocka_unit_test(results_hardly_depend_on_the_thread_count),
+		cmocka_unit_test(tf32_emulation_changes_the_result_a_little),
+		cmocka_unit_test(front_small_equals_the_reference),
+		cmocka_unit_test(front_full_equals_the_reference),
+	};
+	return cmocka_run_group_tests_name("front", tests, NULL, NULL);
+}
