@@ -359,7 +359,7 @@ static void failures_are_one_clear_line(void **state)
 		{ "head -c 40 frames; echo 'cut off' >&2; exit 1", "': ffmpeg failed: cut off" },
 		{ "true", "no frames in '" },
 		{ "head -c 40 frames", "': frame 1 is truncated (0 of 18 bytes)" },
-		{ "cat frames; printf 'P6\\n3 3\\n255\\n'", "': frame 3 is 3x3, the ones before it are 3x2" },
+		{ "cat frames; printf 'P6\\n2 3\\n255\\n'", "': frame 3 is 2x3, the ones before it are 3x2" },
 		{ "printf 'P6\\n3 2\\n65535\\n'", "': frame 0 is not a binary PPM picture with 8 bits a channel" },
 		{ "printf 'P6\\n40000 40000\\n255\\n'; exec sleep 60",
 		        "take more than 4 GiB decoded; ask for fewer frames" },
@@ -414,18 +414,28 @@ static void an_ffmpeg_that_will_not_end_is_ended(void **state)
 	}
 }
 
-static void loading_works_with_standard_input_closed(void **state)
+static void loading_works_with_the_standard_streams_closed(void **state)
 {
 	struct sb_clip_request req = our_video(3);
-	struct sb_clip clip;
+	struct sb_clip clip = { 0 };
+	enum sb_status status;
+	int kept[3];
 
 	(void)state;
 	write_frames(3, 2, 3);
-	use_ffmpeg("cat frames");
-	close(0);
-	clip = load(&req);
-	assert_int_equal(open("/dev/null", O_RDONLY), 0);
+	use_ffmpeg("cat frames; echo heard >&2");
+	for (int fd = 0; fd < 3; fd++)
+		kept[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 10);
+	for (int fd = 0; fd < 3; fd++)
+		close(fd);
+	status = sb_clip_load(&req, &clip, NULL);
+	for (int fd = 0; fd < 3; fd++) {
+		dup2(kept[fd], fd);
+		close(kept[fd]);
+	}
+	assert_int_equal(status, SB_OK);
 	assert_int_equal(clip.n_frames, 3);
+	assert_string_equal(clip.note, "ffmpeg complained: heard");
 	sb_clip_release(&clip);
 }
 
@@ -545,7 +555,8 @@ static void published_size_follows_the_rule(void **state)
 {
 	static const struct {
 		int64_t w0, h0, full_h, crop_y, out_h;
-	} want[] = { /* from the formula in Python */
+	} want[] = {
+		/* from the formula in Python */
 		{ 768, 576, 392, 0, 392 }, { 1920, 1080, 294, 0, 294 }, { 1280, 720, 294, 0, 294 },
 		{ 854, 480, 294, 0, 294 }, { 1080, 1920, 924, 203, 518 }, { 1, 1, 518, 0, 518 },
 		{ 10, 100, 5180, 2331, 518 }, { 37, 63, 882, 182, 518 }, { 518, 21, 28, 0, 28 },
@@ -626,7 +637,7 @@ int main(void)
 		cmocka_unit_test(failures_are_one_clear_line),
 		cmocka_unit_test(a_talkative_ffmpeg_neither_blocks_nor_goes_unheard),
 		cmocka_unit_test(an_ffmpeg_that_will_not_end_is_ended),
-		cmocka_unit_test(loading_works_with_standard_input_closed),
+		cmocka_unit_test(loading_works_with_the_standard_streams_closed),
 		cmocka_unit_test(a_request_that_makes_no_sense_is_refused_before_anything_runs),
 		cmocka_unit_test(a_named_data_folder_is_the_only_one_looked_into),
 		cmocka_unit_test(pictures_cut_anywhere_but_between_them_are_refused),

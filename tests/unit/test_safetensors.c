@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -64,20 +66,30 @@ static struct sb_buf file_of(const char *header, size_t values)
 	return b;
 }
 
-/* Parse a copy of exactly that size, so that a sanitizer sees a step beyond it. */
+/*
+ * Parse a copy that ends where readable memory ends, so that one step beyond it is a fault, in the JSON library too,
+ * which no sanitizer of ours sees into.
+ */
 static enum sb_status parse_copy(const struct sb_buf *b, size_t size, struct sb_error *err)
 {
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE), room = (size / page + 1) * page;
 	struct sb_safetensors *st = NULL;
-	char *copy = malloc(size ? size : 1);
+	int zero = open("/dev/zero", O_RDONLY);
+	char *pages, *copy;
 	enum sb_status status;
 
-	assert_non_null(copy);
+	assert_true(zero >= 0);
+	pages = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE, zero, 0);
+	assert_ptr_not_equal(pages, MAP_FAILED);
+	close(zero);
+	assert_int_equal(mprotect(pages + room, page, PROT_NONE), 0);
+	copy = pages + room - size;
 	if (size)
 		memcpy(copy, b->s, size);
 	status = sb_safetensors_parse(copy, size, &st, err);
 	assert_true((status == SB_OK) == (st != NULL));
 	sb_safetensors_close(st);
-	free(copy);
+	munmap(pages, room + page);
 	return status;
 }
 
@@ -185,6 +197,7 @@ static void values_that_the_header_does_not_align_are_read_too(void **state)
 		snprintf(header, sizeof(header), "{%s}%*s", T("x", "2,2", 0, 16), pad, "");
 		b = file_of(header, 4);
 		assert_int_equal(sb_safetensors_parse(b.s, b.len, &st, NULL), SB_OK);
+		assert_int_equal((uintptr_t)sb_safetensors_find(st, "x")->data % sizeof(float), 0);
 		for (int i = 0; i < 4; i++)
 			assert_true(sb_safetensors_find(st, "x")->data[i] == (float)i);
 		sb_safetensors_close(st);

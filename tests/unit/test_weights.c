@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "sb_clip.h"
 #include "sb_presets.h"
+#include "sb_safetensors.h"
 #include "sb_weights.h"
 
 /* ---- the tensor table ---------------------------------------------------------------------------------------- */
@@ -107,6 +109,53 @@ static void full_front_end_has_the_tensors_of_the_reference(void **state)
 {
 	(void)state;
 	check_table("full", open_shared("tracker/front_state_dict.tsv"), 1340, 1157940468);
+}
+
+/* A preset's dimensions, written as the reference's outputs describe theirs. */
+static void print_config(const struct sb_front_config *c, char *out, size_t n)
+{
+	snprintf(out, n,
+	        "{\"img\": %d, \"dim\": %d, \"depth\": %d, \"heads\": %d, \"vit_depth\": %d, \"trunk\": %d, \"feat\": "
+	        "%d, "
+	        "\"outc\": [%d, %d, %d, %d], \"idx\": [%d, %d, %d, %d]}",
+	        c->img, c->dim, c->depth, c->heads, c->vit_depth, c->trunk, c->feat, c->outc[0], c->outc[1], c->outc[2],
+	        c->outc[3], c->idx[0], c->idx[1], c->idx[2], c->idx[3]);
+}
+
+static void presets_are_the_networks_of_the_reference_outputs(void **state)
+{
+	static const char *const want[] = {
+		NULL, /* in front_tiny.safetensors itself */
+		"{\"img\": 518, \"dim\": 384, \"depth\": 6, \"heads\": 6, \"vit_depth\": 6, \"trunk\": 2, \"feat\": "
+		"64, "
+		"\"outc\": [64, 128, 256, 256], \"idx\": [1, 2, 4, 5]}",
+		"{\"img\": 518, \"dim\": 1024, \"depth\": 24, \"heads\": 16, \"vit_depth\": 24, \"trunk\": 4, "
+		"\"feat\": 256, "
+		"\"outc\": [256, 512, 1024, 1024], \"idx\": [4, 11, 17, 23]}",
+	};
+	struct sb_safetensors *golden = NULL;
+	char got[512];
+
+	(void)state;
+	assert_int_equal(sb_n_presets, SB_ARRAY_LEN(want));
+	assert_int_equal(sb_safetensors_open("data/front_tiny.safetensors", &golden, NULL), SB_OK);
+	for (size_t i = 0; i < SB_ARRAY_LEN(want); i++) {
+		print_config(&sb_presets[i].front, got, sizeof(got));
+		assert_string_equal(got, want[i] ? want[i] : sb_safetensors_metadata(golden, "config"));
+	}
+	sb_safetensors_close(golden);
+}
+
+static void default_cases_have_sizes_the_network_takes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sb_n_presets; i++) {
+		const struct sb_preset_case *c = &sb_presets[i].dflt;
+		struct sb_geometry g;
+
+		assert_int_equal(sb_clip_geometry(576, 768, c->width, c->height, &g, NULL), SB_OK);
+		assert_true(c->n_frames > 0 && c->n_queries > 0 && c->n_support > 0 && c->n_iterations == 4);
+	}
 }
 
 static void unknown_preset_is_refused_and_the_known_ones_listed(void **state)
@@ -255,6 +304,8 @@ int main(void)
 		cmocka_unit_test(tiny_front_end_has_the_tensors_of_the_reference),
 		cmocka_unit_test(small_front_end_has_the_tensors_of_the_reference),
 		cmocka_unit_test(full_front_end_has_the_tensors_of_the_reference),
+		cmocka_unit_test(presets_are_the_networks_of_the_reference_outputs),
+		cmocka_unit_test(default_cases_have_sizes_the_network_takes),
 		cmocka_unit_test(unknown_preset_is_refused_and_the_known_ones_listed),
 		cmocka_unit_test(synthetic_values_follow_the_rule_bit_for_bit),
 		cmocka_unit_test(positional_table_at_its_own_size_is_unchanged),
