@@ -31,10 +31,11 @@ static enum sb_status check_keys(struct sb_store *st, struct sb_error *err)
 	if (status)
 		return status;
 	if (sb_store_row(st, s, "cannot check", &status, err)) {
-		const char *table = (const char *)sqlite3_column_text(s, 0), *of = (const char *)sqlite3_column_text(s, 2);
+		const char *table = (const char *)sqlite3_column_text(s, 0),
+		           *of = (const char *)sqlite3_column_text(s, 2);
 
 		status = sb_fail(err, SB_E_DATA, "database '%s': a row of '%s' belongs to no '%s'", st->path,
-				table ? table : "?", of ? of : "?");
+		        table ? table : "?", of ? of : "?");
 		sqlite3_reset(s);
 	}
 	return status;
@@ -56,7 +57,7 @@ static enum sb_status check_trace_total(struct sb_store *st, struct sb_error *er
 	}
 	if (!status && rows != owned)
 		status = sb_fail(err, SB_E_DATA, "database '%s': %lld trace rows, of which trials own %lld", st->path,
-				(long long)rows, (long long)owned);
+		        (long long)rows, (long long)owned);
 	return status;
 }
 
@@ -89,13 +90,13 @@ static enum sb_status check_range(struct sb_store *st, const struct trace_trial 
 	}
 	if (!status && rows != t->n)
 		status = sb_fail(err, SB_E_DATA,
-				"database '%s': the trace of trial %lld (block %d, arm %d) has %lld of its %lld rows", st->path,
-				(long long)t->key, t->block, t->arm, (long long)rows, (long long)t->n);
+		        "database '%s': the trace of trial %lld (block %d, arm %d) has %lld of its %lld rows", st->path,
+		        (long long)t->key, t->block, t->arm, (long long)rows, (long long)t->n);
 	if (!status && nameless)
 		status = sb_fail(err, SB_E_DATA,
-				"database '%s': in the trace of trial %lld (block %d, arm %d) %lld rows have a name or launch "
-				"shape that is not there",
-				st->path, (long long)t->key, t->block, t->arm, (long long)nameless);
+		        "database '%s': in the trace of trial %lld (block %d, arm %d) %lld rows have a name or launch "
+		        "shape that is not there",
+		        st->path, (long long)t->key, t->block, t->arm, (long long)nameless);
 	return status;
 }
 
@@ -112,11 +113,11 @@ static enum sb_status check_rollup(struct sb_store *st, const struct trace_trial
 		const char *name = (const char *)sqlite3_column_text(s, 0);
 
 		status = sb_fail(err, SB_E_DATA,
-				"database '%s': trial %lld (block %d, arm %d): '%.80s' has %lld trace rows of %lld ns, and its "
-				"roll-up says %lld of %lld ns",
-				st->path, (long long)t->key, t->block, t->arm, name ? name : "?",
-				(long long)sqlite3_column_int64(s, 1), (long long)sqlite3_column_int64(s, 3),
-				(long long)sqlite3_column_int64(s, 2), (long long)sqlite3_column_int64(s, 4));
+		        "database '%s': trial %lld (block %d, arm %d): '%.80s' has %lld trace rows of %lld ns, and its "
+		        "roll-up says %lld of %lld ns",
+		        st->path, (long long)t->key, t->block, t->arm, name ? name : "?",
+		        (long long)sqlite3_column_int64(s, 1), (long long)sqlite3_column_int64(s, 3),
+		        (long long)sqlite3_column_int64(s, 2), (long long)sqlite3_column_int64(s, 4));
 		sqlite3_reset(s);
 	}
 	return status;

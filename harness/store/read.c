@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum sb_status query(struct sb_store *st, enum sb_store_sql which, int64_t key, sqlite3_stmt **s,
-		struct sb_error *err)
+static enum sb_status query(
+        struct sb_store *st, enum sb_store_sql which, int64_t key, sqlite3_stmt **s, struct sb_error *err)
 {
 	enum sb_status status = sb_store_stmt(st, which, s, err);
 
@@ -51,8 +51,8 @@ enum sb_status sb_store_find_run(struct sb_store *st, const char *ref, int64_t *
 	sb_escape(ref, shown, sizeof(shown));
 	if (strlen(ref) < 4 || strlen(ref) > 32 || strspn(ref, "0123456789abcdefABCDEF") != strlen(ref))
 		return sb_fail(err, SB_E_USAGE,
-				"'%s' names no run: give the first 4 or more hex digits of its id, as 'spabench list' shows it",
-				shown);
+		        "'%s' names no run: give the first 4 or more hex digits of its id, as 'spabench list' shows it",
+		        shown);
 	for (size_t i = 0; i <= strlen(ref); i++)
 		prefix[i] = (char)tolower((unsigned char)ref[i]);
 	status = sb_store_stmt(st, SB_SQL_RUNS_BY_PREFIX, &s, err);
@@ -70,11 +70,11 @@ enum sb_status sb_store_find_run(struct sb_store *st, const char *ref, int64_t *
 	if (status)
 		return status;
 	if (n == 0)
-		return sb_fail(err, SB_E_USAGE, "no run '%s' in database '%s'; 'spabench list' shows what is there", shown,
-				st->path);
+		return sb_fail(err, SB_E_USAGE, "no run '%s' in database '%s'; 'spabench list' shows what is there",
+		        shown, st->path);
 	if (n > 1)
-		return sb_fail(err, SB_E_USAGE, "more than one run begins with '%s' (%s, %s%s); give more digits", shown, first,
-				second, n > 2 ? ", .." : "");
+		return sb_fail(err, SB_E_USAGE, "more than one run begins with '%s' (%s, %s%s); give more digits",
+		        shown, first, second, n > 2 ? ", .." : "");
 	*run_key = key;
 	return SB_OK;
 }
@@ -266,8 +266,8 @@ static const char *outcome_text(const unsigned char *text)
 	return NULL;
 }
 
-static enum sb_status read_trial(struct sb_store *st, sqlite3_stmt *s, int64_t n_arms, struct sb_trial *t,
-		struct sb_error *err)
+static enum sb_status read_trial(
+        struct sb_store *st, sqlite3_stmt *s, int64_t n_arms, struct sb_trial *t, struct sb_error *err)
 {
 	const char *kind = (const char *)sqlite3_column_text(s, 6);
 	int64_t arm = sqlite3_column_int64(s, 3);
@@ -310,9 +310,9 @@ enum sb_status sb_store_read_trials(struct sb_store *st, int64_t run_key, struct
 	if (status)
 		return status;
 	while (sb_store_row(st, s, "cannot read trials", &status, err)) {
-		status = sb_store_grow(&trials.v, &cap, trials.n, sizeof(*trials.v)) ?
-				read_trial(st, s, n_arms, &trials.v[trials.n], err) :
-				sb_store_no_memory(st, err);
+		status = sb_store_grow(&trials.v, &cap, trials.n, sizeof(*trials.v))
+		                 ? read_trial(st, s, n_arms, &trials.v[trials.n], err)
+		                 : sb_store_no_memory(st, err);
 		if (status) {
 			stop(s, status);
 			break;
@@ -353,7 +353,7 @@ struct gather {
 		int64_t key;
 		char *name;
 		uint32_t column;
-	} *known;
+	} * known;
 	size_t n_known, known_cap;
 	size_t trial, next; /* where the last sample was found: the next is nearly always there, or one further */
 	size_t metrics_cap, reasons_cap;
@@ -440,7 +440,7 @@ static const char *intern_reason(struct gather *g, struct sb_samples *out, const
 }
 
 static enum sb_status gather_one(struct sb_store *st, sqlite3_stmt *s, const struct sb_trials *trials, struct gather *g,
-		struct sb_samples *out, struct sb_error *err)
+        struct sb_samples *out, struct sb_error *err)
 {
 	struct known *k;
 	struct cell *c;
@@ -480,7 +480,7 @@ static enum sb_status gather_one(struct sb_store *st, sqlite3_stmt *s, const str
 }
 
 static enum sb_status gather_all(struct sb_store *st, int64_t run_key, const struct sb_trials *trials, struct gather *g,
-		struct sb_samples *out, struct sb_error *err)
+        struct sb_samples *out, struct sb_error *err)
 {
 	enum sb_status status = read_known(st, g, err);
 	sqlite3_stmt *s;
@@ -522,7 +522,7 @@ static enum sb_status spread(struct sb_store *st, const struct gather *g, struct
 }
 
 enum sb_status sb_store_read_samples(struct sb_store *st, int64_t run_key, const struct sb_trials *trials,
-		struct sb_samples *out, struct sb_error *err)
+        struct sb_samples *out, struct sb_error *err)
 {
 	struct sb_samples table = { .n_trials = trials->n };
 	struct gather g = { 0 };

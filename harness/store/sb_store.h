@@ -65,7 +65,8 @@ struct sb_worker_row {
 };
 
 struct sb_sample {
-	const char *metric; /* "wall_ns", "stage.front.dino_ns", "op.gemm_ns", "memory.reserved_peak_bytes", .. once a trial */
+	const char *metric; /* "wall_ns", "stage.front.dino_ns", "op.gemm_ns", "memory.reserved_peak_bytes", .. once a
+	                       trial */
 	struct sb_value value; /* NAN is stored as absent, "not a number" */
 };
 
@@ -93,13 +94,13 @@ struct sb_trace_row {
 };
 
 struct sb_trial_row {
-	int64_t worker;       /* from sb_store_add_worker() */
-	int arm;              /* index into the run's arms */
-	int block, position;  /* position within the block's random order */
-	const char *kind;     /* "timing" or "trace" */
-	int64_t started_ns;   /* wall clock */
-	const char *outcome;  /* "ok", "oom", "crashed", "timeout", "failed" */
-	const char *message;  /* or NULL */
+	int64_t worker;      /* from sb_store_add_worker() */
+	int arm;             /* index into the run's arms */
+	int block, position; /* position within the block's random order */
+	const char *kind;    /* "timing" or "trace" */
+	int64_t started_ns;  /* wall clock */
+	const char *outcome; /* "ok", "oom", "crashed", "timeout", "failed" */
+	const char *message; /* or NULL */
 	const struct sb_sample *samples;
 	size_t n_samples;
 	const struct sb_rollup *rollup; /* trace trials */
@@ -110,7 +111,8 @@ struct sb_trial_row {
 	size_t n_names;
 	const struct sb_launch *launches;
 	size_t n_launches;
-	bool trace_complete; /* nothing dropped, unmatched or without time: roll-up = rows, sb_store_check() proves it */
+	bool trace_complete; /* nothing dropped, unmatched or without time: roll-up = rows, sb_store_check() proves it
+	                      */
 };
 
 /*
@@ -119,15 +121,15 @@ struct sb_trial_row {
  * already; the disk is full; locked. The same two hold for every writing call.
  */
 enum sb_status sb_store_begin_run(struct sb_store *st, const struct sb_run_row *run, const struct sb_case_row *c,
-		const char *const *arm_names, const char *const *arm_levels, int n_arms, int64_t *run_key,
-		struct sb_error *err);
-enum sb_status sb_store_add_worker(struct sb_store *st, int64_t run_key, const struct sb_worker_row *w,
-		int64_t *worker_key, struct sb_error *err);
+        const char *const *arm_names, const char *const *arm_levels, int n_arms, int64_t *run_key,
+        struct sb_error *err);
+enum sb_status sb_store_add_worker(
+        struct sb_store *st, int64_t run_key, const struct sb_worker_row *w, int64_t *worker_key, struct sb_error *err);
 /* ending: "exit", "killed by signal 9", .. for the reader; the time is taken now. */
 enum sb_status sb_store_end_worker(struct sb_store *st, int64_t worker_key, const char *ending, struct sb_error *err);
 /* A trial with all its samples and trace rows, in one transaction: it is there whole or not at all. */
-enum sb_status sb_store_add_trial(struct sb_store *st, int64_t run_key, const struct sb_trial_row *t,
-		struct sb_error *err);
+enum sb_status sb_store_add_trial(
+        struct sb_store *st, int64_t run_key, const struct sb_trial_row *t, struct sb_error *err);
 /*
  * One fact more, known only later (the worker's hello, the reason of stopping, the evidence of a switch). A key given
  * again takes the place of the earlier one.
@@ -136,8 +138,8 @@ enum sb_status sb_store_add_fact(struct sb_store *st, int64_t run_key, const str
 /* status: "complete", "interrupted", "failed". A run never ended stays "running". */
 enum sb_status sb_store_end_run(struct sb_store *st, int64_t run_key, const char *status, struct sb_error *err);
 /*
- * Make a run that is not complete "running" again, for --resume. Whether its first process still lives is not known here.
- * Errors: SB_E_USAGE: the run is complete.
+ * Make a run that is not complete "running" again, for --resume. Whether its first process still lives is not known
+ * here. Errors: SB_E_USAGE: the run is complete.
  */
 enum sb_status sb_store_resume_run(struct sb_store *st, int64_t run_key, struct sb_error *err);
 
@@ -160,8 +162,8 @@ struct sb_run_fact {
 struct sb_run_worker {
 	int64_t key;
 	char *exe, *build_id, *purpose, *device_name;
-	char *device_uuid; /* or NULL */
-	char *ending;      /* or NULL: it has not ended, or nobody lived to say so */
+	char *device_uuid;                 /* or NULL */
+	char *ending;                      /* or NULL: it has not ended, or nobody lived to say so */
 	int64_t pid, started_ns, ended_ns; /* 0: not ended */
 };
 
@@ -200,8 +202,9 @@ void sb_trials_release(struct sb_trials *t);
 
 /*
  * Every sample of a run as one dense table: value[trial * n_metrics + metric], with NAN and `absent` where there is
- * none ("not recorded" where the trial has no such sample). trial is the index into sb_store_read_trials()'s result. One pass over the samples, no query for each metric:
- * 5 arms x 200 blocks x 50 metrics must read in a few tens of milliseconds.
+ * none ("not recorded" where the trial has no such sample). trial is the index into sb_store_read_trials()'s result.
+ * One pass over the samples, no query for each metric: 5 arms x 200 blocks x 50 metrics must read in a few tens of
+ * milliseconds.
  */
 struct sb_samples {
 	char **metrics;
@@ -212,7 +215,7 @@ struct sb_samples {
 	size_t n_reasons;
 };
 enum sb_status sb_store_read_samples(struct sb_store *st, int64_t run_key, const struct sb_trials *trials,
-		struct sb_samples *out, struct sb_error *err);
+        struct sb_samples *out, struct sb_error *err);
 /* Index of a metric, or -1. */
 int sb_samples_metric(const struct sb_samples *s, const char *metric);
 void sb_samples_release(struct sb_samples *s);
@@ -224,8 +227,8 @@ struct sb_rollups {
 	char **strings;
 	size_t n_strings;
 };
-enum sb_status sb_store_read_rollup(struct sb_store *st, int64_t trial_key, struct sb_rollups *out,
-		struct sb_error *err);
+enum sb_status sb_store_read_rollup(
+        struct sb_store *st, int64_t trial_key, struct sb_rollups *out, struct sb_error *err);
 void sb_rollups_release(struct sb_rollups *r);
 
 /* The rows of a trace trial in launch order. names[] is the whole database's, so it may hold more than the rows use. */
@@ -237,8 +240,8 @@ struct sb_trace_rows {
 	struct sb_launch *launches;
 	size_t n_launches;
 };
-enum sb_status sb_store_read_trace(struct sb_store *st, int64_t trial_key, struct sb_trace_rows *out,
-		struct sb_error *err);
+enum sb_status sb_store_read_trace(
+        struct sb_store *st, int64_t trial_key, struct sb_trace_rows *out, struct sb_error *err);
 void sb_trace_rows_release(struct sb_trace_rows *t);
 
 /* One line for each run, newest first. */
@@ -256,7 +259,8 @@ struct sb_run_lines {
 enum sb_status sb_store_list_runs(struct sb_store *st, struct sb_run_lines *out, struct sb_error *err);
 void sb_run_lines_release(struct sb_run_lines *l);
 
-/* PRAGMA integrity_check, foreign keys, and roll-up = trace rows for every trace trial. SB_E_DATA with the first fault. */
+/* PRAGMA integrity_check, foreign keys, and roll-up = trace rows for every trace trial. SB_E_DATA with the first fault.
+ */
 enum sb_status sb_store_check(struct sb_store *st, struct sb_error *err);
 
 #endif

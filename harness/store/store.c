@@ -11,12 +11,19 @@
 int sb_store_busy_ms = 10000;
 
 /*
- * A page of 8 KiB holds ten trials' samples. Only a new database takes the page size; measured in read.c's terms 4 KiB
- * read as fast and made the file 3 % larger, 16 KiB made a small run's commit write twice as much.
+ * Only a new database takes the page size. Reading 81 000 samples of 2000 trials takes 11 to 17 ms with 4, 8 and 16
+ * KiB, and no less with mmap_size or a larger cache_size, so those stay as they are: with mmap a file that another
+ * program cuts short is a SIGBUS, without it an error.
  */
 #define PAGE_SIZE_SQL "PRAGMA page_size = 8192"
 
-enum { HEADER_BYTES = 100, HEADER_PAGE_SIZE = 16, HEADER_WRITE_VERSION = 18, HEADER_USER = 60, HEADER_APPLICATION = 68 };
+enum {
+	HEADER_BYTES = 100,
+	HEADER_PAGE_SIZE = 16,
+	HEADER_WRITE_VERSION = 18,
+	HEADER_USER = 60,
+	HEADER_APPLICATION = 68
+};
 
 static const char *const sql[SB_SQL_COUNT] = {
 	[SB_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -24,95 +31,105 @@ static const char *const sql[SB_SQL_COUNT] = {
 	[SB_SQL_ROLLBACK] = "ROLLBACK",
 
 	[SB_SQL_ADD_RUN] = "INSERT INTO run (uid, status, created_ns, command, note, plan, seed) "
-			   "VALUES (?1, 'running', ?2, ?3, ?4, ?5, ?6)",
+	                   "VALUES (?1, 'running', ?2, ?3, ?4, ?5, ?6)",
 	[SB_SQL_ADD_FACT] = "INSERT INTO fact (run, key, value, absent) VALUES (?1, ?2, ?3, ?4) "
-			    "ON CONFLICT (run, key) DO UPDATE SET value = excluded.value, absent = excluded.absent",
-	[SB_SQL_ADD_CASE] = "INSERT INTO run_case (run, workload, preset, params, clip_digest, weights_kind, weights_digest) "
-			    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	                    "ON CONFLICT (run, key) DO UPDATE SET value = excluded.value, absent = excluded.absent",
+	[SB_SQL_ADD_CASE] =
+	        "INSERT INTO run_case (run, workload, preset, params, clip_digest, weights_kind, weights_digest) "
+	        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[SB_SQL_ADD_ARM] = "INSERT INTO arm (run, idx, name, levels) VALUES (?1, ?2, ?3, ?4)",
 	[SB_SQL_ADD_ARM_LEVEL] = "INSERT INTO arm_level (run, arm, part, level) VALUES (?1, ?2, ?3, ?4)",
-	[SB_SQL_ADD_WORKER] = "INSERT INTO worker (run, exe, build_id, pid, purpose, device_name, device_uuid, started_ns) "
-			      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[SB_SQL_ADD_WORKER] =
+	        "INSERT INTO worker (run, exe, build_id, pid, purpose, device_name, device_uuid, started_ns) "
+	        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SB_SQL_END_WORKER] = "UPDATE worker SET ended_ns = ?2, ending = ?3 WHERE id = ?1",
 	[SB_SQL_END_RUN] = "UPDATE run SET status = ?2, ended_ns = ?3 WHERE id = ?1",
 	[SB_SQL_RESUME_RUN] = "UPDATE run SET status = 'running', ended_ns = NULL WHERE id = ?1",
 	[SB_SQL_RUN_STATUS] = "SELECT status = 'complete' FROM run WHERE id = ?1",
-	[SB_SQL_ADD_TRIAL] = "INSERT INTO trial (run, worker, arm, block, position, kind, started_ns, outcome, message, "
-			     "trace_complete, trace_first, trace_n) "
-			     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+	[SB_SQL_ADD_TRIAL] =
+	        "INSERT INTO trial (run, worker, arm, block, position, kind, started_ns, outcome, message, "
+	        "trace_complete, trace_first, trace_n) "
+	        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 	[SB_SQL_ADD_SAMPLE] = "INSERT INTO sample (trial, metric, value, absent) VALUES (?1, ?2, ?3, ?4)",
 	[SB_SQL_FIND_METRIC] = "SELECT id FROM metric WHERE name = ?1",
 	[SB_SQL_ADD_METRIC] = "INSERT INTO metric (name) VALUES (?1)",
 	[SB_SQL_FIND_NAME] = "SELECT id FROM name WHERE text = ?1",
 	[SB_SQL_ADD_NAME] = "INSERT INTO name (text) VALUES (?1)",
 	[SB_SQL_FIND_LAUNCH] = "SELECT id FROM launch WHERE grid_x = ?1 AND grid_y = ?2 AND grid_z = ?3 "
-			       "AND block_x = ?4 AND block_y = ?5 AND block_z = ?6 "
-			       "AND shared_bytes = ?7 AND registers = ?8",
+	                       "AND block_x = ?4 AND block_y = ?5 AND block_z = ?6 "
+	                       "AND shared_bytes = ?7 AND registers = ?8",
 	[SB_SQL_ADD_LAUNCH] = "INSERT INTO launch "
-			      "(grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes, registers) "
-			      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	                      "(grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes, registers) "
+	                      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SB_SQL_NEXT_TRACE] = "SELECT coalesce(max(id), 0) + 1 FROM trace",
 	[SB_SQL_ADD_TRACE] = "INSERT INTO trace "
-			     "(id, trial, start_delta_ns, dur_ns, name, stage, op, stream, correlation, launch) "
-			     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+	                     "(id, trial, start_delta_ns, dur_ns, name, stage, op, stream, correlation, launch) "
+	                     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
 	[SB_SQL_ADD_ROLLUP] = "INSERT INTO rollup (trial, idx, stage, op, kind, name, count, dur_ns, bytes) "
-			      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	                      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 
 	[SB_SQL_NEWEST_RUN] = "SELECT id FROM run ORDER BY created_ns DESC, id DESC LIMIT 1",
 	/* 'g' follows every hex digit. */
 	[SB_SQL_RUNS_BY_PREFIX] = "SELECT id, uid FROM run WHERE uid >= ?1 AND uid < ?1 || 'g' ORDER BY uid LIMIT 3",
 	[SB_SQL_READ_RUN] = "SELECT uid, status, created_ns, coalesce(ended_ns, 0), command, note, plan, seed, "
-			    "workload, preset, params, clip_digest, weights_kind, weights_digest "
-			    "FROM run LEFT JOIN run_case ON run_case.run = run.id WHERE run.id = ?1",
+	                    "workload, preset, params, clip_digest, weights_kind, weights_digest "
+	                    "FROM run LEFT JOIN run_case ON run_case.run = run.id WHERE run.id = ?1",
 	[SB_SQL_READ_ARMS] = "SELECT idx, name, levels FROM arm WHERE run = ?1 ORDER BY idx",
 	[SB_SQL_READ_FACTS] = "SELECT key, value, absent FROM fact WHERE run = ?1 ORDER BY key",
 	[SB_SQL_READ_WORKERS] = "SELECT id, exe, build_id, purpose, device_name, device_uuid, ending, pid, started_ns, "
-				"coalesce(ended_ns, 0) FROM worker WHERE run = ?1 ORDER BY id",
+	                        "coalesce(ended_ns, 0) FROM worker WHERE run = ?1 ORDER BY id",
 	[SB_SQL_COUNT_ARMS] = "SELECT count(*) FROM arm WHERE run = ?1",
-	[SB_SQL_READ_TRIALS] = "SELECT id, worker, started_ns, arm, block, position, kind, trace_complete, outcome, message "
-			       "FROM trial WHERE run = ?1 ORDER BY id",
+	[SB_SQL_READ_TRIALS] =
+	        "SELECT id, worker, started_ns, arm, block, position, kind, trace_complete, outcome, message "
+	        "FROM trial WHERE run = ?1 ORDER BY id",
 	[SB_SQL_READ_METRICS] = "SELECT id, name FROM metric ORDER BY id",
 	/* CROSS JOIN: in this order, so that rows come by trial and metric. A reason is text, a value never is. */
 	[SB_SQL_READ_SAMPLES] = "SELECT sample.trial, sample.metric, coalesce(sample.value, sample.absent) "
-				"FROM trial CROSS JOIN sample ON sample.trial = trial.id "
-				"WHERE trial.run = ?1 ORDER BY trial.id, sample.metric",
-	[SB_SQL_READ_ROLLUP] = "SELECT s.text, o.text, k.text, n.text, rollup.count, rollup.dur_ns, rollup.bytes "
-			       "FROM rollup LEFT JOIN name n ON n.id = rollup.name LEFT JOIN name s ON s.id = rollup.stage "
-			       "LEFT JOIN name o ON o.id = rollup.op LEFT JOIN name k ON k.id = rollup.kind "
-			       "WHERE rollup.trial = ?1 ORDER BY rollup.dur_ns DESC, rollup.idx",
+	                        "FROM trial CROSS JOIN sample ON sample.trial = trial.id "
+	                        "WHERE trial.run = ?1 ORDER BY trial.id, sample.metric",
+	[SB_SQL_READ_ROLLUP] =
+	        "SELECT s.text, o.text, k.text, n.text, rollup.count, rollup.dur_ns, rollup.bytes "
+	        "FROM rollup LEFT JOIN name n ON n.id = rollup.name LEFT JOIN name s ON s.id = rollup.stage "
+	        "LEFT JOIN name o ON o.id = rollup.op LEFT JOIN name k ON k.id = rollup.kind "
+	        "WHERE rollup.trial = ?1 ORDER BY rollup.dur_ns DESC, rollup.idx",
 	[SB_SQL_TRACE_RANGE] = "SELECT coalesce(trace_first, 0), trace_n FROM trial WHERE id = ?1",
 	[SB_SQL_READ_NAMES] = "SELECT id, text FROM name ORDER BY id",
-	[SB_SQL_READ_LAUNCHES] = "SELECT id, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes, registers "
-				 "FROM launch ORDER BY id",
+	[SB_SQL_READ_LAUNCHES] =
+	        "SELECT id, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes, registers "
+	        "FROM launch ORDER BY id",
 	[SB_SQL_READ_TRACE] = "SELECT trial, start_delta_ns, dur_ns, name, stage, op, stream, correlation, launch "
-			      "FROM trace WHERE id >= ?1 AND id < ?1 + ?2 ORDER BY id",
-	[SB_SQL_LIST_RUNS] = "SELECT uid, status, coalesce(preset, ''), "
-			     "(SELECT device_name FROM worker WHERE worker.run = run.id ORDER BY id LIMIT 1), note, created_ns, "
-			     "(SELECT count(*) FROM arm WHERE arm.run = run.id), "
-			     "(SELECT count(*) FROM trial WHERE trial.run = run.id) "
-			     "FROM run LEFT JOIN run_case ON run_case.run = run.id ORDER BY created_ns DESC, run.id DESC",
+	                      "FROM trace WHERE id >= ?1 AND id < ?1 + ?2 ORDER BY id",
+	[SB_SQL_LIST_RUNS] =
+	        "SELECT uid, status, coalesce(preset, ''), "
+	        "(SELECT device_name FROM worker WHERE worker.run = run.id ORDER BY id LIMIT 1), note, created_ns, "
+	        "(SELECT count(*) FROM arm WHERE arm.run = run.id), "
+	        "(SELECT count(*) FROM trial WHERE trial.run = run.id) "
+	        "FROM run LEFT JOIN run_case ON run_case.run = run.id ORDER BY created_ns DESC, run.id DESC",
 
 	[SB_SQL_CHECK_INTEGRITY] = "PRAGMA integrity_check(1)",
 	[SB_SQL_CHECK_KEYS] = "PRAGMA foreign_key_check",
-	[SB_SQL_CHECK_TRACE_TOTAL] = "SELECT (SELECT count(*) FROM trace), (SELECT coalesce(sum(trace_n), 0) FROM trial)",
-	[SB_SQL_CHECK_TRACE_TRIALS] = "SELECT id, trace_first, trace_n, coalesce(trace_complete, 0), block, arm FROM trial "
-				      "WHERE kind = 'trace' OR trace_n > 0 ORDER BY id",
-	[SB_SQL_CHECK_TRACE_RANGE] = "SELECT count(*), "
-				     "total((trace.stage IS NOT NULL AND s.id IS NULL) OR (trace.op IS NOT NULL AND o.id IS NULL) "
-				     "OR n.id IS NULL OR (trace.launch IS NOT NULL AND l.id IS NULL)) "
-				     "FROM trace LEFT JOIN name n ON n.id = trace.name LEFT JOIN name s ON s.id = trace.stage "
-				     "LEFT JOIN name o ON o.id = trace.op LEFT JOIN launch l ON l.id = trace.launch "
-				     "WHERE trace.id >= ?2 AND trace.id < ?2 + ?3 AND trace.trial = ?1",
+	[SB_SQL_CHECK_TRACE_TOTAL] =
+	        "SELECT (SELECT count(*) FROM trace), (SELECT coalesce(sum(trace_n), 0) FROM trial)",
+	[SB_SQL_CHECK_TRACE_TRIALS] =
+	        "SELECT id, trace_first, trace_n, coalesce(trace_complete, 0), block, arm FROM trial "
+	        "WHERE kind = 'trace' OR trace_n > 0 ORDER BY id",
+	[SB_SQL_CHECK_TRACE_RANGE] =
+	        "SELECT count(*), "
+	        "total((trace.stage IS NOT NULL AND s.id IS NULL) OR (trace.op IS NOT NULL AND o.id IS NULL) "
+	        "OR n.id IS NULL OR (trace.launch IS NOT NULL AND l.id IS NULL)) "
+	        "FROM trace LEFT JOIN name n ON n.id = trace.name LEFT JOIN name s ON s.id = trace.stage "
+	        "LEFT JOIN name o ON o.id = trace.op LEFT JOIN launch l ON l.id = trace.launch "
+	        "WHERE trace.id >= ?2 AND trace.id < ?2 + ?3 AND trace.trial = ?1",
 	/* One row for each (stage, op, name) on which the two sides disagree. */
 	[SB_SQL_CHECK_ROLLUP] = "WITH t AS (SELECT stage, op, name, count(*) AS n, sum(dur_ns) AS ns FROM trace "
-				"WHERE id >= ?2 AND id < ?2 + ?3 GROUP BY 1, 2, 3), "
-				"r AS (SELECT stage, op, name, sum(count) AS n, sum(dur_ns) AS ns FROM rollup "
-				"WHERE trial = ?1 GROUP BY 1, 2, 3) "
-				"SELECT coalesce(name.text, '?'), sum(iif(side = 0, n, 0)), sum(iif(side = 1, n, 0)), "
-				"sum(iif(side = 0, ns, 0)), sum(iif(side = 1, ns, 0)) "
-				"FROM (SELECT 0 AS side, * FROM t UNION ALL SELECT 1, * FROM r) AS both "
-				"LEFT JOIN name ON name.id = both.name GROUP BY both.stage, both.op, both.name "
-				"HAVING sum(iif(side = 0, n, -n)) != 0 OR sum(iif(side = 0, ns, -ns)) != 0 LIMIT 1",
+	                        "WHERE id >= ?2 AND id < ?2 + ?3 GROUP BY 1, 2, 3), "
+	                        "r AS (SELECT stage, op, name, sum(count) AS n, sum(dur_ns) AS ns FROM rollup "
+	                        "WHERE trial = ?1 GROUP BY 1, 2, 3) "
+	                        "SELECT coalesce(name.text, '?'), sum(iif(side = 0, n, 0)), sum(iif(side = 1, n, 0)), "
+	                        "sum(iif(side = 0, ns, 0)), sum(iif(side = 1, ns, 0)) "
+	                        "FROM (SELECT 0 AS side, * FROM t UNION ALL SELECT 1, * FROM r) AS both "
+	                        "LEFT JOIN name ON name.id = both.name GROUP BY both.stage, both.op, both.name "
+	                        "HAVING sum(iif(side = 0, n, -n)) != 0 OR sum(iif(side = 0, ns, -ns)) != 0 LIMIT 1",
 };
 
 /* ---- failing ------------------------------------------------------------------------------------------------ */
@@ -121,25 +138,40 @@ static bool is_out_of_space(int rc, int system_errno)
 {
 	/* A file-size limit and a quota come as plain write errors. */
 	return rc == SQLITE_FULL || ((rc & 0xff) == SQLITE_IOERR && (system_errno == ENOSPC || system_errno == EFBIG ||
-									      system_errno == EDQUOT));
+	                                                                    system_errno == EDQUOT));
+}
+
+/* Why a file could not be read or written; 0: unknown. A failing COMMIT tells it to the -wal's file object alone. */
+static int system_errno_of(sqlite3 *db)
+{
+	int why = sqlite3_system_errno(db);
+	sqlite3_file *wal = NULL;
+
+	if (!why && sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK && wal &&
+	        wal->pMethods)
+		wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &why);
+	return why;
 }
 
 enum sb_status sb_store_fail(struct sb_store *st, const char *what, struct sb_error *err)
 {
-	int rc = sqlite3_extended_errcode(st->db), why = sqlite3_system_errno(st->db);
+	int rc = sqlite3_extended_errcode(st->db), why = 0;
 	const char *path = st->path;
 
+	if ((rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN)
+		why = system_errno_of(st->db);
 	if (is_out_of_space(rc, why))
 		return sb_fail(err, SB_E_DATA,
-				"%s: no space left for database '%s'; free some, or use another disk with --db", what, path);
+		        "%s: no space left for database '%s'; free some, or use another disk with --db", what, path);
 	switch (rc) {
 	case SQLITE_READONLY_ROLLBACK:
 	case SQLITE_READONLY_RECOVERY:
 	case SQLITE_READONLY_CANTINIT:
 		return sb_fail(err, SB_E_DATA,
-				"%s: database '%s' was left in the middle of a write, and reading alone cannot mend it; copy it "
-				"with its -wal and -journal files to where you may write, and run 'spabench doctor --db' there",
-				what, path);
+		        "%s: database '%s' was left in the middle of a write, and reading alone cannot mend it; copy "
+		        "it "
+		        "with its -wal and -journal files to where you may write, and run 'spabench doctor --db' there",
+		        what, path);
 	default:
 		break;
 	}
@@ -149,22 +181,23 @@ enum sb_status sb_store_fail(struct sb_store *st, const char *what, struct sb_er
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return sb_fail(err, SB_E_DATA,
-				"%s: database '%s' is locked by another program (waited %d s); end it or try again", what,
-				path, sb_store_busy_ms / 1000);
+		        "%s: database '%s' is locked by another program (waited %d s); end it or try again", what, path,
+		        sb_store_busy_ms / 1000);
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
-		return sb_fail(err, SB_E_DATA, "%s: database '%s' is read-only; use another place with --db", what, path);
+		return sb_fail(
+		        err, SB_E_DATA, "%s: database '%s' is read-only; use another place with --db", what, path);
 	case SQLITE_CANTOPEN:
 		return sb_fail(err, SB_E_DATA, "%s: database '%s' or a file beside it does not open%s%s", what, path,
-				why ? ": " : "", why ? strerror(why) : "");
+		        why ? ": " : "", why ? strerror(why) : "");
 	case SQLITE_NOTADB:
 		return sb_fail(err, SB_E_DATA, "%s: '%s' is not a database", what, path);
 	case SQLITE_CORRUPT:
 		return sb_fail(err, SB_E_DATA, "%s: database '%s' is damaged (%s); go back to a copy", what, path,
-				sqlite3_errmsg(st->db));
+		        sqlite3_errmsg(st->db));
 	case SQLITE_IOERR:
 		return sb_fail(err, SB_E_DATA, "%s: reading or writing database '%s' failed: %s", what, path,
-				why ? strerror(why) : sqlite3_errmsg(st->db));
+		        why ? strerror(why) : sqlite3_errmsg(st->db));
 	default:
 		return sb_fail(err, SB_E_DATA, "%s: database '%s': %s", what, path, sqlite3_errmsg(st->db));
 	}
@@ -208,7 +241,8 @@ void sb_store_bind_int(sqlite3_stmt *s, int col, int64_t v)
 
 void sb_store_bind_text(sqlite3_stmt *s, int col, const char *text)
 {
-	/* The only failure that is not a bug is a text over SQLite's gigabyte: NULL, which the NOT NULLs then refuse. */
+	/* The only failure that is not a bug is a text over SQLite's gigabyte: NULL, which the NOT NULLs then refuse.
+	 */
 	int rc = text ? sqlite3_bind_text(s, col, text, -1, SQLITE_STATIC) : sqlite3_bind_null(s, col);
 
 	if (rc == SQLITE_RANGE || rc == SQLITE_MISUSE)
@@ -236,8 +270,8 @@ bool sb_store_row(struct sb_store *st, sqlite3_stmt *s, const char *what, enum s
 	return false;
 }
 
-enum sb_status sb_store_one_int(struct sb_store *st, sqlite3_stmt *s, const char *what, int64_t *out, bool *found,
-		struct sb_error *err)
+enum sb_status sb_store_one_int(
+        struct sb_store *st, sqlite3_stmt *s, const char *what, int64_t *out, bool *found, struct sb_error *err)
 {
 	enum sb_status status;
 
@@ -314,7 +348,8 @@ static void path_uri(const char *path, const char *params, struct sb_buf *out)
 {
 	sb_buf_puts(out, path[0] == '/' ? "file://" : "file:./");
 	for (const unsigned char *p = (const unsigned char *)path; *p; p++) {
-		if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("-._~/", *p))
+		if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+		        strchr("-._~/", *p))
 			sb_buf_add(out, (const char *)p, 1);
 		else
 			sb_buf_addf(out, "%%%02x", *p);
@@ -329,8 +364,8 @@ static int open_sqlite(const char *path, const char *params, int flags, const ch
 
 	path_uri(path, params, &uri);
 	/* NOMUTEX: a store belongs to one thread, and a lock for every column costs a fifth of a read. */
-	rc = uri.failed ? SQLITE_NOMEM :
-			  sqlite3_open_v2(sb_buf_str(&uri), db, flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, vfs);
+	rc = uri.failed ? SQLITE_NOMEM
+	                : sqlite3_open_v2(sb_buf_str(&uri), db, flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, vfs);
 	sb_buf_release(&uri);
 	return rc;
 }
@@ -369,7 +404,7 @@ static enum sb_status read_header(const char *path, struct look *l, struct sb_er
 	sqlite3_close(db);
 	if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)
 		return sb_fail(err, rc == SQLITE_NOMEM ? SB_E_NOMEM : SB_E_DATA, "cannot read database '%s': %s", path,
-				why ? strerror(why) : sqlite3_errstr(rc));
+		        why ? strerror(why) : sqlite3_errstr(rc));
 	l->has_header = memcmp(h, magic, sizeof(magic)) == 0;
 	l->wal = h[HEADER_WRITE_VERSION] == 2;
 	l->page_size = (uint32_t)h[HEADER_PAGE_SIZE] << 8 | h[HEADER_PAGE_SIZE + 1];
@@ -392,15 +427,15 @@ static enum sb_status look_at_parent(const char *path, struct sb_error *err)
 	else
 		snprintf(dir, sizeof(dir), "%.*s", slash == path ? 1 : (int)(slash - path), path);
 	if (stat(dir, &sb) != 0)
-		return sb_fail(err, SB_E_DATA, "cannot create database '%s': directory '%s': %s; create it first", path, dir,
-				strerror(errno));
+		return sb_fail(err, SB_E_DATA, "cannot create database '%s': directory '%s': %s; create it first", path,
+		        dir, strerror(errno));
 	if (!S_ISDIR(sb.st_mode))
 		return sb_fail(err, SB_E_DATA, "cannot create database '%s': '%s' is not a directory", path, dir);
 	if (access(dir, W_OK | X_OK) != 0)
 		return sb_fail(err, SB_E_DATA,
-				"cannot create database '%s': directory '%s' is not writable (%s); use another place with "
-				"--db",
-				path, dir, strerror(errno));
+		        "cannot create database '%s': directory '%s' is not writable (%s); use another place with "
+		        "--db",
+		        path, dir, strerror(errno));
 	return SB_OK;
 }
 
@@ -439,16 +474,16 @@ static enum sb_status look_at(const char *path, enum sb_store_mode mode, struct 
 static enum sb_status foreign(const char *path, uint32_t application, struct sb_error *err)
 {
 	return sb_fail(err, SB_E_DATA,
-			"database '%s' belongs to another program (application id 0x%08x); use another file with --db", path,
-			(unsigned)application);
+	        "database '%s' belongs to another program (application id 0x%08x); use another file with --db", path,
+	        (unsigned)application);
 }
 
 static enum sb_status newer(const char *path, int64_t version, struct sb_error *err)
 {
 	return sb_fail(err, SB_E_DATA,
-			"database '%s' was made by a newer spabench (format %lld, this one knows %d); use that one, or another "
-			"file with --db",
-			path, (long long)version, sb_store_version);
+	        "database '%s' was made by a newer spabench (format %lld, this one knows %d); use that one, or another "
+	        "file with --db",
+	        path, (long long)version, sb_store_version);
 }
 
 /* Refuse what is not ours before SQLite opens it for real: a foreign file stays as it is, to the byte. */
@@ -459,10 +494,10 @@ static enum sb_status recognise(const char *path, enum sb_store_mode mode, const
 	if (l->has_journal) /* the file is half of the truth; SQLite puts it right first, and identify() looks again */
 		return SB_OK;
 	if (l->size == 0)
-		return mode == SB_STORE_WRITE ? SB_OK :
-						sb_fail(err, SB_E_DATA,
-								"database '%s' is empty; fill it with 'spabench run --db'",
-								path);
+		return mode == SB_STORE_WRITE
+		               ? SB_OK
+		               : sb_fail(err, SB_E_DATA, "database '%s' is empty; fill it with 'spabench run --db'",
+		                         path);
 	if (!l->has_header)
 		return sb_fail(err, SB_E_DATA, "'%s' is not a database; use another file with --db", path);
 	/* One page without an application id is a database without a table: identify() decides. */
@@ -523,8 +558,8 @@ static enum sb_status migrate(struct sb_store *st, struct sb_error *err)
 	int64_t version;
 
 	/*
-	 * A new database is made in rollback-journal mode: the transaction that makes it then puts our application id into
-	 * the file itself, where recognise() looks, and not into a -wal.
+	 * A new database is made in rollback-journal mode: the transaction that makes it then puts our application id
+	 * into the file itself, where recognise() looks, and not into a -wal.
 	 */
 	status = exec(st, "BEGIN IMMEDIATE", err);
 	if (status)
@@ -572,14 +607,15 @@ static void set_limits(struct sb_store *st)
 static enum sb_status open_write(struct sb_store *st, const struct look *l, struct sb_error *err)
 {
 	enum sb_status status;
+	sqlite3_stmt *unused;
 	int64_t version;
 
 	if (open_sqlite(st->path, "", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL, &st->db) != SQLITE_OK)
 		return st->db ? sb_store_fail(st, "cannot open", err) : sb_store_no_memory(st, err);
 	set_limits(st);
 	if (sqlite3_db_readonly(st->db, "main") == 1)
-		return sb_fail(err, SB_E_DATA, "cannot write to database '%s': it is read-only; use another file with --db",
-				st->path);
+		return sb_fail(err, SB_E_DATA,
+		        "cannot write to database '%s': it is read-only; use another file with --db", st->path);
 	if (l->exists && (status = look_at_parent(l->real, err)) != SB_OK)
 		return sb_wrap(err, "cannot write to database '%s'", st->path);
 	status = identify(st, &version, err);
@@ -591,6 +627,9 @@ static enum sb_status open_write(struct sb_store *st, const struct look *l, stru
 		status = enter_wal(st, err);
 	if (!status)
 		status = exec(st, "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON", err);
+	/* Now: without memory a ROLLBACK could not be prepared when it is needed. */
+	for (enum sb_store_sql i = SB_SQL_BEGIN; !status && i <= SB_SQL_ROLLBACK; i++)
+		status = sb_store_stmt(st, i, &unused, err);
 	if (status)
 		return status;
 	sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
@@ -616,7 +655,7 @@ static enum sb_status open_read(struct sb_store *st, const struct look *l, struc
 
 	for (int attempt = 0;; attempt++) {
 		if (open_sqlite(l->real, whole ? "?immutable=1" : "", SQLITE_OPEN_READONLY, alone ? "unix-none" : NULL,
-				    &st->db) != SQLITE_OK)
+		            &st->db) != SQLITE_OK)
 			return st->db ? sb_store_fail(st, "cannot open", err) : sb_store_no_memory(st, err);
 		set_limits(st);
 		status = alone ? exec(st, "PRAGMA locking_mode = EXCLUSIVE", err) : SB_OK;
@@ -624,7 +663,7 @@ static enum sb_status open_read(struct sb_store *st, const struct look *l, struc
 			status = identify(st, &version, err);
 		/* A -shm that cannot be had, and no -wal that would be lost: the file alone will do. */
 		if (!status || attempt || whole || sqlite3_errcode(st->db) != SQLITE_CANTOPEN ||
-				(l->has_wal && l->wal_size > 0))
+		        (l->has_wal && l->wal_size > 0))
 			break;
 		sqlite3_close(st->db);
 		st->db = NULL;
@@ -636,9 +675,9 @@ static enum sb_status open_read(struct sb_store *st, const struct look *l, struc
 		return sb_fail(err, SB_E_DATA, "database '%s' is empty; fill it with 'spabench run --db'", st->path);
 	if (version < sb_store_version)
 		return sb_fail(err, SB_E_DATA,
-				"database '%s' was made by an older spabench (format %lld, this one reads %d); "
-				"'spabench run --db' brings it up to date",
-				st->path, (long long)version, sb_store_version);
+		        "database '%s' was made by an older spabench (format %lld, this one reads %d); "
+		        "'spabench run --db' brings it up to date",
+		        st->path, (long long)version, sb_store_version);
 	return SB_OK;
 }
 
@@ -676,8 +715,8 @@ void sb_store_close(struct sb_store *st)
 		sqlite3_finalize(st->stmt[i]);
 	if (st->writable) {
 		/*
-		 * Back to one plain file. It fails, at once and harmlessly, while anybody else has the database open, or
-		 * when the disk is full: the -wal then stays, and whoever opens next reads it.
+		 * Back to one plain file. It fails, at once and harmlessly, while anybody else has the database open,
+		 * or when the disk is full: the -wal then stays, and whoever opens next reads it.
 		 */
 		sqlite3_busy_timeout(st->db, 0);
 		sqlite3_wal_checkpoint_v2(st->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);

@@ -25,7 +25,7 @@ struct sb_store_dict {
 	struct sb_store_word {
 		char *text;
 		int64_t id;
-	} *word;
+	} * word;
 	size_t n, cap;
 	uint32_t *slot; /* 1 + index into word, 0: free; a power of two of them */
 	size_t n_slots;
@@ -114,11 +114,10 @@ enum sb_status sb_store_step(struct sb_store *st, sqlite3_stmt *s, const char *w
  * Step a query: true while there is a row. At the end, or on failure, the statement is reset and *status says how it
  * went.
  */
-bool sb_store_row(struct sb_store *st, sqlite3_stmt *s, const char *what, enum sb_status *status,
-		struct sb_error *err);
+bool sb_store_row(struct sb_store *st, sqlite3_stmt *s, const char *what, enum sb_status *status, struct sb_error *err);
 /* A query for one integer: *found is false, and *out untouched, when there is no row. */
-enum sb_status sb_store_one_int(struct sb_store *st, sqlite3_stmt *s, const char *what, int64_t *out, bool *found,
-		struct sb_error *err);
+enum sb_status sb_store_one_int(
+        struct sb_store *st, sqlite3_stmt *s, const char *what, int64_t *out, bool *found, struct sb_error *err);
 /* A copy of a text column. NULL for NULL, and when out of memory: then *oom is set. */
 char *sb_store_column_text(sqlite3_stmt *s, int col, bool *oom);
 /* The same for a column that is never NULL, whatever the file says: "" then. */

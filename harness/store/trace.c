@@ -20,8 +20,8 @@ static const char *keep_text(struct sb_rollups *out, size_t *cap, sqlite3_stmt *
 	return text ? text : "";
 }
 
-enum sb_status sb_store_read_rollup(struct sb_store *st, int64_t trial_key, struct sb_rollups *out,
-		struct sb_error *err)
+enum sb_status sb_store_read_rollup(
+        struct sb_store *st, int64_t trial_key, struct sb_rollups *out, struct sb_error *err)
 {
 	struct sb_rollups all = { 0 };
 	size_t cap = 0, strings_cap = 0;
@@ -116,7 +116,7 @@ static enum sb_status read_names(struct sb_store *st, struct keys *k, struct sb_
 		return status;
 	while (sb_store_row(st, s, "cannot read names", &status, err)) {
 		oom = !keep_key(k, sqlite3_column_int64(s, 0)) ||
-				!sb_store_grow(&out->names, &cap, out->n_names, sizeof(*out->names));
+		      !sb_store_grow(&out->names, &cap, out->n_names, sizeof(*out->names));
 		if (!oom)
 			out->names[out->n_names++] = sb_store_column_str(s, 1, &oom);
 		if (oom) {
@@ -127,8 +127,8 @@ static enum sb_status read_names(struct sb_store *st, struct keys *k, struct sb_
 	return status;
 }
 
-static enum sb_status read_launches(struct sb_store *st, struct keys *k, struct sb_trace_rows *out,
-		struct sb_error *err)
+static enum sb_status read_launches(
+        struct sb_store *st, struct keys *k, struct sb_trace_rows *out, struct sb_error *err)
 {
 	enum sb_status status;
 	sqlite3_stmt *s;
@@ -139,7 +139,7 @@ static enum sb_status read_launches(struct sb_store *st, struct keys *k, struct 
 		return status;
 	while (sb_store_row(st, s, "cannot read launch shapes", &status, err)) {
 		if (!keep_key(k, sqlite3_column_int64(s, 0)) ||
-				!sb_store_grow(&out->launches, &cap, out->n_launches, sizeof(*out->launches))) {
+		        !sb_store_grow(&out->launches, &cap, out->n_launches, sizeof(*out->launches))) {
 			sqlite3_reset(s);
 			return sb_store_no_memory(st, err);
 		}
@@ -153,8 +153,8 @@ static enum sb_status read_launches(struct sb_store *st, struct keys *k, struct 
 	return status;
 }
 
-static enum sb_status trace_range(struct sb_store *st, int64_t trial_key, int64_t *first, int64_t *n,
-		struct sb_error *err)
+static enum sb_status trace_range(
+        struct sb_store *st, int64_t trial_key, int64_t *first, int64_t *n, struct sb_error *err)
 {
 	sqlite3_stmt *s;
 	enum sb_status status = sb_store_stmt(st, SB_SQL_TRACE_RANGE, &s, err);
@@ -171,7 +171,7 @@ static enum sb_status trace_range(struct sb_store *st, int64_t trial_key, int64_
 }
 
 static enum sb_status read_rows(struct sb_store *st, int64_t trial_key, const struct keys *names,
-		const struct keys *launches, struct sb_trace_rows *out, struct sb_error *err)
+        const struct keys *launches, struct sb_trace_rows *out, struct sb_error *err)
 {
 	int64_t first, n, start_ns = 0;
 	enum sb_status status = trace_range(st, trial_key, &first, &n, err);
@@ -209,8 +209,8 @@ static enum sb_status read_rows(struct sb_store *st, int64_t trial_key, const st
 	return status;
 }
 
-enum sb_status sb_store_read_trace(struct sb_store *st, int64_t trial_key, struct sb_trace_rows *out,
-		struct sb_error *err)
+enum sb_status sb_store_read_trace(
+        struct sb_store *st, int64_t trial_key, struct sb_trace_rows *out, struct sb_error *err)
 {
 	struct keys names = { 0 }, launches = { 0 };
 	struct sb_trace_rows rows = { 0 };

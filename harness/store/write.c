@@ -46,7 +46,7 @@ static enum sb_status step_alone(struct sb_store *st, sqlite3_stmt *s, const cha
 
 /* The key of a word, which is added to the table when new. */
 static enum sb_status word_key(struct sb_store *st, struct sb_store_dict *d, enum sb_store_sql find,
-		enum sb_store_sql add, const char *text, int64_t *key, struct sb_error *err)
+        enum sb_store_sql add, const char *text, int64_t *key, struct sb_error *err)
 {
 	const struct sb_store_word *w = sb_store_dict_find(d, text);
 	enum sb_status status;
@@ -98,7 +98,7 @@ static enum sb_status add_fact(struct sb_store *st, int64_t run, const struct sb
 }
 
 static enum sb_status add_level(struct sb_store *st, int64_t run, int arm, const char *part, size_t part_len,
-		const char *level, size_t level_len, struct sb_error *err)
+        const char *level, size_t level_len, struct sb_error *err)
 {
 	sqlite3_stmt *s;
 	enum sb_status status = sb_store_stmt(st, SB_SQL_ADD_ARM_LEVEL, &s, err);
@@ -112,8 +112,8 @@ static enum sb_status add_level(struct sb_store *st, int64_t run, int arm, const
 	return sb_store_step(st, s, "cannot store an arm's level", err);
 }
 
-static enum sb_status add_arm(struct sb_store *st, int64_t run, int idx, const char *name, const char *levels,
-		struct sb_error *err)
+static enum sb_status add_arm(
+        struct sb_store *st, int64_t run, int idx, const char *name, const char *levels, struct sb_error *err)
 {
 	sqlite3_stmt *s;
 	enum sb_status status = sb_store_stmt(st, SB_SQL_ADD_ARM, &s, err);
@@ -129,7 +129,8 @@ static enum sb_status add_arm(struct sb_store *st, int64_t run, int idx, const c
 		size_t len = strcspn(p, ","), part_len = strcspn(p, "=,");
 
 		if (part_len == 0 || part_len + 1 >= len)
-			return sb_fail(err, SB_E_USAGE, "arm '%s': '%.*s' in '%s' is not part=level", name, (int)len, p, levels);
+			return sb_fail(err, SB_E_USAGE, "arm '%s': '%.*s' in '%s' is not part=level", name, (int)len, p,
+			        levels);
 		status = add_level(st, run, idx, p, part_len, p + part_len + 1, len - part_len - 1, err);
 		p += len + (p[len] == ',');
 	}
@@ -178,8 +179,7 @@ static enum sb_status add_run(struct sb_store *st, const struct sb_run_row *run,
 }
 
 enum sb_status sb_store_begin_run(struct sb_store *st, const struct sb_run_row *run, const struct sb_case_row *c,
-		const char *const *arm_names, const char *const *arm_levels, int n_arms, int64_t *run_key,
-		struct sb_error *err)
+        const char *const *arm_names, const char *const *arm_levels, int n_arms, int64_t *run_key, struct sb_error *err)
 {
 	enum sb_status status;
 	int64_t key = 0;
@@ -250,8 +250,8 @@ enum sb_status sb_store_resume_run(struct sb_store *st, int64_t run_key, struct 
 	return finish(st, status, what, err);
 }
 
-enum sb_status sb_store_add_worker(struct sb_store *st, int64_t run_key, const struct sb_worker_row *w,
-		int64_t *worker_key, struct sb_error *err)
+enum sb_status sb_store_add_worker(
+        struct sb_store *st, int64_t run_key, const struct sb_worker_row *w, int64_t *worker_key, struct sb_error *err)
 {
 	sqlite3_stmt *s;
 	enum sb_status status = sb_store_stmt(st, SB_SQL_ADD_WORKER, &s, err);
@@ -306,7 +306,8 @@ static enum sb_status add_sample(struct sb_store *st, int64_t trial, const struc
 	/* Whole numbers, which most are, take less room as integers; -0.0 would lose its sign. */
 	if (absent)
 		sb_store_bind_text(s, 4, absent);
-	else if (fabs(p->value.v) < 0x1p53 && p->value.v == floor(p->value.v) && !(p->value.v == 0 && signbit(p->value.v)))
+	else if (fabs(p->value.v) < 0x1p53 && p->value.v == floor(p->value.v) &&
+	         !(p->value.v == 0 && signbit(p->value.v)))
 		sb_store_bind_int(s, 3, (int64_t)p->value.v);
 	else
 		sqlite3_bind_double(s, 3, p->value.v);
@@ -327,8 +328,8 @@ static enum sb_status bind_name(struct sb_store *st, sqlite3_stmt *s, int col, c
 	return status;
 }
 
-static enum sb_status add_rollup(struct sb_store *st, int64_t trial, size_t idx, const struct sb_rollup *r,
-		struct sb_error *err)
+static enum sb_status add_rollup(
+        struct sb_store *st, int64_t trial, size_t idx, const struct sb_rollup *r, struct sb_error *err)
 {
 	sqlite3_stmt *s;
 	enum sb_status status = sb_store_stmt(st, SB_SQL_ADD_ROLLUP, &s, err);
@@ -354,8 +355,8 @@ static enum sb_status add_rollup(struct sb_store *st, int64_t trial, size_t idx,
 
 static enum sb_status launch_key(struct sb_store *st, const struct sb_launch *l, int64_t *key, struct sb_error *err)
 {
-	const int64_t v[] = { l->grid[0], l->grid[1], l->grid[2], l->block[0], l->block[1], l->block[2], l->shared_bytes,
-		l->registers };
+	const int64_t v[] = { l->grid[0], l->grid[1], l->grid[2], l->block[0], l->block[1], l->block[2],
+		l->shared_bytes, l->registers };
 	sqlite3_stmt *find, *add;
 	enum sb_status status = sb_store_stmt(st, SB_SQL_FIND_LAUNCH, &find, err);
 	bool found;
@@ -381,8 +382,8 @@ struct trace_keys {
 	int64_t *name, *launch;
 };
 
-static enum sb_status make_trace_keys(struct sb_store *st, const struct sb_trial_row *t, struct trace_keys *k,
-		struct sb_error *err)
+static enum sb_status make_trace_keys(
+        struct sb_store *st, const struct sb_trial_row *t, struct trace_keys *k, struct sb_error *err)
 {
 	enum sb_status status = SB_OK;
 
@@ -413,8 +414,8 @@ static void bind_optional(sqlite3_stmt *s, int col, bool there, int64_t v)
 		sqlite3_bind_null(s, col);
 }
 
-static enum sb_status add_trace(struct sb_store *st, int64_t trial, int64_t first, const struct sb_trial_row *t,
-		struct sb_error *err)
+static enum sb_status add_trace(
+        struct sb_store *st, int64_t trial, int64_t first, const struct sb_trial_row *t, struct sb_error *err)
 {
 	struct trace_keys k = { 0 };
 	int64_t before_ns = 0;
@@ -469,7 +470,7 @@ static void check_words(const struct sb_trial_row *t)
 }
 
 static enum sb_status add_trial_row(struct sb_store *st, int64_t run, const struct sb_trial_row *t, int64_t first,
-		int64_t *trial, struct sb_error *err)
+        int64_t *trial, struct sb_error *err)
 {
 	sqlite3_stmt *s;
 	enum sb_status status = sb_store_stmt(st, SB_SQL_ADD_TRIAL, &s, err);
@@ -493,8 +494,8 @@ static enum sb_status add_trial_row(struct sb_store *st, int64_t run, const stru
 	return status;
 }
 
-enum sb_status sb_store_add_trial(struct sb_store *st, int64_t run_key, const struct sb_trial_row *t,
-		struct sb_error *err)
+enum sb_status sb_store_add_trial(
+        struct sb_store *st, int64_t run_key, const struct sb_trial_row *t, struct sb_error *err)
 {
 	static const char what[] = "cannot store a trial";
 	int64_t trial = 0, first = 0;
