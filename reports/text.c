@@ -1,6 +1,7 @@
 #include "sb_reports.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "reports_internal.h"
@@ -22,6 +23,9 @@ enum {
 	FOOTNOTES_MAX = 9,
 };
 
+/* A bit beside those of enum sb_row_flags. */
+#define DRIFT_SHOWN (1u << 31)
+
 enum tint { PLAIN, BOLD, GREEN, RED, YELLOW };
 static const char *const tint_codes[] = {
 	[PLAIN] = "",
@@ -35,7 +39,7 @@ struct page {
 	struct sb_buf buf;
 	int width, label;
 	bool color;
-	unsigned flags; /* of all rows printed: what the legend has to explain */
+	unsigned flags; /* of all rows printed, and DRIFT_SHOWN: what the legend has to explain */
 };
 
 /* ---- cells ----------------------------------------------------------------------------------------------------- */
@@ -137,8 +141,11 @@ struct scale {
 	const char *unit;
 };
 
-/* The unit in which the larger of a row's values has 1 to 4 digits before the point. */
-static struct scale scale_of(enum sb_unit unit, double largest)
+/*
+ * One unit for both values of a row: that of the larger, so that it has 1 to 4 digits before the point, or a smaller
+ * one where the other value would lose itself behind the point (85985 MiB and 98.00 MiB, not 0.0957 GiB).
+ */
+static struct scale scale_of(enum sb_unit unit, double a, double b)
 {
 	static const struct scale time[] = { { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" }, { 1, "ns" } };
 	static const struct scale bytes[] = {
@@ -149,11 +156,15 @@ static struct scale scale_of(enum sb_unit unit, double largest)
 		{ 1, "B" },
 	};
 	const struct scale *list = unit == SB_UNIT_TIME ? time : bytes;
+	double largest = a > b ? a : b, smallest = a > b ? b : a;
 
 	switch (unit) {
 	case SB_UNIT_TIME:
 	case SB_UNIT_BYTES:
 		while (list->factor > 1 && largest < list->factor)
+			list++;
+		while (list->factor > 1 && smallest > 0 && smallest < 0.1 * list->factor &&
+		        largest < 1e6 * list[1].factor)
 			list++;
 		return *list;
 	case SB_UNIT_PERCENT:
@@ -170,39 +181,34 @@ static struct scale scale_of(enum sb_unit unit, double largest)
 	return (struct scale){ 1, "" };
 }
 
-/* Four significant digits without an exponent, where that is readable. */
-static void number(double x, char out[32])
+/*
+ * `digits` significant digits, without an exponent where that is readable. Whole numbers keep their zeros behind the
+ * point unless they are `counts`: 12.00 ms beside 12.34 ms, but 12 calls.
+ */
+static void number(double x, int digits, bool counts, char out[32])
 {
-	double size = fabs(x);
-	int decimals;
+	int exponent, decimals;
 
-	if (x == floor(x) && size < 1e6) {
+	if (x == 0 || (counts && x == floor(x) && fabs(x) < 1e6)) {
 		snprintf(out, 32, "%.0f", x);
 		return;
 	}
-	if (size < 1e-3 || size >= 1e7) {
-		snprintf(out, 32, "%.2e", x);
-		return;
-	}
-	decimals = 3 - (int)floor(log10(size));
-	snprintf(out, 32, "%.*f", decimals < 0 ? 0 : decimals > 5 ? 5 : decimals, x);
+	/* Asked of printf and not of log10(), which does not know that 0.09999 will be 0.100. */
+	snprintf(out, 32, "%.*e", digits - 1, x);
+	exponent = atoi(strchr(out, 'e') + 1);
+	decimals = digits - 1 - exponent;
+	if (exponent < -3 || exponent > 6)
+		snprintf(out, 32, "%.1e", x);
+	else
+		snprintf(out, 32, "%.*f", decimals < 0 ? 0 : decimals > 5 ? 5 : decimals, x);
 }
 
-static void value_cell(struct page *p, struct sb_value v, struct scale scale)
+static void value_cell(struct page *p, struct sb_value v, struct scale scale, int significant)
 {
 	char digits[32], text[48] = "-";
 
 	if (!v.absent) {
-		/* A whole number of ms or MiB still shows its digits: 12.00 ms, not 12 ms beside 12.34 ms. */
-		double x = v.v / scale.factor;
-
-		if (scale.factor > 1 && x != 0 && fabs(x) >= 1e-3 && fabs(x) < 1e7) {
-			int decimals = 3 - (int)floor(log10(fabs(x)));
-
-			snprintf(digits, sizeof(digits), "%.*f", decimals < 0 ? 0 : decimals > 5 ? 5 : decimals, x);
-		} else {
-			number(x, digits);
-		}
+		number(v.v / scale.factor, significant, scale.factor == 1, digits);
 		snprintf(text, sizeof(text), "%s%s%s", digits, *scale.unit ? " " : "", scale.unit);
 	}
 	cell(p, text, VALUE, true, PLAIN);
@@ -232,24 +238,21 @@ static void effect_text(
 		snprintf(estimate, 48, "%.*f", d, x);
 		if (e->has_interval)
 			snprintf(interval, 96, "%.*f..%.*f", d, e->lo, d, e->hi);
+		if (e->has_interval && e->lo == e->hi)
+			snprintf(interval, 96, "exact");
 		return;
 	}
-	scale = scale_of(unit, fabs(x));
+	scale = scale_of(unit, fabs(x), fabs(x));
 	if (compare == SB_COMPARE_DIFFERENCE && unit == SB_UNIT_PERCENT)
 		scale.unit = "pp"; /* percentage points */
-	/* A difference is read to two decimals at most: it has the rounding of both its values in it. */
-	if (fabs(x / scale.factor) >= 0.01) {
-		snprintf(mid, sizeof(mid), "%.2f", x / scale.factor);
-		snprintf(lo, sizeof(lo), "%.2f", e->lo / scale.factor);
-		snprintf(hi, sizeof(hi), "%.2f", e->hi / scale.factor);
-	} else {
-		number(x / scale.factor, mid);
-		number(e->lo / scale.factor, lo);
-		number(e->hi / scale.factor, hi);
-	}
+	number(x / scale.factor, 3, false, mid);
+	number(e->lo / scale.factor, 3, false, lo);
+	number(e->hi / scale.factor, 3, false, hi);
 	snprintf(estimate, 48, "%s %s", mid, scale.unit);
 	if (e->has_interval)
 		snprintf(interval, 96, "%s..%s", lo, hi);
+	if (e->has_interval && e->lo == e->hi)
+		snprintf(interval, 96, "exact");
 }
 
 /* ---- the first lines ------------------------------------------------------------------------------------------- */
@@ -307,7 +310,6 @@ static void head_device(struct page *p, const struct sb_summary *s)
 static void head_blocks(struct page *p, const struct sb_summary *s)
 {
 	struct sb_buf b = { 0 };
-	const char *separator = ": ";
 
 	sb_buf_addf(&b, "%d timing, %d trace", s->blocks[0], s->blocks[1]);
 	if (s->blocks_planned)
@@ -322,12 +324,11 @@ static void head_blocks(struct page *p, const struct sb_summary *s)
 		if (s->n_trials[o] || o == SB_OUTCOME_OK)
 			sb_buf_addf(
 			        &b, "%s%d %s", b.len ? ", " : "", s->n_trials[o], sb_outcome_title((enum sb_outcome)o));
-	sb_buf_puts(&b, " of arms");
-	for (size_t a = 0; a < s->n_arms; a++) {
-		sb_buf_addf(&b, "%s%s", separator, s->arms[a].name);
-		separator = ", ";
-	}
 	head(p, "trials", sb_buf_str(&b));
+	sb_buf_release(&b);
+	for (size_t a = 0; a < s->n_arms; a++)
+		add_list(&b, ", ", s->arms[a].name);
+	head(p, "arms", sb_buf_str(&b));
 	sb_buf_release(&b);
 }
 
@@ -353,10 +354,8 @@ static void head_lines(struct page *p, const struct sb_summary *s)
 	for (size_t i = 0; i < s->n_notes; i++)
 		head(p, "!", s->notes[i]);
 	end_line(p);
-	paragraph(p,
-	        "ratio = after / before; below 1 is faster / smaller. Values are medians; pairs are blocks in which "
-	        "both arms ran; the interval is that of the ratio.",
-	        0, 0);
+	paragraph(
+	        p, "ratio = after / before; below 1 is faster / smaller. Values are medians; pairs are blocks.", 0, 0);
 }
 
 /* ---- groups ---------------------------------------------------------------------------------------------------- */
@@ -388,6 +387,33 @@ static const char *remark(const struct sb_summary_row *row, const struct sb_summ
 	return row->effect.estimate.absent ? row->effect.estimate.absent : row->note;
 }
 
+/* Total stands there in any case. */
+static bool is_left_out(const struct sb_summary_row *row)
+{
+	return row->flags & SB_ROW_UNMEASURED && row->section != SB_SECTION_TOTAL && row->section != SB_SECTION_OTHER;
+}
+
+/* Rows without a number in either column are named in one line for each reason. */
+static void print_unmeasured(struct page *p, const struct sb_summary_group *g)
+{
+	struct footnotes reasons = { .n = 0 };
+
+	for (size_t i = 0; i < g->n_rows; i++)
+		if (is_left_out(&g->rows[i]))
+			footnote(&reasons, remark(&g->rows[i], g));
+	for (int r = 0; r < reasons.n; r++) {
+		struct sb_buf b = { 0 };
+
+		for (size_t i = 0; i < g->n_rows; i++)
+			if (is_left_out(&g->rows[i]) && !strcmp(remark(&g->rows[i], g), reasons.text[r]))
+				sb_buf_addf(&b, "%s%s", b.len ? ", " : "not measured: ", g->rows[i].label);
+		sb_buf_addf(&b, " (%s)", reasons.text[r]);
+		blanks(p, 2);
+		paragraph(p, sb_buf_str(&b), 2, 4);
+		sb_buf_release(&b);
+	}
+}
+
 /* Green and red are for what is certain; an emulated time proves nothing either way. */
 static enum tint row_tint(const struct sb_summary_row *row)
 {
@@ -397,27 +423,28 @@ static enum tint row_tint(const struct sb_summary_row *row)
 		return PLAIN;
 	if (row->flags & SB_ROW_EMULATED && row->unit == SB_UNIT_TIME)
 		return PLAIN;
+	if (row->effect.lo == none && row->effect.hi == none)
+		return PLAIN; /* exactly the same: nothing to look at */
 	return row->effect.hi < none ? GREEN : row->effect.lo > none ? RED : YELLOW;
 }
 
-static void print_row(
-        struct page *p, const struct sb_summary_group *g, const struct sb_summary_row *row, struct footnotes *notes)
+static void print_row(struct page *p, const struct sb_summary_group *g, const struct sb_summary_row *row, int indent,
+        struct footnotes *notes)
 {
 	bool plain = row->compare == SB_COMPARE_PLAIN;
 	struct sb_value left = plain ? row->drift_one_ulp : row->before;
 	double a = left.absent ? 0 : fabs(left.v), b = row->after.absent ? 0 : fabs(row->after.v);
-	struct scale scale = scale_of(row->unit, a > b ? a : b);
+	struct scale scale = scale_of(row->unit, a, b);
 	char label[256], estimate[48], interval[96], pairs[16], marks[32];
 	const char *why = remark(row, g);
 	int n = why ? footnote(notes, why) : 0;
-	int indent = row->section == SB_SECTION_TOTAL ? 2 : 4;
 
 	sb_escape(row->label, label, sizeof(label));
 	blanks(p, indent);
 	cell(p, label, p->label - indent, false, PLAIN);
-	value_cell(p, left, scale);
+	value_cell(p, left, scale, plain ? 3 : 4);
 	if (g->after) {
-		value_cell(p, row->after, scale);
+		value_cell(p, row->after, scale, plain ? 3 : 4);
 		effect_text(&row->effect, row->unit, row->compare, estimate, interval);
 		if (plain)
 			estimate[0] = interval[0] = '\0';
@@ -434,7 +461,7 @@ static void print_row(
 		snprintf(marks + strlen(marks), sizeof(marks) - strlen(marks), "[%d]", n);
 	cell(p, marks, MARKS, false, PLAIN);
 	end_line(p);
-	p->flags |= row->flags;
+	p->flags |= row->flags | (plain && !left.absent ? DRIFT_SHOWN : 0);
 }
 
 /* The line above a section; for accuracy it also says what the two values are. */
@@ -485,6 +512,7 @@ static void print_group(struct page *p, const struct sb_summary_group *g)
 	enum sb_section section = SB_SECTION_TOTAL;
 	char title[256];
 	size_t others = 0;
+	int indent = 2; /* of rows; 4 below the name of a section */
 
 	end_line(p);
 	sb_escape(g->title, title, sizeof(title));
@@ -510,24 +538,27 @@ static void print_group(struct page *p, const struct sb_summary_group *g)
 			others++;
 			continue;
 		}
-		if (row->section != section && g->kind == SB_GROUP_MAIN)
+		if (is_left_out(row))
+			continue;
+		if (row->section != section && (g->kind == SB_GROUP_MAIN || row->section == SB_SECTION_ACCURACY)) {
 			print_section(p, g, row->section);
-		else if (row->section != section && row->section == SB_SECTION_ACCURACY)
-			print_section(p, g, row->section);
+			indent = 4;
+		}
 		section = row->section;
-		print_row(p, g, row, &notes);
+		print_row(p, g, row, indent, &notes);
 	}
 	for (int i = 0; i < notes.n; i++) {
 		sb_buf_addf(&p->buf, "  [%d] ", i + 1);
 		paragraph(p, notes.text[i], 6, 6);
 	}
+	print_unmeasured(p, g);
 	if (others) {
 		sb_buf_addf(&p->buf, "  and %zu more metric%s: --format json", others, others == 1 ? "" : "s");
 		end_line(p);
 	}
 }
 
-static void print_legend(struct page *p, const struct sb_summary *s)
+static void print_legend(struct page *p)
 {
 	static const struct {
 		unsigned flag;
@@ -538,10 +569,11 @@ static void print_legend(struct page *p, const struct sb_summary *s)
 		        "say nothing about a device that has it" },
 		{ SB_ROW_TRACED, "t", "from trace trials" },
 		{ SB_ROW_EXACT, "exact", "the same in every trial of either arm" },
+		{ DRIFT_SHOWN, "1 ulp",
+		        "for scale: drift of before when its input changes by one unit in the last place" },
 	};
 	bool any = false;
 
-	(void)s;
 	for (size_t i = 0; i < SB_ARRAY_LEN(legend); i++) {
 		if (!(p->flags & legend[i].flag))
 			continue;
@@ -641,7 +673,7 @@ enum sb_status sb_report_text(
 	head_lines(&p, s);
 	for (size_t i = 0; i < s->n_groups; i++)
 		print_group(&p, &s->groups[i]);
-	print_legend(&p, s);
+	print_legend(&p);
 	print_claims(&p, s);
 	status = sb_report_write(&p.buf, out, err);
 	sb_buf_release(&p.buf);

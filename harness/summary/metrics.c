@@ -3,44 +3,54 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Pattern, label, and how the row is read. */
+#define SHOWN(pat, lab, u, sec, how)                                                                                   \
+	.pattern = pat, .label = lab, .unit = SB_UNIT_##u, .section = SB_SECTION_##sec, .compare = SB_COMPARE_##how
+
 /* clang-format off */
 const struct sb_metric_info sb_metric_table[] = {
-	/* pattern                           label                    unit              section              compare                trace  sum, ulp fact */
-	{ "wall_ns",                         "total",                 SB_UNIT_TIME,     SB_SECTION_TOTAL,    SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "stage.*_ns",                      NULL,                    SB_UNIT_TIME,     SB_SECTION_STAGES,   SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "op.gemm_ns+op.conv_ns",           "gemm + conv",           SB_UNIT_TIME,     SB_SECTION_OPS,      SB_COMPARE_RATIO,      true,  { "op.gemm_ns", "op.conv_ns" }, NULL },
-	{ "op.*_ns",                         NULL,                    SB_UNIT_TIME,     SB_SECTION_OPS,      SB_COMPARE_RATIO,      true,  { NULL, NULL }, NULL },
-	{ "cold_ns",                         "cold pass",             SB_UNIT_TIME,     SB_SECTION_COLD,     SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "cold_driver*calls",               "cold driver calls",     SB_UNIT_COUNT,    SB_SECTION_COLD,     SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "cold_driver*_ns",                 "cold driver time",      SB_UNIT_TIME,     SB_SECTION_COLD,     SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "memory.weights_bytes+memory.allocated_peak_bytes",
-	                                     "memory of a trial",     SB_UNIT_BYTES,    SB_SECTION_MEMORY,   SB_COMPARE_RATIO,      false, { "memory.weights_bytes", "memory.allocated_peak_bytes" }, NULL },
-	{ "memory.weights_bytes",            "weights",               SB_UNIT_BYTES,    SB_SECTION_MEMORY,   SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "memory.requested_peak_bytes",     "peak requested",        SB_UNIT_BYTES,    SB_SECTION_MEMORY,   SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "memory.allocated_peak_bytes",     "peak allocated",        SB_UNIT_BYTES,    SB_SECTION_MEMORY,   SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "memory.active_peak_bytes",        "peak active",           SB_UNIT_BYTES,    SB_SECTION_MEMORY,   SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "memory.reserved_peak_bytes",      "peak reserved",         SB_UNIT_BYTES,    SB_SECTION_MEMORY,   SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "memory.attention_bytes",          "attention memory",      SB_UNIT_BYTES,    SB_SECTION_MEMORY,   SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "memory.attention_workspace_bytes", "attention workspace",  SB_UNIT_BYTES,    SB_SECTION_MEMORY,   SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "memory.workspace_bytes",          "library workspace",     SB_UNIT_BYTES,    SB_SECTION_MEMORY,   SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "memory.device_used_bytes",        "device-wide used",      SB_UNIT_BYTES,    SB_SECTION_MEMORY,   SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "memory.fragmentation",            "fragmentation",         SB_UNIT_PERCENT,  SB_SECTION_MEMORY,   SB_COMPARE_DIFFERENCE, false, { NULL, NULL }, NULL },
-	{ "driver.calls",                    "driver calls",          SB_UNIT_COUNT,    SB_SECTION_DRIVER,   SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "driver_ns",                       "driver time",           SB_UNIT_TIME,     SB_SECTION_DRIVER,   SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "quality.track*_px_median",        "tracks, median",        SB_UNIT_PIXELS,   SB_SECTION_ACCURACY, SB_COMPARE_PLAIN,      false, { NULL, NULL }, "ulp.track_px_median" },
-	{ "quality.track*_px_p95",           "tracks, 95 %",          SB_UNIT_PIXELS,   SB_SECTION_ACCURACY, SB_COMPARE_PLAIN,      false, { NULL, NULL }, "ulp.track_px_p95" },
-	{ "quality.depth_rel_median",        "depth, median",         SB_UNIT_PERCENT,  SB_SECTION_ACCURACY, SB_COMPARE_PLAIN,      false, { NULL, NULL }, "ulp.depth_rel_median" },
-	{ "quality.depth_rel_p95",           "depth, 95 %",           SB_UNIT_PERCENT,  SB_SECTION_ACCURACY, SB_COMPARE_PLAIN,      false, { NULL, NULL }, "ulp.depth_rel_p95" },
-	{ "quality.pose_deg_max",            "poses, largest turn",   SB_UNIT_DEGREES,  SB_SECTION_ACCURACY, SB_COMPARE_PLAIN,      false, { NULL, NULL }, "ulp.pose_deg_max" },
-	{ "quality.pose_rel_max",            "poses, largest shift",  SB_UNIT_PERCENT,  SB_SECTION_ACCURACY, SB_COMPARE_PLAIN,      false, { NULL, NULL }, "ulp.pose_rel_max" },
-	{ "quality.*_px*",                   NULL,                    SB_UNIT_PIXELS,   SB_SECTION_ACCURACY, SB_COMPARE_PLAIN,      false, { NULL, NULL }, NULL },
-	{ "quality.*_deg*",                  NULL,                    SB_UNIT_DEGREES,  SB_SECTION_ACCURACY, SB_COMPARE_PLAIN,      false, { NULL, NULL }, NULL },
-	{ "quality.*_rel*",                  NULL,                    SB_UNIT_PERCENT,  SB_SECTION_ACCURACY, SB_COMPARE_PLAIN,      false, { NULL, NULL }, NULL },
-	{ "*_ns",                            NULL,                    SB_UNIT_TIME,     SB_SECTION_OTHER,    SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "*_bytes",                         NULL,                    SB_UNIT_BYTES,    SB_SECTION_OTHER,    SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
-	{ "*",                               NULL,                    SB_UNIT_UNKNOWN,  SB_SECTION_OTHER,    SB_COMPARE_RATIO,      false, { NULL, NULL }, NULL },
+	{ SHOWN("wall_ns", "total", TIME, TOTAL, RATIO) },
+	{ SHOWN("stage.*_ns", NULL, TIME, STAGES, RATIO) },
+	{ SHOWN("op.gemm_ns+op.conv_ns", "gemm + conv", TIME, OPS, RATIO), .trace = true,
+		.sum = { "op.gemm_ns", "op.conv_ns" } },
+	{ SHOWN("op.*_ns", NULL, TIME, OPS, RATIO), .trace = true },
+	{ SHOWN("cold_ns", "cold pass", TIME, COLD, RATIO) },
+	{ SHOWN("cold_driver*calls", "cold driver calls", COUNT, COLD, RATIO) },
+	{ SHOWN("cold_driver*_ns", "cold driver time", TIME, COLD, RATIO) },
+	{ SHOWN("memory.weights_bytes+memory.allocated_peak_bytes", "memory of a trial", BYTES, MEMORY, RATIO),
+		.sum = { "memory.weights_bytes", "memory.allocated_peak_bytes" } },
+	{ SHOWN("memory.weights_bytes", "weights", BYTES, MEMORY, RATIO) },
+	{ SHOWN("memory.requested_peak_bytes", "peak requested", BYTES, MEMORY, RATIO) },
+	{ SHOWN("memory.allocated_peak_bytes", "peak allocated", BYTES, MEMORY, RATIO) },
+	{ SHOWN("memory.active_peak_bytes", "peak active", BYTES, MEMORY, RATIO) },
+	{ SHOWN("memory.reserved_peak_bytes", "peak reserved", BYTES, MEMORY, RATIO) },
+	{ SHOWN("memory.attention_bytes", "attention memory", BYTES, MEMORY, RATIO) },
+	{ SHOWN("memory.attention_workspace_bytes", "attention workspace", BYTES, MEMORY, RATIO) },
+	{ SHOWN("memory.workspace_bytes", "library workspace", BYTES, MEMORY, RATIO) },
+	{ SHOWN("memory.device_used_bytes", "device-wide used", BYTES, MEMORY, RATIO) },
+	{ SHOWN("memory.fragmentation", "fragmentation", PERCENT, MEMORY, DIFFERENCE) },
+	{ SHOWN("driver.calls", "driver calls", COUNT, DRIVER, RATIO) },
+	{ SHOWN("driver_ns", "driver time", TIME, DRIVER, RATIO) },
+	{ SHOWN("quality.track*_px_median", "tracks, median", PIXELS, ACCURACY, PLAIN),
+		.ulp_fact = "ulp.track_px_median" },
+	{ SHOWN("quality.track*_px_p95", "tracks, 95 %", PIXELS, ACCURACY, PLAIN), .ulp_fact = "ulp.track_px_p95" },
+	{ SHOWN("quality.depth_rel_median", "depth, median", PERCENT, ACCURACY, PLAIN),
+		.ulp_fact = "ulp.depth_rel_median" },
+	{ SHOWN("quality.depth_rel_p95", "depth, 95 %", PERCENT, ACCURACY, PLAIN),
+		.ulp_fact = "ulp.depth_rel_p95" },
+	{ SHOWN("quality.pose_deg_max", "poses, largest turn", DEGREES, ACCURACY, PLAIN),
+		.ulp_fact = "ulp.pose_deg_max" },
+	{ SHOWN("quality.pose_rel_max", "poses, largest shift", PERCENT, ACCURACY, PLAIN),
+		.ulp_fact = "ulp.pose_rel_max" },
+	{ SHOWN("quality.*_px*", NULL, PIXELS, ACCURACY, PLAIN) },
+	{ SHOWN("quality.*_deg*", NULL, DEGREES, ACCURACY, PLAIN) },
+	{ SHOWN("quality.*_rel*", NULL, PERCENT, ACCURACY, PLAIN) },
+	{ SHOWN("*_ns", NULL, TIME, OTHER, RATIO) },
+	{ SHOWN("*_bytes", NULL, BYTES, OTHER, RATIO) },
+	{ SHOWN("*", NULL, UNKNOWN, OTHER, RATIO) },
 };
 /* clang-format on */
+#undef SHOWN
 const int sb_metric_table_len = SB_ARRAY_LEN(sb_metric_table);
 
 /* What a switch acts on. Total and accuracy stand in every group. */
@@ -48,7 +58,7 @@ static const struct {
 	const char *factor;
 	const char *const *rows;
 } factor_rows[] = {
-	{ "precision", (const char *const[]){ "wall_ns", "op.gemm_ns", "op.conv_ns", "op.gemm_ns+op.conv_ns",
+	{ "precision", (const char *const[]){ "wall_ns", "op.gemm_ns+op.conv_ns", "op.gemm_ns", "op.conv_ns",
 	                       "quality.*", NULL } },
 	{ "attention", (const char *const[]){ "wall_ns", "op.attention_ns", "memory.attention_bytes",
 	                       "memory.attention_workspace_bytes", "memory.allocated_peak_bytes",

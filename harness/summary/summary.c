@@ -319,7 +319,7 @@ static void read_switches(struct sb_view *v)
 		sw->factor = sb_factor_names[f];
 		sw->evidence = fact(v, key);
 		if (!sw->evidence)
-			sw->evidence = sb_pool_str(v->pool, fact_absent(v->run, key));
+			sw->evidence = sb_pool_fmt(v->pool, "not checked (%s)", fact_absent(v->run, key));
 		else if (!strncmp(sw->evidence, "not in effect", 13))
 			sw->in_effect = SB_EFFECT_NO;
 		else if (!strncmp(sw->evidence, "in effect", 9))
@@ -526,11 +526,11 @@ static enum sb_status choose_pair(
 	if (opt && choose_arm(v, opt->before, before, err))
 		return SB_E_USAGE;
 	*after = arm_named(v, "after");
+	if (*after == *before)
+		*after = -1;
 	for (int a = v->n_arms - 1; a >= 0 && *after < 0; a--)
 		if (a != *before && (v->n_arms == 2 || strcmp(v->out->arms[a].name, "best")))
 			*after = a;
-	if (*after == *before)
-		*after = -1;
 	if (opt && choose_arm(v, opt->after, after, err))
 		return SB_E_USAGE;
 	return SB_OK;
