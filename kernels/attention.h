@@ -18,8 +18,9 @@ struct sb_attention_strides {
 /*
  * Shapes:  q [batch, heads, lq, dim], k and v [batch, heads, lk, dim], o as q; each by its strides, so that the
  *          projections' layout is used as it is. lk >= 1. o must not overlap q, k or v.
- * tf32:    operands of both products (q, k, p, v) rounded as in linear.h; softmax always in FP32.
- * Work:    4 batch heads lq lk dim FLOP.
+ * tf32:    operands of both products (q, k, p, v) rounded as in linear.h, scale applied to the product; softmax always
+ * in FP32. The sums that divide are those of the unrounded p. standard rounds p after that division, efficient before
+ * it. Work:    4 batch heads lq lk dim FLOP.
  */
 struct sb_attention_args {
 	const float *q, *k, *v;
@@ -37,9 +38,13 @@ struct sb_attention_args {
  */
 size_t sb_attention_standard_cpu_rest(const struct sb_attention_args *a);
 void sb_attention_standard_cpu(const struct sb_attention_args *a, float *s, float *p, void *rest);
-/* efficient: tiles for each OpenMP thread, at most a few hundred KiB a thread. */
+/*
+ * efficient: tiles for each OpenMP thread, 150 KiB at dim 64, 250 KiB with tf32, whatever the lengths. Ask and call
+ * under the same omp_get_max_threads(), which does not change the result.
+ */
 size_t sb_attention_efficient_cpu_workspace(const struct sb_attention_args *a);
 void sb_attention_efficient_cpu(const struct sb_attention_args *a, void *workspace);
+/* Plain loops in double, rounded once at the end; ignores tf32. */
 void sb_attention_ref(const struct sb_attention_args *a);
 
 #endif

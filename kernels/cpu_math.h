@@ -161,8 +161,10 @@ SB_INLINE float sb_half_erfcxf(float z)
 /* erf(x), absolute error 2e-7 (not relative: near 0 use x * 2 / sqrt(pi) where that matters). */
 SB_INLINE float sb_erff(float x)
 {
-	float z = sb_absf(x);
-	float e = 1.0f - 2.0f * sb_expf(-z * z) * sb_half_erfcxf(z);
+	float z = sb_absf(x), e;
+
+	z = z > 10.0f ? 10.0f : z; /* erf is 1 long before, and infinity times 0 is NaN */
+	e = 1.0f - 2.0f * sb_expf(-z * z) * sb_half_erfcxf(z);
 
 	return x < 0.0f ? -e : e;
 }

@@ -19,10 +19,10 @@ enum sb_act {
 /*
  * Shapes:  x [rows, in] with row stride ldx >= in; w [out, in] with row stride ldw; bias, gamma [out] or NULL;
  *          residual [rows, out] with row stride ldr, or NULL, may be y itself; y [rows, out] with row stride ldy.
- *          y must not overlap x. Strides in elements, all f32.
- * tf32:    1 = operands of the product rounded to TF32 (to nearest, ties away) with FP32 sums. The CPU version rounds x
- *          itself and expects w rounded already (sb_tf32_round_cpu at weight preparation).
- * Work:    2 rows in out FLOP for the product.
+ *          in >= 1, rows and out may be 0. y must not overlap x; residual is y as a whole (ldr = ldy) or does not
+ * overlap it. What y held before is never read, unless it is the residual. Strides in elements, all f32. tf32:    1 =
+ * operands of the product rounded to TF32 (to nearest, ties away) with FP32 sums. The CPU version rounds x itself and
+ * expects w rounded already (sb_tf32_round_cpu at weight preparation). Work:    2 rows in out FLOP for the product.
  */
 struct sb_linear_args {
 	const float *x;
@@ -37,7 +37,10 @@ struct sb_linear_args {
 	int tf32;
 };
 
-/* Bytes of scratch that sb_linear_cpu() needs (0 at fp32). */
+/*
+ * Bytes of scratch that sb_linear_cpu() needs: 0 at fp32, unless residual is y. At most 1 MiB for each OpenMP thread;
+ * ask and call under the same omp_get_max_threads(), which does not change the result.
+ */
 size_t sb_linear_cpu_workspace(const struct sb_linear_args *a);
 void sb_linear_cpu(const struct sb_linear_args *a, void *workspace);
 /* Plain loops in double, rounded once at the end; ignores tf32 unless set, then rounds both operands itself. */
