@@ -34,8 +34,8 @@ static inline void fx_must(enum sb_status status, const struct sb_error *err)
 }
 
 /* arms: names known to sb_arm_by_name(). facts: key, value, .., NULL. */
-static inline void fx_open(struct fixture *fx, const char *arms, const char *workload, const char *weights,
-		const char *const *facts)
+static inline void fx_open(
+        struct fixture *fx, const char *arms, const char *workload, const char *weights, const char *const *facts)
 {
 	struct sb_arm list[SB_ARMS_MAX];
 	const char *names[SB_ARMS_MAX], *levels[SB_ARMS_MAX];
@@ -92,8 +92,8 @@ static inline void fx_add_absent(struct fixture *fx, const char *metric, const c
 enum fx_kind { FX_TIMING, FX_TRACE, FX_INCOMPLETE };
 
 /* Store a trial with the samples added since the last one. FX_INCOMPLETE is a trace that lost records. */
-static inline void fx_trial(struct fixture *fx, int arm, int block, enum fx_kind kind, const char *outcome,
-		const char *message)
+static inline void fx_trial(
+        struct fixture *fx, int arm, int block, enum fx_kind kind, const char *outcome, const char *message)
 {
 	struct sb_trial_row t = {
 		.worker = fx->worker,
@@ -127,8 +127,8 @@ static inline void fx_fact(struct fixture *fx, const char *key, const char *valu
 	fx_must(sb_store_add_fact(fx->st, fx->run, &f, &err), &err);
 }
 
-static inline enum sb_status fx_try_summary(struct fixture *fx, const struct sb_summary_options *opt,
-		struct sb_summary *s, struct sb_error *err)
+static inline enum sb_status fx_try_summary(
+        struct fixture *fx, const struct sb_summary_options *opt, struct sb_summary *s, struct sb_error *err)
 {
 	struct sb_store *st = NULL;
 	enum sb_status status;
@@ -188,18 +188,44 @@ static inline const struct sb_summary_claim *fx_claim(const struct sb_summary *s
 static inline void fx_gpu_run(struct fixture *fx)
 {
 	static const char *const facts[] = {
-		"device.name", "NVIDIA H200", "device.kind", "cuda", "cpu.model", "AMD EPYC 9654", "host.name", "gpu-01",
-		"emulated", "", "clip.note", "4 of 60 frames", "stop.reason", "blocks", "blocks", "9", "budget_s", "300",
-		"effect.precision", "in effect: 312 of 312 gemm kernels, 100 % of gemm time",
-		"effect.attention", "in effect: 40 of 40 attention kernels, no score-sized allocation",
-		"effect.alloc", "in effect: 12 mappings, no segment allocation",
-		"ulp.depth_rel_median", "3.1e-7", "ulp.depth_rel_p95", "2.4e-6", "ulp.pose_deg_max", "1.2e-5",
-		NULL, NULL,
+		"device.name",
+		"NVIDIA H200",
+		"device.kind",
+		"cuda",
+		"cpu.model",
+		"AMD EPYC 9654",
+		"host.name",
+		"gpu-01",
+		"emulated",
+		"",
+		"clip.note",
+		"4 of 60 frames",
+		"stop.reason",
+		"blocks",
+		"blocks",
+		"9",
+		"budget_s",
+		"300",
+		"effect.precision",
+		"in effect: 312 of 312 gemm kernels, 100 % of gemm time",
+		"effect.attention",
+		"in effect: 40 of 40 attention kernels, no score-sized allocation",
+		"effect.alloc",
+		"in effect: 12 mappings, no segment allocation",
+		"ulp.depth_rel_median",
+		"3.1e-7",
+		"ulp.depth_rel_p95",
+		"2.4e-6",
+		"ulp.pose_deg_max",
+		"1.2e-5",
+		NULL,
+		NULL,
 	};
 	/* before, +precision, +attention, +alloc, after, best */
-	static const double gemm[] = { 900, 380, 900, 900, 380, 380 }, attention[] = { 1600, 1100, 1150, 1600, 1150, 420 },
-			    rest[] = { 500, 500, 500, 510, 505, 505 }, memory[] = { 85985, 85985, 98, 85985, 98, 98 },
-			    reserved[] = { 90, 90, 14, 82, 10, 10 }, drift[] = { 0, 1.1e-4, 4.0e-7, 0, 1.1e-4, 2.2e-4 };
+	static const double gemm[] = { 900, 380, 900, 900, 380, 380 },
+	                    attention[] = { 1600, 1100, 1150, 1600, 1150, 420 },
+	                    rest[] = { 500, 500, 500, 510, 505, 505 }, memory[] = { 85985, 85985, 98, 85985, 98, 98 },
+	                    reserved[] = { 90, 90, 14, 82, 10, 10 }, drift[] = { 0, 1.1e-4, 4.0e-7, 0, 1.1e-4, 2.2e-4 };
 	static const double noise[] = { 0.000, 0.004, -0.003, 0.001, -0.002, 0.003, -0.001, 0.002, -0.004 };
 
 	fx_open(fx, "before,+precision,+attention,+alloc,after,best", "tracker", "file", facts);

@@ -43,7 +43,8 @@ static void medians_ratio_and_interval_are_those_worked_out_by_hand(void **state
 	assert_near(r->after.v, 94e6, 1); /* of 50 66 84 104 126 150 */
 	/* The paired ratio is sqrt(0.7 x 0.8), not 94 / 125 = 0.752. */
 	assert_near(r->effect.estimate.v, 0.748331, 1e-6);
-	/* n = 6 at 95 %: lambda = 5 I / (1 + 4 I), I = (0.96875 - 0.95) / 0.1875 = 0.1: 0.357143 between ranks 1 and 2 */
+	/* n = 6 at 95 %: lambda = 5 I / (1 + 4 I), I = (0.96875 - 0.95) / 0.1875 = 0.1: 0.357143 between ranks 1 and 2
+	 */
 	assert_true(r->effect.has_interval);
 	assert_near(r->effect.lo, 0.533640, 1e-5);
 	assert_near(r->effect.hi, 0.963070, 1e-5);
@@ -165,8 +166,8 @@ static void an_arm_out_of_memory_leaves_the_other_arms_median_and_its_message(vo
 	assert_int_equal(r->effect.pairs, 0);
 	assert_false(r->effect.has_interval);
 	assert_int_equal(r->flags, 0);
-	assert_string_equal(s.groups[0].notes[0],
-			"before: out of memory (asked 232.5 GiB, held 74.7 GiB, free 12.0 GiB)");
+	assert_string_equal(
+	        s.groups[0].notes[0], "before: out of memory (asked 232.5 GiB, held 74.7 GiB, free 12.0 GiB)");
 	assert_string_equal(fx_claim(&s, "total_time")->reason, "before: out of memory");
 	sb_summary_release(&s);
 }
@@ -332,8 +333,8 @@ static void zeros_give_no_ratio_but_a_fall_to_zero_does(void **state)
 	assert_int_equal(fx_row(&s, 0, "driver.calls")->effect.pairs, 6);
 	assert_true(fx_row(&s, 0, "driver_ns")->effect.estimate.v == 0.0);
 	assert_null(fx_row(&s, 0, "driver_ns")->effect.estimate.absent);
-	assert_string_equal(fx_row(&s, 0, "memory.workspace_bytes")->effect.estimate.absent,
-			"after is 0 in some blocks");
+	assert_string_equal(
+	        fx_row(&s, 0, "memory.workspace_bytes")->effect.estimate.absent, "after is 0 in some blocks");
 	sb_summary_release(&s);
 }
 
@@ -387,8 +388,8 @@ static void fragmentation_is_compared_by_difference(void **state)
 
 static void stages_keep_their_order_and_unknown_metrics_come_last(void **state)
 {
-	static const char *const order[] = { "wall_ns", "stage.zeta_ns", "stage.alpha.x_ns", "memory.reserved_peak_bytes",
-		"sm.cycles", "nvlink_bytes" };
+	static const char *const order[] = { "wall_ns", "stage.zeta_ns", "stage.alpha.x_ns",
+		"memory.reserved_peak_bytes", "sm.cycles", "nvlink_bytes" };
 	struct sb_summary s;
 	struct fixture fx;
 
@@ -473,7 +474,7 @@ static void each_factor_has_its_own_pair_and_best_its_own_group(void **state)
 	assert_string_equal(s.groups[4].title, "after -> best");
 	assert_int_equal(s.groups[4].kind, SB_GROUP_BEST);
 	assert_string_equal(s.groups[0].change,
-			"precision.gemm+conv fp32 -> tf32, attention standard -> efficient, alloc default -> expandable");
+	        "precision.gemm+conv fp32 -> tf32, attention standard -> efficient, alloc default -> expandable");
 	assert_string_equal(s.groups[4].change, "precision.attention fp32 -> tf32");
 	assert_true(fx_has_row(&s, 1, "op.gemm_ns") && !fx_has_row(&s, 1, "op.attention_ns"));
 	assert_true(fx_has_row(&s, 2, "memory.attention_bytes") && !fx_has_row(&s, 2, "op.gemm_ns"));
@@ -539,7 +540,8 @@ static void levels_that_a_device_emulates_are_marked(void **state)
 	static const struct {
 		const char *const *facts;
 		bool precision, attention, alloc;
-	} cases[] = { { cpu, true, false, false }, { cpu_of_its_own, false, false, false }, { other, true, false, true } };
+	} cases[] = { { cpu, true, false, false }, { cpu_of_its_own, false, false, false },
+		{ other, true, false, true } };
 
 	(void)state;
 	for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
@@ -552,11 +554,11 @@ static void levels_that_a_device_emulates_are_marked(void **state)
 				fx_wall(&fx, a, b, 100 + a + b);
 		fx_summary(&fx, &s);
 		assert_int_equal(s.groups[1].emulated, cases[i].precision);
-		assert_int_equal(fx_row(&s, 1, "wall_ns")->flags & SB_ROW_EMULATED,
-				cases[i].precision ? SB_ROW_EMULATED : 0);
+		assert_int_equal(
+		        fx_row(&s, 1, "wall_ns")->flags & SB_ROW_EMULATED, cases[i].precision ? SB_ROW_EMULATED : 0);
 		assert_int_equal(fx_row(&s, 2, "wall_ns")->flags & SB_ROW_EMULATED, 0);
-		assert_int_equal(fx_row(&s, 3, "wall_ns")->flags & SB_ROW_EMULATED,
-				cases[i].alloc ? SB_ROW_EMULATED : 0);
+		assert_int_equal(
+		        fx_row(&s, 3, "wall_ns")->flags & SB_ROW_EMULATED, cases[i].alloc ? SB_ROW_EMULATED : 0);
 		assert_int_equal(s.groups[0].emulated, cases[i].precision || cases[i].alloc);
 		sb_summary_release(&s);
 	}
@@ -606,8 +608,8 @@ static void claims_are_judged_where_they_can_be(void **state)
 }
 
 /* A run over all arms whose claims can all be tested but for what the facts forbid. */
-static void claims_of(const char *arms, const char *workload, const char *weights, const char *const *facts,
-		struct sb_summary *s)
+static void claims_of(
+        const char *arms, const char *workload, const char *weights, const char *const *facts, struct sb_summary *s)
 {
 	struct fixture fx;
 	int n = 1;
@@ -653,8 +655,8 @@ static void claims_that_fail_are_not_met(void **state)
 	(void)state;
 	claims_of(ALL_ARMS, "churn", "file", no_facts, &s);
 	/* Every ratio is 1; "below 5 %" and "below 1 %" do not hold at 5 % and 1 %. */
-	expect_claims(&s, (const char *const[]){ "not met", "not met", "not met", "not met", "not met", "not recorded",
-					"not met" });
+	expect_claims(&s, (const char *const[]){
+	                          "not met", "not met", "not met", "not met", "not met", "not recorded", "not met" });
 	sb_summary_release(&s);
 }
 
@@ -666,7 +668,7 @@ static void on_a_cpu_times_between_precisions_are_not_tested(void **state)
 	(void)state;
 	claims_of(ALL_ARMS, "tracker", "synthetic", facts, &s);
 	expect_claims(&s, (const char *const[]){ "emulated on the CPU", "not met", "not met", "emulated on the CPU",
-					"needs the churn workload", "synthetic weights", "synthetic weights" });
+	                          "needs the churn workload", "synthetic weights", "synthetic weights" });
 	sb_summary_release(&s);
 }
 
@@ -679,8 +681,8 @@ static void a_switch_that_was_not_in_effect_leaves_its_claims_untested(void **st
 	(void)state;
 	claims_of(ALL_ARMS, "churn", "file", facts, &s);
 	expect_claims(&s, (const char *const[]){ "not met", "switch not in effect", "switch not in effect",
-					"switch not in effect: attention, alloc", "switch not in effect",
-					"switch not in effect: attention, alloc", "switch not in effect: attention, alloc" });
+	                          "switch not in effect: attention, alloc", "switch not in effect",
+	                          "switch not in effect: attention, alloc", "switch not in effect: attention, alloc" });
 	assert_int_equal(s.n_switches, 3);
 	assert_int_equal(s.switches[0].in_effect, SB_EFFECT_YES);
 	assert_int_equal(s.switches[1].in_effect, SB_EFFECT_NO);
@@ -694,13 +696,13 @@ static void a_claim_names_the_arm_it_needs(void **state)
 	(void)state;
 	claims_of("before,+precision", "churn", "file", no_facts, &s);
 	expect_claims(&s, (const char *const[]){ "not met", "needs arm +attention", "needs arm +attention",
-					"needs arm after", "needs arm +alloc", "needs arm after", "needs arm after" });
+	                          "needs arm after", "needs arm +alloc", "needs arm after", "needs arm after" });
 	assert_int_equal(s.n_switches, 1);
 	assert_string_equal(s.switches[0].evidence, "not checked (not recorded)");
 	sb_summary_release(&s);
 	claims_of("+precision,+attention,+alloc,after", "churn", "file", no_facts, &s);
 	expect_claims(&s, (const char *const[]){ "needs arm before", "needs arm before", "needs arm before",
-					"needs arm before", "needs arm before", "needs arm before", "needs arm before" });
+	                          "needs arm before", "needs arm before", "needs arm before", "needs arm before" });
 	sb_summary_release(&s);
 }
 
