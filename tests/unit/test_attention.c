@@ -463,7 +463,7 @@ static void tf32_rounds_the_operands_of_both_paths(void **state)
  */
 static void tf32_rounds_p_as_the_header_says(void **state)
 {
-	float q = 1.0f, k[2] = { 0.0f, -0.75f }, v[2] = { 0.0f, 1.0f }, o = NAN, e = expf(-0.75f), rounded;
+	float q = 1.0f, k[2] = { 0.0f, -0.375f }, v[2] = { 0.0f, 1.0f }, o = NAN, e = expf(-0.375f), rounded;
 	struct sb_attention_args a = { .q = &q, .k = k, .v = v, .o = &o, .batch = 1, .heads = 1, .lq = 1, .lk = 2 };
 
 	(void)state;
