@@ -11,9 +11,16 @@ enum sb_status sb_backend_open(const char *name, int64_t memory_limit_bytes, str
 {
 	if (!strcmp(name, "auto"))
 		name = "cpu";
-	for (int i = 0; sb_backends[i]; i++)
-		if (!strcmp(sb_backends[i]->name, name))
-			return sb_backends[i]->open(0, memory_limit_bytes, out, err);
+	for (int i = 0; sb_backends[i]; i++) {
+		enum sb_status status;
+
+		if (strcmp(sb_backends[i]->name, name) != 0)
+			continue;
+		status = sb_backends[i]->open(0, memory_limit_bytes, out, err);
+		if (!status)
+			(*out)->limited = memory_limit_bytes > 0;
+		return status;
+	}
 	if (!strncmp(name, "cuda", 4))
 		return sb_fail(err, SB_E_ENV, "device '%.40s': this build has no CUDA backend; use --device cpu", name);
 	return sb_fail(err, SB_E_USAGE, "no device '%.40s'; there are auto and cpu", name);

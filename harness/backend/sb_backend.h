@@ -167,6 +167,7 @@ struct sb_backend {
 	struct sb_pages *pages;  /* the device's page provider: weights and the arm's allocator stand on it */
 	struct sb_alloc *alloc;  /* the arm's allocator; NULL between trials */
 	struct sb_levels levels; /* the arm's */
+	bool limited;            /* a memory limit was asked for: keep nothing that this arm does not need */
 	const char *kernel;      /* set by submit(): name of what ran, for the trace */
 
 	struct sb_stage_time stages[SB_STAGES_MAX];

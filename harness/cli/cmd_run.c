@@ -300,7 +300,7 @@ static void print_result(const char *db, const struct sb_session_result *r)
 		if (line->tested && !line->in_effect)
 			sb_log(SB_LOG_WARN, "%s is on and not in effect: its claim will not be tested", line->factor);
 	}
-	if (r->loop.other)
+	if (r->loop.other && r->loop.ok) /* otherwise it is the error that ends the command */
 		sb_log(SB_LOG_WARN, "%d trials did not succeed; the last: %s", r->loop.other, r->last_failure);
 	if (r->run_id[0])
 		printf("run %.8s: %d timing blocks, %d trace blocks in %.0f s, stored in %s\n", r->run_id, r->loop.blocks,

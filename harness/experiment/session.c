@@ -45,7 +45,8 @@ static enum sb_status start_worker(struct session *s, enum sb_purpose purpose, s
 
 	setup.purpose = purpose;
 	s->workers[purpose].key = 0;
-	return sb_worker_start(s->opt->exe, &setup, s->opt->plan.timeout_s, &s->workers[purpose].w, err);
+	/* Setting up decodes the clip and runs the reference twice, cold: allow for several trials. */
+	return sb_worker_start(s->opt->exe, &setup, 4.0 * s->opt->plan.timeout_s + 60.0, &s->workers[purpose].w, err);
 }
 
 static enum sb_status record_worker(struct session *s, enum sb_purpose purpose, struct sb_error *err)

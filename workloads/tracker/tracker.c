@@ -110,6 +110,12 @@ static enum sb_status tracker_prepare(struct sb_workload *w, struct sb_error *er
 	enum sb_status status = SB_OK;
 
 	w->net = NULL;
+	for (int other = 0; other < NETS && w->be->limited; other++) {
+		if (other != i) { /* a device that small holds one set of weights, as the application would */
+			sb_front_net_close(w->nets[other]);
+			w->nets[other] = NULL;
+		}
+	}
 	if (!w->nets[i])
 		status = sb_front_net_open(w->be, &w->preset->front, w->input.geo.out_h, w->input.geo.out_w, &w->nets[i], err);
 	if (!status)
