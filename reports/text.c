@@ -334,11 +334,12 @@ static void head_blocks(struct page *p, const struct sb_summary *s)
 
 static void head_lines(struct page *p, const struct sb_summary *s)
 {
-	char text[256], when[32];
+	char text[256], title[512], when[32];
 
 	sb_time_iso(s->created_ns, when);
 	snprintf(text, sizeof(text), "run %.12s, %s, %s", s->run_id, when, s->status);
-	cell(p, text, p->width, false, BOLD);
+	sb_escape(text, title, sizeof(title));
+	cell(p, title, p->width, false, BOLD);
 	end_line(p);
 	head_case(p, s);
 	head_device(p, s);

@@ -363,6 +363,21 @@ static void a_value_that_never_changes_is_exact(void **state)
 	sb_summary_release(&s);
 }
 
+static void one_trial_is_not_enough_to_call_a_value_exact(void **state)
+{
+	struct sb_summary s;
+	struct fixture fx;
+
+	(void)state;
+	fx_open(&fx, "before,after", "tracker", "file", no_facts);
+	fx_wall(&fx, 0, 0, 100);
+	fx_wall(&fx, 1, 0, 100);
+	fx_wall(&fx, 1, 1, 100);
+	fx_summary(&fx, &s);
+	assert_int_equal(fx_row(&s, 0, "wall_ns")->flags, 0);
+	sb_summary_release(&s);
+}
+
 static void fragmentation_is_compared_by_difference(void **state)
 {
 	struct sb_summary s;
@@ -751,6 +766,7 @@ int main(void)
 		cmocka_unit_test(a_missing_value_keeps_the_reason_it_was_stored_with),
 		cmocka_unit_test(zeros_give_no_ratio_but_a_fall_to_zero_does),
 		cmocka_unit_test(a_value_that_never_changes_is_exact),
+		cmocka_unit_test(one_trial_is_not_enough_to_call_a_value_exact),
 		cmocka_unit_test(fragmentation_is_compared_by_difference),
 		cmocka_unit_test(stages_keep_their_order_and_unknown_metrics_come_last),
 		cmocka_unit_test(accuracy_stands_beside_the_drift_of_one_unit_in_the_last_place),
