@@ -189,6 +189,10 @@ static void number(double x, int digits, bool counts, char out[32])
 {
 	int exponent, decimals;
 
+	if (!isfinite(x)) {
+		snprintf(out, 32, "-");
+		return;
+	}
 	if (x == 0 || (counts && x == floor(x) && fabs(x) < 1e6)) {
 		snprintf(out, 32, "%.0f", x);
 		return;
@@ -246,12 +250,13 @@ static void effect_text(
 	if (compare == SB_COMPARE_DIFFERENCE && unit == SB_UNIT_PERCENT)
 		scale.unit = "pp"; /* percentage points */
 	number(x / scale.factor, 3, false, mid);
+	snprintf(estimate, 48, "%s %s", mid, scale.unit);
+	if (!e->has_interval) /* its ends are not numbers then */
+		return;
 	number(e->lo / scale.factor, 3, false, lo);
 	number(e->hi / scale.factor, 3, false, hi);
-	snprintf(estimate, 48, "%s %s", mid, scale.unit);
-	if (e->has_interval)
-		snprintf(interval, 96, "%s..%s", lo, hi);
-	if (e->has_interval && e->lo == e->hi)
+	snprintf(interval, 96, "%s..%s", lo, hi);
+	if (e->lo == e->hi)
 		snprintf(interval, 96, "exact");
 }
 
