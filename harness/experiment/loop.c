@@ -15,12 +15,14 @@ struct loop {
 	const struct sb_sink *sink;
 	const struct sb_loop_hooks *hooks;
 	struct sb_loop_result *out;
+	const struct sb_done *done;
 	int64_t start_ns;
-	uint64_t random;
 	bool out_of_memory[SB_ARMS_MAX];
 	double *wall;                       /* [n_arms][cap] of timing blocks; NAN where a trial failed */
 	double *log_ratio;                  /* the same shape, row 0 unused */
 	int n_pairs[SB_ARMS_MAX], cap;
+	int ran;         /* trials of this process */
+	int blocks_done; /* whole timing blocks that took this process no time */
 };
 
 static double seconds(const struct loop *l)
@@ -76,36 +78,65 @@ static void report(struct loop *l, enum sb_purpose purpose, int block, int block
 	l->hooks->progress(l->hooks->self, &s);
 }
 
+/* The order of a block's arms: of the seed, the purpose and the block alone. */
+static void block_order(const struct sb_plan *plan, enum sb_purpose purpose, int block, int *order)
+{
+	uint64_t random = plan->seed ^ sb_fnv1a(sb_fnv1a(SB_FNV1A_INIT, &purpose, sizeof(purpose)), &block, sizeof(block));
+
+	for (int i = 0; i < plan->n_arms; i++)
+		order[i] = i;
+	sb_shuffle(&random, order, plan->n_arms);
+}
+
+static void count(struct loop *l, enum sb_purpose purpose, int arm, int block, enum sb_outcome outcome, double wall_ns)
+{
+	l->out_of_memory[arm] |= outcome == SB_OUTCOME_OOM;
+	if (outcome == SB_OUTCOME_OK)
+		l->out->ok++;
+	else
+		l->out->other++;
+	if (purpose == SB_TIMING && outcome == SB_OUTCOME_OK)
+		l->wall[arm * l->cap + block] = wall_ns;
+}
+
+/* What an earlier process has done of this block: counted as if it had just happened. */
+static void take_done(struct loop *l, enum sb_purpose purpose, int block, bool *has)
+{
+	memset(has, 0, sizeof(*has) * SB_ARMS_MAX);
+	for (size_t i = 0; l->done && i < l->done->n; i++) {
+		const struct sb_done_trial *d = &l->done->v[i];
+
+		if (d->purpose != purpose || d->block != block || d->arm < 0 || d->arm >= l->plan->n_arms)
+			continue;
+		has[d->arm] = true;
+		count(l, purpose, d->arm, block, d->outcome, d->wall_ns);
+	}
+}
+
 /* All arms once, in random order. Outcomes other than ok are stored like any other. */
 static enum sb_status run_block(struct loop *l, enum sb_purpose purpose, int block, int blocks, struct sb_error *err)
 {
 	int order[SB_ARMS_MAX], n = l->plan->n_arms;
+	bool has[SB_ARMS_MAX];
 
-	for (int i = 0; i < n; i++)
-		order[i] = i;
-	sb_shuffle(&l->random, order, n);
+	block_order(l->plan, purpose, block, order);
+	take_done(l, purpose, block, has);
 	for (int i = 0; i < n; i++) {
 		struct sb_trial_result r = { 0 };
 		int arm = order[i];
 		enum sb_status status;
 
-		if (l->out_of_memory[arm])
+		if (l->out_of_memory[arm] || has[arm])
 			continue;
 		if (l->hooks->interrupted && l->hooks->interrupted(l->hooks->self))
 			return sb_fail(err, SB_E_INTERRUPTED, "interrupted");
 		report(l, purpose, block, blocks, arm);
+		l->ran++;
 		status = l->runner->trial(l->runner->self, purpose, &l->plan->arms[arm], &r, err);
 		if (!status)
 			status = l->sink->add(l->sink->self, arm, block, i, purpose, &r, err);
-		if (!status) {
-			l->out_of_memory[arm] |= r.outcome == SB_OUTCOME_OOM;
-			if (r.outcome == SB_OUTCOME_OK)
-				l->out->ok++;
-			else
-				l->out->other++;
-			if (purpose == SB_TIMING && r.outcome == SB_OUTCOME_OK)
-				l->wall[arm * l->cap + block] = sb_trial_result_value(&r, "wall_ns");
-		}
+		if (!status)
+			count(l, purpose, arm, block, r.outcome, sb_trial_result_value(&r, "wall_ns"));
 		sb_trial_result_release(&r);
 		if (status)
 			return status;
@@ -125,7 +156,7 @@ static bool any_arm_left(const struct loop *l)
 static enum sb_stats_stop decide(struct loop *l, int blocks)
 {
 	const double *rows[SB_ARMS_MAX];
-	double elapsed = seconds(l), block_s = blocks ? elapsed / blocks : 0.0;
+	double elapsed = seconds(l), block_s = blocks > l->blocks_done ? elapsed / (blocks - l->blocks_done) : 0.0;
 	struct sb_stats_progress p = {
 		.log_ratio = rows, .n_pairs = l->n_pairs + 1, .n_arms = l->plan->n_arms - 1, .blocks = blocks,
 		.fixed_blocks = l->plan->blocks, .elapsed_s = elapsed, .block_s = block_s,
@@ -155,9 +186,12 @@ static enum sb_status run_all(struct loop *l, struct sb_error *err)
 		l->out->stop = b == BLOCKS_MAX || !any_arm_left(l) ? SB_STATS_STOP_MAX : decide(l, b);
 		if (l->out->stop != SB_STATS_CONTINUE)
 			break;
+		int ran = l->ran;
+
 		status = run_block(l, SB_TIMING, b, l->plan->blocks, err);
 		if (status)
 			return status;
+		l->blocks_done += l->ran == ran;
 		l->out->blocks = b + 1;
 	}
 	for (int b = 0; b < l->plan->trace_blocks && any_arm_left(l); b++) {
@@ -169,10 +203,11 @@ static enum sb_status run_all(struct loop *l, struct sb_error *err)
 	return SB_OK;
 }
 
-enum sb_status sb_loop_run(const struct sb_plan *plan, const struct sb_runner *runner, const struct sb_sink *sink,
-		const struct sb_loop_hooks *hooks, struct sb_loop_result *out, struct sb_error *err)
+enum sb_status sb_loop_run(const struct sb_plan *plan, const struct sb_done *done, const struct sb_runner *runner,
+		const struct sb_sink *sink, const struct sb_loop_hooks *hooks, struct sb_loop_result *out,
+		struct sb_error *err)
 {
-	struct loop l = { .plan = plan, .runner = runner, .sink = sink, .hooks = hooks, .out = out, .random = plan->seed };
+	struct loop l = { .plan = plan, .done = done, .runner = runner, .sink = sink, .hooks = hooks, .out = out };
 	enum sb_status status;
 
 	*out = (struct sb_loop_result){ 0 };

@@ -91,6 +91,18 @@ struct sb_loop_hooks {
 	void *self;
 };
 
+/* A trial that an interrupted run has already. wall_ns: NAN unless it is a timing trial that was ok. */
+struct sb_done_trial {
+	int arm, block;
+	enum sb_purpose purpose;
+	enum sb_outcome outcome;
+	double wall_ns;
+};
+struct sb_done {
+	const struct sb_done_trial *v;
+	size_t n;
+};
+
 struct sb_loop_result {
 	enum sb_stats_stop stop;
 	int blocks, trace_blocks; /* completed */
@@ -100,12 +112,25 @@ struct sb_loop_result {
 
 /*
  * Blocks over all arms in random order until the stopping rule or the budget ends it, then the trace blocks, whose time
- * is set aside from the budget. An arm out of memory is recorded once and not run again.
+ * is set aside from the budget. An arm out of memory is recorded once and not run again. A block's order depends on the
+ * seed, its purpose and its number alone, so that a resumed run goes on as the first would have: trials in `done` (NULL:
+ * none) are not run again, and count.
  * Errors: SB_E_INTERRUPTED after the current trial was stored; what the runner or the sink reported. *out is valid
  * in every case.
  */
-enum sb_status sb_loop_run(const struct sb_plan *plan, const struct sb_runner *runner, const struct sb_sink *sink,
-		const struct sb_loop_hooks *hooks, struct sb_loop_result *out, struct sb_error *err);
+enum sb_status sb_loop_run(const struct sb_plan *plan, const struct sb_done *done, const struct sb_runner *runner,
+		const struct sb_sink *sink, const struct sb_loop_hooks *hooks, struct sb_loop_result *out,
+		struct sb_error *err);
+
+/* ---- plans as text ------------------------------------------------------------------------------------------- */
+
+struct sb_worker_setup;
+
+/* Everything needed to repeat a run but its arms, which have rows of their own. JSON; NULL when out of memory. Free it. */
+char *sb_plan_format(const struct sb_plan *plan, const struct sb_worker_setup *setup);
+/* The inverse: fills all but the arms and the purpose. Errors: SB_E_DATA for what sb_plan_format() did not write. */
+enum sb_status sb_plan_parse(const char *text, struct sb_plan *plan, struct sb_worker_setup *setup,
+		struct sb_error *err);
 
 /* ---- workers ------------------------------------------------------------------------------------------------ */
 

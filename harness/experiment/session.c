@@ -154,23 +154,6 @@ static void worker_facts(struct sb_environment *e, const struct session *s)
 		sb_environment_add(e, "budget_s", "%g", plan->budget_s);
 }
 
-static char *plan_json(const struct session *s)
-{
-	const struct sb_plan *p = &s->opt->plan;
-	const struct sb_worker_setup *w = &s->opt->setup;
-	char seed[24];
-	json_t *j;
-	char *text;
-
-	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)p->seed);
-	j = json_pack("{s:i, s:i, s:f, s:s, s:f, s:s, s:I, s:i, s:s}", "blocks", p->blocks, "trace_blocks", p->trace_blocks,
-			"budget_s", p->budget_s, "seed", seed, "timeout_s", p->timeout_s, "device", w->device,
-			"memory_limit", (json_int_t)w->memory_limit_bytes, "threads", w->threads, "video", w->c.video);
-	text = j ? json_dumps(j, JSON_COMPACT) : NULL;
-	json_decref(j);
-	return text;
-}
-
 static char *params_json(const struct sb_workload_info *i)
 {
 	json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "clip", i->clip_source, "frames",
@@ -190,7 +173,7 @@ static enum sb_status begin_run(struct session *s, struct sb_error *err)
 	const char *names[SB_ARMS_MAX], *levels[SB_ARMS_MAX];
 	struct sb_buf text[SB_ARMS_MAX] = { { 0 } };
 	struct sb_environment *env = calloc(1, sizeof(*env));
-	char *plan_text = plan_json(s), *params = params_json(&f->info), clip[17], weights[17];
+	char *plan_text = sb_plan_format(plan, &s->opt->setup), *params = params_json(&f->info), clip[17], weights[17];
 	enum sb_status status = SB_E_NOMEM;
 
 	snprintf(clip, sizeof(clip), "%016llx", (unsigned long long)f->info.clip_digest);
@@ -301,7 +284,7 @@ enum sb_status sb_session_run(struct sb_store *st, const struct sb_session_optio
 		status = begin_run(&s, err);
 	}
 	if (!status && !(status = record_worker(&s, SB_TIMING, err))) {
-		status = sb_loop_run(&opt->plan, &runner, &sink, hooks, &out->loop, err);
+		status = sb_loop_run(&opt->plan, NULL, &runner, &sink, hooks, &out->loop, err);
 		status = finish_run(&s, status, err);
 	}
 	end_worker(&s, SB_TIMING, &ignored);

@@ -31,6 +31,7 @@ struct fake {
 	int oom_arm, fail_block;           /* -1: none */
 	int interrupt_after;               /* trials; -1: never */
 	const struct sb_plan *plan;
+	const struct sb_done *done;
 	/* state */
 	uint64_t random;
 	int64_t now_ns;
@@ -138,7 +139,7 @@ static enum sb_status run(struct sb_plan *p, struct fake *f, struct sb_loop_resu
 	struct sb_sink sink = { f, fake_add };
 	struct sb_loop_hooks hooks = { .now_ns = fake_now, .interrupted = fake_interrupted, .self = f };
 
-	return sb_loop_run(p, &runner, &sink, &hooks, r, err);
+	return sb_loop_run(p, f->done, &runner, &sink, &hooks, r, err);
 }
 
 /* ---- coverage ------------------------------------------------------------------------------------------------ */
@@ -326,6 +327,45 @@ static void an_interruption_keeps_what_was_stored(void **state)
 	assert_int_equal(r.stop, SB_STATS_CONTINUE);
 }
 
+static void a_resumed_run_goes_on_where_the_first_ended(void **state)
+{
+	struct sb_plan p;
+	struct fake whole, first, second;
+	struct sb_done_trial v[64];
+	struct sb_done done = { v, 0 };
+	struct sb_loop_result r;
+	struct sb_error err;
+
+	(void)state;
+	plan_init(&p, &whole, "before,+alloc,after");
+	p.blocks = 8;
+	p.trace_blocks = 2;
+	assert_int_equal(run(&p, &whole, &r, &err), SB_OK);
+	plan_init(&p, &first, "before,+alloc,after");
+	p.blocks = 8;
+	p.trace_blocks = 2;
+	first.interrupt_after = 13; /* in the middle of a block */
+	assert_int_equal(run(&p, &first, &r, &err), SB_E_INTERRUPTED);
+	for (int b = 0; b < 5; b++) {
+		for (int i = 0; i < 3 && done.n < 13; i++) {
+			int arm = first.order[b][i];
+
+			v[done.n++] = (struct sb_done_trial){ arm, b, SB_TIMING, SB_OUTCOME_OK, first.wall[arm][b] };
+		}
+	}
+	second = first;
+	second.interrupt_after = -1;
+	second.trials = 0;
+	second.done = &done;
+	assert_int_equal(run(&p, &second, &r, &err), SB_OK);
+	assert_int_equal(second.trials, 30 - 13);
+	assert_int_equal(r.blocks, 8);
+	assert_int_equal(r.trace_blocks, 2);
+	assert_int_equal(r.ok, 30);
+	for (int b = 0; b < 8; b++) /* in the order that one process would have taken */
+		assert_memory_equal(second.order[b], whole.order[b], 3 * sizeof(int));
+}
+
 static void a_sink_that_fails_ends_the_run(void **state)
 {
 	struct sb_plan p;
@@ -350,6 +390,7 @@ int main(void)
 		cmocka_unit_test(an_arm_out_of_memory_is_recorded_once),
 		cmocka_unit_test(a_run_with_nothing_left_to_run_ends),
 		cmocka_unit_test(an_interruption_keeps_what_was_stored),
+		cmocka_unit_test(a_resumed_run_goes_on_where_the_first_ended),
 		cmocka_unit_test(a_sink_that_fails_ends_the_run),
 		cmocka_unit_test(intervals_cover_the_truth_with_the_stopping_rule),
 	};

@@ -1,0 +1,92 @@
+/* A plan as JSON: what is stored with a run, and read back to resume it. */
+#include "sb_experiment.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *sb_plan_format(const struct sb_plan *p, const struct sb_worker_setup *w)
+{
+	char seed[24];
+	json_t *j;
+	char *text;
+
+	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)p->seed); /* JSON's numbers end at 2^53 */
+	j = json_pack("{s:i, s:i, s:f, s:s, s:f, s:s, s:I, s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "blocks",
+			p->blocks, "trace_blocks", p->trace_blocks, "budget_s", p->budget_s, "seed", seed, "timeout_s",
+			p->timeout_s, "device", w->device, "memory_limit", (json_int_t)w->memory_limit_bytes, "threads",
+			w->threads, "workload", w->c.workload, "preset", w->c.preset, "video", w->c.video, "data_dir",
+			w->c.data_dir, "frames", (json_int_t)w->c.frames, "stride", (json_int_t)w->c.stride, "width",
+			(json_int_t)w->c.width, "height", (json_int_t)w->c.height, "own_size", w->c.own_size);
+	text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	json_decref(j);
+	return text;
+}
+
+static bool text_into(json_t *j, const char *key, char *out, size_t n)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	if (!s || strlen(s) >= n)
+		return false;
+	strcpy(out, s);
+	return true;
+}
+
+static bool int_into(json_t *j, const char *key, int64_t min, int64_t max, int64_t *out)
+{
+	json_t *v = json_object_get(j, key);
+
+	*out = json_integer_value(v);
+	return json_is_integer(v) && *out >= min && *out <= max;
+}
+
+static bool read_plan(json_t *j, struct sb_plan *p, struct sb_worker_setup *w)
+{
+	int64_t blocks, trace_blocks, threads;
+	char seed[24], *end = seed;
+	bool ok = true;
+
+	ok &= int_into(j, "blocks", 0, INT32_MAX, &blocks);
+	ok &= int_into(j, "trace_blocks", 0, INT32_MAX, &trace_blocks);
+	ok &= int_into(j, "threads", 0, INT32_MAX, &threads);
+	ok &= int_into(j, "memory_limit", 0, INT64_MAX, &w->memory_limit_bytes);
+	ok &= int_into(j, "frames", 0, INT32_MAX, &w->c.frames);
+	ok &= int_into(j, "stride", 0, INT32_MAX, &w->c.stride);
+	ok &= int_into(j, "width", 0, INT32_MAX, &w->c.width);
+	ok &= int_into(j, "height", 0, INT32_MAX, &w->c.height);
+	ok &= json_is_boolean(json_object_get(j, "own_size"));
+	ok &= json_is_number(json_object_get(j, "budget_s")) && json_is_number(json_object_get(j, "timeout_s"));
+	ok &= text_into(j, "seed", seed, sizeof(seed));
+	ok &= text_into(j, "device", w->device, sizeof(w->device));
+	ok &= text_into(j, "workload", w->c.workload, sizeof(w->c.workload));
+	ok &= text_into(j, "preset", w->c.preset, sizeof(w->c.preset));
+	ok &= text_into(j, "video", w->c.video, sizeof(w->c.video));
+	ok &= text_into(j, "data_dir", w->c.data_dir, sizeof(w->c.data_dir));
+	if (!ok)
+		return false;
+	p->seed = strtoull(seed, &end, 10);
+	p->blocks = (int)blocks;
+	p->trace_blocks = (int)trace_blocks;
+	p->budget_s = json_number_value(json_object_get(j, "budget_s"));
+	p->timeout_s = json_number_value(json_object_get(j, "timeout_s"));
+	w->threads = (int)threads;
+	w->c.own_size = json_is_true(json_object_get(j, "own_size"));
+	return end != seed && !*end;
+}
+
+enum sb_status sb_plan_parse(const char *text, struct sb_plan *plan, struct sb_worker_setup *setup, struct sb_error *err)
+{
+	json_t *j = json_loads(text, 0, NULL);
+	struct sb_plan p = *plan;
+	struct sb_worker_setup w = *setup;
+	bool ok = j && read_plan(j, &p, &w);
+
+	json_decref(j);
+	if (!ok)
+		return sb_fail(err, SB_E_DATA, "the stored plan cannot be read: it was made by another version");
+	*plan = p;
+	*setup = w;
+	return SB_OK;
+}
