@@ -14,7 +14,7 @@
 enum {
 	OPT_DB, OPT_VIDEO, OPT_PRESET, OPT_FRAMES, OPT_STRIDE, OPT_SIZE, OPT_DEVICE, OPT_ARMS, OPT_FACTORS, OPT_ALL, OPT_SET,
 	OPT_BLOCKS, OPT_TRACE_BLOCKS, OPT_BUDGET, OPT_SEED, OPT_THREADS, OPT_TIMEOUT, OPT_VRAM_LIMIT, OPT_NOTE, OPT_EXE,
-	OPT_QUIET,
+	OPT_RESUME, OPT_QUIET,
 };
 
 const struct sb_option sb_run_options[] = {
@@ -38,6 +38,7 @@ const struct sb_option sb_run_options[] = {
 	[OPT_VRAM_LIMIT] = { "vram-limit", "SIZE", "pretend the device has so much memory, e.g. 512M" },
 	[OPT_NOTE] = { "note", "TEXT", "kept with the run" },
 	[OPT_EXE] = { "exe", "FILE", "the spabench whose workers run the trials [this one]" },
+	[OPT_RESUME] = { "resume", NULL, "complete an interrupted run: RUN, else the newest that is not complete" },
 	[OPT_QUIET] = { "quiet", NULL, "no progress" },
 	{ NULL, NULL, NULL },
 };
@@ -46,13 +47,15 @@ const char sb_run_details[] =
 		"Arms: before (fp32, standard, default), +precision, +attention, +alloc (one switch each), after (all three,\n"
 		"as PyTorch and xFormers apply them), best (after, with TF32 inside attention). A block is one trial of\n"
 		"every arm in random order; pairs are formed within a block.\n"
+		"Ctrl-C ends the run after the current trial, with everything stored; 'run --resume' completes it.\n"
 		"A trial that runs out of memory, crashes or hangs is stored as such and the run goes on.\n";
 
 struct request {
 	const char *db, *arms, *factors, *exe;
 	const char *set[16];
 	int n_set;
-	bool all, quiet;
+	bool all, quiet, resume;
+	const char *resume_ref; /* NULL: the newest that is not complete */
 	struct sb_session_options opt;
 };
 
@@ -166,6 +169,9 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 	case OPT_QUIET:
 		q->quiet = true;
 		return SB_OK;
+	case OPT_RESUME:
+		q->resume = true;
+		return SB_OK;
 	}
 	return apply_setup(option, value, &q->opt.setup, err);
 }
@@ -199,13 +205,23 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 {
 	struct sb_option_parser p = { .next = 1 };
 	const char *value;
-	int i;
+	int i, n_new = 0;
 
-	while ((i = sb_options_next(&p, argc, argv, sb_run_options, &value, err)) >= 0)
+	while ((i = sb_options_next(&p, argc, argv, sb_run_options, &value, err)) >= 0) {
 		if (apply(i, value, q, err))
 			return err->code;
+		n_new += i != OPT_DB && i != OPT_RESUME && i != OPT_QUIET && i != OPT_EXE;
+	}
 	if (i == -2)
 		return SB_E_USAGE;
+	if (q->resume) {
+		if (n_new)
+			return sb_fail(err, SB_E_USAGE, "a resumed run keeps its plan: only --db, --exe and --quiet go with --resume");
+		if (p.n_operands > 1)
+			return sb_fail(err, SB_E_USAGE, "--resume takes one run, not %d", p.n_operands);
+		q->resume_ref = p.n_operands ? p.operands[0] : NULL;
+		return SB_OK;
+	}
 	if (p.n_operands)
 		return sb_fail(err, SB_E_USAGE, "run takes no argument '%.64s'; a video is given with --video",
 				p.operands[0]);
@@ -216,9 +232,11 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 
 static volatile sig_atomic_t stop_asked;
 
+/* The first Ctrl-C ends the run after its trial; the second ends the program, and with it the worker. */
 static void on_signal(int sig)
 {
-	(void)sig;
+	if (stop_asked)
+		signal(sig, SIG_DFL);
 	stop_asked = 1;
 }
 
@@ -307,6 +325,28 @@ static void print_result(const char *db, const struct sb_session_result *r)
 				r->loop.trace_blocks, r->loop.elapsed_s, db);
 }
 
+/* The run to go on with, into q->opt. */
+static enum sb_status read_resumed(struct sb_store *st, struct request *q, struct sb_error *err)
+{
+	struct sb_run_lines lines;
+	char id[64] = "";
+	int64_t key;
+
+	if (!q->resume_ref) {
+		if (sb_store_list_runs(st, &lines, err))
+			return err->code;
+		for (size_t i = 0; i < lines.n && !id[0]; i++)
+			if (strcmp(lines.v[i].status, "complete") != 0)
+				snprintf(id, sizeof(id), "%s", lines.v[i].id);
+		sb_run_lines_release(&lines);
+		if (!id[0])
+			return sb_fail(err, SB_E_USAGE, "every run is complete: there is nothing to resume");
+	}
+	if (sb_store_find_run(st, q->resume_ref ? q->resume_ref : id, &key, err))
+		return err->code;
+	return sb_session_read(st, key, &q->opt, err);
+}
+
 static enum sb_status run(struct request *q, struct sb_error *err)
 {
 	const char *db = sb_database_path(q->db);
@@ -321,7 +361,9 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 	sigaction(SIGTERM, &act, NULL);
 	if (sb_store_open(db, SB_STORE_WRITE, &st, err))
 		return err->code;
-	status = sb_session_run(st, &q->opt, &hooks, &result, err);
+	status = q->resume ? read_resumed(st, q, err) : SB_OK;
+	if (!status)
+		status = sb_session_run(st, &q->opt, &hooks, &result, err);
 	sb_store_close(st);
 	if (progress.terminal && !q->quiet)
 		fputs("\r\033[K", stderr);

@@ -101,3 +101,26 @@ void sb_environment_read(struct sb_environment *e)
 	sb_environment_add(e, "build.id", "%s", sb_build_id);
 	sb_environment_add(e, "build.flags", "%s", sb_build_flags);
 }
+
+bool sb_process_start(int64_t pid, char *out, size_t n)
+{
+	char path[64], text[1024], *p;
+	FILE *f;
+	bool ok;
+
+	snprintf(path, sizeof(path), "/proc/%lld/stat", (long long)pid);
+	f = fopen(path, "r");
+	ok = f && fgets(text, sizeof(text), f);
+	if (f)
+		fclose(f);
+	/* Field 22; the name in field 2 may hold blanks, so count from its closing bracket. */
+	p = ok ? strrchr(text, ')') : NULL;
+	for (int field = 2; p && field < 22; field++) {
+		p = strchr(p, ' ');
+		p += p != NULL;
+	}
+	if (!p)
+		return false;
+	snprintf(out, n, "%.*s", (int)strcspn(p, " "), p);
+	return true;
+}

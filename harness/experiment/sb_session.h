@@ -13,6 +13,11 @@ struct sb_session_options {
 	const char *note;    /* or NULL */
 	struct sb_worker_setup setup;
 	struct sb_plan plan;
+	/*
+	 * Complete this run of the store instead of beginning one (0: begin): setup and plan are then the stored ones,
+	 * read with sb_session_read(), and what it has is not run again.
+	 */
+	int64_t resume_key;
 };
 
 /* A sentence for each factor of the plan: was it in effect, and by what evidence. */
@@ -33,9 +38,17 @@ struct sb_session_result {
 };
 
 /*
+ * Fill opt->setup, opt->plan and opt->resume_key from a stored run that is not complete.
+ * Errors: SB_E_USAGE: the run is complete, or still running in a process of this machine; SB_E_DATA: it cannot be read.
+ */
+enum sb_status sb_session_read(struct sb_store *st, int64_t run_key, struct sb_session_options *opt,
+		struct sb_error *err);
+
+/*
  * Run the plan and store it. Every trial is stored as it ends; a run that was interrupted or failed half-way says so
  * in the database and keeps what it has.
- * Errors: SB_E_USAGE, SB_E_ENV, SB_E_DATA from setting up (nothing is stored then); SB_E_INTERRUPTED; SB_E_DEVICE when
+ * Errors: SB_E_USAGE, SB_E_ENV, SB_E_DATA from setting up (nothing is stored then), among them a resumed run whose
+ * clip, weights or device are not what they were; SB_E_INTERRUPTED; SB_E_DEVICE when
  * no trial succeeded. *out is valid in every case.
  */
 enum sb_status sb_session_run(struct sb_store *st, const struct sb_session_options *opt,

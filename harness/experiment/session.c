@@ -3,9 +3,11 @@
 #include "evidence.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Workers that end in a row without one good trial before the run is given up. */
 #define BAD_WORKERS_MAX 20
@@ -23,6 +25,8 @@ struct session {
 	} workers[2]; /* by purpose */
 	int bad_workers;
 	bool emulated;
+	struct sb_done_trial *done_trials; /* of a resumed run */
+	struct sb_done done;
 };
 
 /* ---- workers ------------------------------------------------------------------------------------------------- */
@@ -154,6 +158,23 @@ static void worker_facts(struct sb_environment *e, const struct session *s)
 		sb_environment_add(e, "budget_s", "%g", plan->budget_s);
 }
 
+/* Which process is at work on the run: so that nobody resumes it meanwhile. */
+static enum sb_status add_process_facts(struct session *s, struct sb_error *err)
+{
+	char pid[24], start[64];
+	bool known = sb_process_start(getpid(), start, sizeof(start));
+	struct sb_fact facts[] = {
+		{ "process.pid", pid, NULL },
+		{ "process.start", known ? start : NULL, known ? NULL : "the system does not say" },
+	};
+
+	snprintf(pid, sizeof(pid), "%lld", (long long)getpid());
+	for (size_t i = 0; i < SB_ARRAY_LEN(facts); i++)
+		if (sb_store_add_fact(s->st, s->run_key, &facts[i], err))
+			return err->code;
+	return SB_OK;
+}
+
 static char *params_json(const struct sb_workload_info *i)
 {
 	json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "clip", i->clip_source, "frames",
@@ -196,6 +217,8 @@ static enum sb_status begin_run(struct session *s, struct sb_error *err)
 			.clip_digest = clip, .weights_kind = f->weights_kind, .weights_digest = weights,
 		};
 		status = sb_store_begin_run(s->st, &run, &c, names, levels, plan->n_arms, &s->run_key, err);
+		if (!status)
+			status = add_process_facts(s, err);
 	} else {
 		sb_fail(err, SB_E_NOMEM, "no memory for the run's description");
 	}
@@ -204,6 +227,127 @@ static enum sb_status begin_run(struct session *s, struct sb_error *err)
 	free(params);
 	free(plan_text);
 	free(env);
+	return status;
+}
+
+/* ---- resuming ------------------------------------------------------------------------------------------------ */
+
+/* Is the process that wrote these facts still at work? Process numbers come again, start times do not. */
+static bool still_running(const struct sb_run *run)
+{
+	const char *pid = sb_run_fact(run, "process.pid"), *start = sb_run_fact(run, "process.start");
+	const char *host = sb_run_fact(run, "host.name");
+	char now[64], here[256] = "";
+	int64_t n;
+
+	if (!pid || !start || !host || gethostname(here, sizeof(here) - 1) || strcmp(here, host) != 0)
+		return false;
+	return !sb_parse_int(pid, "pid", 1, INT32_MAX, &n, NULL) && sb_process_start(n, now, sizeof(now)) &&
+			!strcmp(now, start);
+}
+
+static enum sb_status read_arms(const struct sb_run *run, struct sb_plan *plan, struct sb_error *err)
+{
+	if (run->n_arms < 1 || run->n_arms > SB_ARMS_MAX)
+		return sb_fail(err, SB_E_DATA, "run %.8s has %d arms", run->id, run->n_arms);
+	plan->n_arms = run->n_arms;
+	for (int a = 0; a < run->n_arms; a++) {
+		snprintf(plan->arms[a].name, sizeof(plan->arms[a].name), "%s", run->arms[a].name);
+		if (sb_levels_parse(run->arms[a].levels, &plan->arms[a].levels, err))
+			return sb_wrap(err, "run %.8s, arm '%s'", run->id, run->arms[a].name);
+	}
+	return SB_OK;
+}
+
+enum sb_status sb_session_read(struct sb_store *st, int64_t run_key, struct sb_session_options *opt, struct sb_error *err)
+{
+	struct sb_run run;
+	enum sb_status status = sb_store_read_run(st, run_key, &run, err);
+
+	if (status)
+		return status;
+	if (!strcmp(run.status, "complete"))
+		status = sb_fail(err, SB_E_USAGE, "run %.8s is complete: there is nothing to resume", run.id);
+	else if (!strcmp(run.status, "running") && still_running(&run))
+		status = sb_fail(err, SB_E_USAGE, "run %.8s is still running, as process %s", run.id,
+				sb_run_fact(&run, "process.pid"));
+	if (!status)
+		status = read_arms(&run, &opt->plan, err);
+	if (!status && sb_plan_parse(run.plan, &opt->plan, &opt->setup, err))
+		status = sb_wrap(err, "run %.8s", run.id);
+	if (!status) {
+		opt->setup.reference = opt->plan.arms[0].levels;
+		opt->resume_key = run_key;
+	}
+	sb_run_release(&run);
+	return status;
+}
+
+static enum sb_status done_from(struct session *s, const struct sb_trials *trials, const struct sb_samples *samples,
+		struct sb_error *err)
+{
+	int wall = sb_samples_metric(samples, "wall_ns");
+
+	s->done_trials = calloc(trials->n + 1, sizeof(*s->done_trials));
+	if (!s->done_trials)
+		return sb_fail(err, SB_E_NOMEM, "no memory for the trials of the run");
+	for (size_t i = 0; i < trials->n; i++) {
+		const struct sb_trial *t = &trials->v[i];
+		struct sb_done_trial *d = &s->done_trials[i];
+
+		*d = (struct sb_done_trial){ t->arm, t->block, t->trace ? SB_TRACING : SB_TIMING, SB_OUTCOME_FAILED, NAN };
+		for (int o = 0; sb_outcome_names[o]; o++)
+			if (!strcmp(sb_outcome_names[o], t->outcome))
+				d->outcome = (enum sb_outcome)o;
+		if (wall >= 0)
+			d->wall_ns = samples->value[i * samples->n_metrics + (size_t)wall];
+	}
+	s->done = (struct sb_done){ s->done_trials, trials->n };
+	return SB_OK;
+}
+
+static enum sb_status same(const char *what, const char *was, const char *is, struct sb_error *err)
+{
+	if (!was || !strcmp(was, is))
+		return SB_OK;
+	return sb_fail(err, SB_E_USAGE, "cannot resume: the %s is '%s' and was '%s'", what, is, was);
+}
+
+/* Go on with a stored run, if what it measured is still there. */
+static enum sb_status resume_run(struct session *s, struct sb_error *err)
+{
+	const struct sb_worker_facts *f = sb_worker_facts(s->workers[SB_TIMING].w);
+	struct sb_samples samples = { 0 };
+	struct sb_trials trials = { 0 };
+	struct sb_run run = { 0 };
+	char clip[17], weights[17];
+	enum sb_status status;
+
+	s->run_key = s->opt->resume_key;
+	snprintf(clip, sizeof(clip), "%016llx", (unsigned long long)f->info.clip_digest);
+	snprintf(weights, sizeof(weights), "%016llx", (unsigned long long)f->info.weights_digest);
+	status = sb_store_read_run(s->st, s->run_key, &run, err);
+	if (status)
+		return status;
+	snprintf(s->out->run_id, sizeof(s->out->run_id), "%s", run.id);
+	status = same("device", sb_run_fact(&run, "device.name"), f->device_name, err);
+	if (!status)
+		status = same("clip's digest", run.clip_digest, clip, err);
+	if (!status)
+		status = same("weights' digest", run.weights_digest, weights, err);
+	if (!status)
+		status = sb_store_read_trials(s->st, s->run_key, &trials, err);
+	if (!status)
+		status = sb_store_read_samples(s->st, s->run_key, &trials, &samples, err);
+	if (!status)
+		status = done_from(s, &trials, &samples, err);
+	if (!status)
+		status = sb_store_resume_run(s->st, s->run_key, err);
+	if (!status)
+		status = add_process_facts(s, err);
+	sb_samples_release(&samples);
+	sb_trials_release(&trials);
+	sb_run_release(&run);
 	return status;
 }
 
@@ -281,13 +425,14 @@ enum sb_status sb_session_run(struct sb_store *st, const struct sb_session_optio
 
 		s.emulated = f->emulated[0] != '\0';
 		snprintf(out->clip_note, sizeof(out->clip_note), "%s", f->info.clip_note);
-		status = begin_run(&s, err);
+		status = opt->resume_key ? resume_run(&s, err) : begin_run(&s, err);
 	}
 	if (!status && !(status = record_worker(&s, SB_TIMING, err))) {
-		status = sb_loop_run(&opt->plan, NULL, &runner, &sink, hooks, &out->loop, err);
+		status = sb_loop_run(&opt->plan, &s.done, &runner, &sink, hooks, &out->loop, err);
 		status = finish_run(&s, status, err);
 	}
 	end_worker(&s, SB_TIMING, &ignored);
 	end_worker(&s, SB_TRACING, &ignored);
+	free(s.done_trials);
 	return status;
 }
