@@ -325,10 +325,10 @@ static void head_blocks(struct page *p, const struct sb_summary *s)
 		sb_buf_addf(&b, "; stopped: %s", s->stop_reason);
 	head(p, "blocks", sb_buf_str(&b));
 	sb_buf_release(&b);
-	for (int o = 0; o < SB_OUTCOME_COUNT; o++)
-		if (s->n_trials[o] || o == SB_OUTCOME_OK)
-			sb_buf_addf(
-			        &b, "%s%d %s", b.len ? ", " : "", s->n_trials[o], sb_outcome_title((enum sb_outcome)o));
+	for (int o = 0; o < SB_TRIAL_COUNT; o++)
+		if (s->n_trials[o] || o == SB_TRIAL_OK)
+			sb_buf_addf(&b, "%s%d %s", b.len ? ", " : "", s->n_trials[o],
+			        sb_trial_end_title((enum sb_trial_end)o));
 	head(p, "trials", sb_buf_str(&b));
 	sb_buf_release(&b);
 	for (size_t a = 0; a < s->n_arms; a++)
@@ -390,6 +390,9 @@ static const char *remark(const struct sb_summary_row *row, const struct sb_summ
 		return row->before.absent ? row->before.absent : row->note;
 	if (row->compare == SB_COMPARE_PLAIN)
 		return row->after.absent ? row->after.absent : row->note;
+	/* That there is no ratio to 0 needs no words where the 0 stands. */
+	if (!row->before.absent && row->before.v == 0 && row->effect.pairs)
+		return row->note;
 	return row->effect.estimate.absent ? row->effect.estimate.absent : row->note;
 }
 
@@ -541,7 +544,7 @@ static void print_group(struct page *p, const struct sb_summary_group *g)
 		const struct sb_summary_row *row = &g->rows[i];
 
 		if (row->section == SB_SECTION_OTHER) {
-			others++;
+			others += !(row->flags & SB_ROW_UNMEASURED);
 			continue;
 		}
 		if (is_left_out(row))

@@ -11,30 +11,30 @@
 
 static const struct {
 	const char *name, *title;
-} outcomes[SB_OUTCOME_COUNT] = {
-	[SB_OUTCOME_OK] = { "ok", "ok" },
-	[SB_OUTCOME_OOM] = { "oom", "out of memory" },
-	[SB_OUTCOME_CRASHED] = { "crashed", "crashed" },
-	[SB_OUTCOME_TIMEOUT] = { "timeout", "timed out" },
-	[SB_OUTCOME_FAILED] = { "failed", "failed" },
+} outcomes[SB_TRIAL_COUNT] = {
+	[SB_TRIAL_OK] = { "ok", "ok" },
+	[SB_TRIAL_OOM] = { "oom", "out of memory" },
+	[SB_TRIAL_CRASHED] = { "crashed", "crashed" },
+	[SB_TRIAL_TIMEOUT] = { "timeout", "timed out" },
+	[SB_TRIAL_FAILED] = { "failed", "failed" },
 };
 
-const char *sb_outcome_name(enum sb_outcome outcome)
+const char *sb_trial_end_name(enum sb_trial_end outcome)
 {
 	return outcomes[outcome].name;
 }
 
-const char *sb_outcome_title(enum sb_outcome outcome)
+const char *sb_trial_end_title(enum sb_trial_end outcome)
 {
 	return outcomes[outcome].title;
 }
 
-static enum sb_outcome outcome_of(const char *word)
+static enum sb_trial_end outcome_of(const char *word)
 {
-	for (int o = 0; o < SB_OUTCOME_COUNT; o++)
+	for (int o = 0; o < SB_TRIAL_COUNT; o++)
 		if (!strcmp(outcomes[o].name, word))
-			return (enum sb_outcome)o;
-	return SB_OUTCOME_FAILED;
+			return (enum sb_trial_end)o;
+	return SB_TRIAL_FAILED;
 }
 
 /* ---- notes ---------------------------------------------------------------------------------------------------- */
@@ -89,6 +89,7 @@ static void read_stop(struct sb_view *v)
 		{ "precise", "the interval of total is within +-1 %" },
 		{ "budget", "the budget is spent" },
 		{ "blocks", "all blocks were run" },
+		{ "unfinished", "before it was done" },
 	};
 	const char *reason = sb_run_fact(v->run, "stop.reason"), *planned = sb_run_fact(v->run, "blocks");
 	char word[16] = "";
@@ -212,12 +213,12 @@ static int number_blocks(const struct sb_trials *t, int *blocks)
 static void enter_trial(struct sb_view *v, const struct sb_trial *t, int index, int block)
 {
 	struct sb_summary_arm *arm = &v->out->arms[t->arm];
-	enum sb_outcome outcome = outcome_of(t->outcome);
+	enum sb_trial_end outcome = outcome_of(t->outcome);
 	int kind = t->trace ? SB_KIND_TRACE : SB_KIND_TIMING;
 
 	arm->n_trials[kind][outcome]++;
 	v->out->n_trials[outcome]++;
-	if (outcome != SB_OUTCOME_OK) {
+	if (outcome != SB_TRIAL_OK) {
 		if (!arm->message && t->message && t->message[0])
 			arm->message = sb_pool_str(v->pool, t->message);
 		return;
@@ -361,7 +362,7 @@ static void note_on_run(struct sb_view *v)
 	int traces = 0;
 
 	for (size_t a = 0; a < s->n_arms; a++)
-		for (int o = 0; o < SB_OUTCOME_COUNT; o++)
+		for (int o = 0; o < SB_TRIAL_COUNT; o++)
 			traces += s->arms[a].n_trials[SB_KIND_TRACE][o];
 	if (!strcmp(s->status, "running"))
 		note(v, &s->notes, &s->n_notes, "the run has not ended: it goes on, or was killed");
@@ -373,7 +374,7 @@ static void note_on_run(struct sb_view *v)
 		note(v, &s->notes, &s->n_notes,
 		        sb_pool_fmt(v->pool, "%d of %d trace trials lost records and are in no row",
 		                s->incomplete_traces, traces));
-	if (s->n_trials[SB_OUTCOME_OK] == 0)
+	if (s->n_trials[SB_TRIAL_OK] == 0)
 		note(v, &s->notes, &s->n_notes, "no trial succeeded");
 }
 
@@ -408,19 +409,20 @@ static const char *describe_change(struct sb_view *v, const struct sb_levels *a,
 static void note_on_arm(struct sb_view *v, struct sb_summary_group *g, int a)
 {
 	const struct sb_summary_arm *arm = &v->out->arms[a];
-	const char *message = arm->message ? arm->message : "no message";
+	static const char allocator_says[] = "out of device memory: ";
+	const char *message = arm->message ? arm->message : "no message", *says = strstr(message, allocator_says);
 
-	for (int o = SB_OUTCOME_OK + 1; o < SB_OUTCOME_COUNT; o++) {
-		const char *title = sb_outcome_title((enum sb_outcome)o), *text;
+	for (int o = SB_TRIAL_OK + 1; o < SB_TRIAL_COUNT; o++) {
+		const char *title = sb_trial_end_title((enum sb_trial_end)o), *text;
 		int lost = arm->n_trials[0][o] + arm->n_trials[1][o], all = 0;
 
 		if (!lost)
 			continue;
-		for (int k = 0; k < SB_OUTCOME_COUNT; k++)
+		for (int k = 0; k < SB_TRIAL_COUNT; k++)
 			all += arm->n_trials[0][k] + arm->n_trials[1][k];
-		/* The allocator's message says so itself. */
-		if (!strncmp(message, title, strlen(title)))
-			text = sb_pool_fmt(v->pool, "%s: %s", arm->name, message);
+		/* Not twice: what matters of the allocator's message is what was asked, held and free. */
+		if (o == SB_TRIAL_OOM && says)
+			text = sb_pool_fmt(v->pool, "%s: %s (%s)", arm->name, title, says + sizeof(allocator_says) - 1);
 		else
 			text = sb_pool_fmt(v->pool, "%s: %s (%s)", arm->name, title, message);
 		if (lost < all)
@@ -461,13 +463,13 @@ static void fill_main(struct sb_view *v, struct sb_summary_group *g, int before,
 		return;
 	for (int i = 0; i < sb_metric_table_len; i++) {
 		const struct sb_metric_info *info = &sb_metric_table[i];
-		bool whole_sum = info->sum[0] != NULL, found = false;
+		bool whole_sum = info->sum[0] && sb_samples_metric(sm, info->pattern) < 0, found = false;
 
 		for (int k = 0; k < 2 && info->sum[k]; k++)
 			whole_sum &= sb_samples_metric(sm, info->sum[k]) >= 0;
 		if (whole_sum)
 			sb_view_row(v, info, info->pattern, before, after, &g->rows[g->n_rows++]);
-		for (size_t m = 0; m < sm->n_metrics && !info->sum[0]; m++) {
+		for (size_t m = 0; m < sm->n_metrics; m++) {
 			if (v->info[m] != i)
 				continue;
 			sb_view_row(v, info, sm->metrics[m], before, after, &g->rows[g->n_rows++]);

@@ -30,7 +30,6 @@ struct sb_metric_info {
 	bool trace; /* from trace trials only */
 	const char *
 	        sum[2]; /* not stored but the sum of these stored metrics (one that the run never has counts as none) */
-	const char *ulp_fact; /* the fact with the same drift for one unit in the last place */
 };
 extern const struct sb_metric_info sb_metric_table[];
 extern const int sb_metric_table_len;

@@ -13,12 +13,13 @@ struct source {
 
 static struct source source_of(const struct sb_view *v, const struct sb_metric_info *info, const char *name)
 {
-	struct source src = { .n = 0 };
-	const char *const one[2] = { name, NULL };
-	const char *const *names = info->sum[0] ? info->sum : one;
+	struct source src = { .metric = { sb_samples_metric(v->samples, name) } };
 
-	for (int i = 0; i < 2 && names[i]; i++) {
-		int m = sb_samples_metric(v->samples, names[i]);
+	src.n = src.metric[0] >= 0;
+	if (src.n)
+		return src;
+	for (int i = 0; i < 2 && info->sum[i]; i++) {
+		int m = sb_samples_metric(v->samples, info->sum[i]);
 
 		if (m >= 0)
 			src.metric[src.n++] = m;
@@ -55,10 +56,11 @@ static const char *why_none(const struct sb_view *v, const struct source *src, i
 	const struct sb_summary_arm *a = &v->out->arms[arm];
 
 	if (!has_trials(v, kind, arm)) {
-		for (int o = SB_OUTCOME_OK + 1; o < SB_OUTCOME_COUNT; o++)
+		for (int o = SB_TRIAL_OK + 1; o < SB_TRIAL_COUNT; o++)
 			if (a->n_trials[SB_KIND_TIMING][o] + a->n_trials[kind][o])
-				return sb_pool_fmt(v->pool, "%s: %s", a->name, sb_outcome_title((enum sb_outcome)o));
-		if (a->n_trials[kind][SB_OUTCOME_OK])
+				return sb_pool_fmt(
+				        v->pool, "%s: %s", a->name, sb_trial_end_title((enum sb_trial_end)o));
+		if (a->n_trials[kind][SB_TRIAL_OK])
 			return "every trace is incomplete";
 		if (kind == SB_KIND_TRACE)
 			return v->out->blocks[SB_KIND_TRACE] ? sb_pool_fmt(v->pool, "%s: no trace trials", a->name)
@@ -100,11 +102,15 @@ static void set_effect(struct sb_view *v, struct sb_summary_row *row)
 		row->effect.estimate = row->before.absent ? row->before : row->after;
 }
 
-static struct sb_value fact_number(const struct sb_run *run, const char *key)
+/* "quality.X" of `before` with its input moved by one unit in the last place is the fact "ulp.X". */
+static struct sb_value drift_of_one_ulp(const struct sb_run *run, const char *metric)
 {
-	const char *text = key ? sb_run_fact(run, key) : NULL;
+	char key[128];
+	const char *text, *dot = strchr(metric, '.');
 	double x;
 
+	snprintf(key, sizeof(key), "ulp.%s", dot ? dot + 1 : metric);
+	text = sb_run_fact(run, key);
 	if (!text || sb_parse_double(text, key, -HUGE_VAL, HUGE_VAL, &x, NULL))
 		return sb_value_absent("not recorded");
 	return sb_value_of(x);
@@ -136,7 +142,7 @@ void sb_view_row(struct sb_view *v, const struct sb_metric_info *info, const cha
 		.compare = info->compare,
 		.before = median_or_reason(v, &src, kind, before, v->col[0]),
 		.after = sb_value_absent("one arm only"),
-		.drift_one_ulp = info->compare == SB_COMPARE_PLAIN ? fact_number(v->run, info->ulp_fact)
+		.drift_one_ulp = info->compare == SB_COMPARE_PLAIN ? drift_of_one_ulp(v->run, name)
 		                                                   : sb_value_absent("not an accuracy"),
 		.effect.estimate = sb_value_absent(after < 0 ? "one arm only" : "not compared"),
 	};

@@ -99,8 +99,8 @@ static void pairs_are_formed_within_blocks_and_a_lost_trial_costs_one_pair(void 
 	assert_near(r->before.v, 400e6, 1);
 	assert_near(r->after.v, 250e6, 1); /* of 50 100 150 250 300 350 9999: its own trials, paired or not */
 	assert_int_equal(s.blocks[0], 8);
-	assert_int_equal(s.n_trials[SB_OUTCOME_OK], 14);
-	assert_int_equal(s.n_trials[SB_OUTCOME_CRASHED], 1);
+	assert_int_equal(s.n_trials[SB_TRIAL_OK], 14);
+	assert_int_equal(s.n_trials[SB_TRIAL_CRASHED], 1);
 	assert_int_equal(s.groups[0].n_notes, 1);
 	assert_string_equal(s.groups[0].notes[0], "after: crashed (killed by signal 11); 1 of 8 trials");
 	sb_summary_release(&s);
@@ -155,7 +155,8 @@ static void an_arm_out_of_memory_leaves_the_other_arms_median_and_its_message(vo
 
 	(void)state;
 	fx_open(&fx, "before,after", "tracker", "file", no_facts);
-	fx_trial(&fx, 0, 0, FX_TIMING, "oom", "asked 232.5 GiB, held 74.7 GiB, free 12.0 GiB");
+	fx_trial(&fx, 0, 0, FX_TIMING, "oom",
+	        "op 'attention': out of device memory: asked 232.5 GiB, held 74.7 GiB, free 12.0 GiB");
 	for (int b = 0; b < 6; b++)
 		fx_wall(&fx, 1, b, 80);
 	fx_summary(&fx, &s);
@@ -287,11 +288,34 @@ static void sums_are_made_per_trial_and_need_both_parts(void **state)
 		}
 	}
 	fx_summary(&fx, &s);
-	r = fx_row(&s, 0, "memory.weights_bytes+memory.allocated_peak_bytes");
+	r = fx_row(&s, 0, "memory.trial_bytes");
 	assert_string_equal(r->label, "memory of a trial");
 	assert_int_equal(r->effect.pairs, 2);
 	assert_near(r->before.v, 401.5, 0);
 	assert_near(r->after.v, 201, 0);
+	sb_summary_release(&s);
+}
+
+static void a_sum_that_is_stored_is_not_made_again(void **state)
+{
+	struct sb_summary s;
+	struct fixture fx;
+	int rows = 0;
+
+	(void)state;
+	fx_open(&fx, "before,after", "tracker", "file", no_facts);
+	for (int a = 0; a < 2; a++) {
+		fx_add(&fx, "wall_ns", 1);
+		fx_add(&fx, "memory.weights_bytes", 1);
+		fx_add(&fx, "memory.allocated_peak_bytes", 2);
+		fx_add(&fx, "memory.trial_bytes", 7);
+		fx_trial(&fx, a, 0, FX_TIMING, "ok", NULL);
+	}
+	fx_summary(&fx, &s);
+	assert_near(fx_row(&s, 0, "memory.trial_bytes")->before.v, 7, 0);
+	for (size_t i = 0; i < s.groups[0].n_rows; i++)
+		rows += !strcmp(s.groups[0].rows[i].metric, "memory.trial_bytes");
+	assert_int_equal(rows, 1);
 	sb_summary_release(&s);
 }
 
@@ -743,7 +767,7 @@ static void the_run_is_identified(void **state)
 	assert_string_equal(s.stop_reason, "all blocks were run");
 	assert_int_equal(s.blocks[0], 9);
 	assert_int_equal(s.blocks[1], 6);
-	assert_int_equal(s.n_trials[SB_OUTCOME_OK], 90);
+	assert_int_equal(s.n_trials[SB_TRIAL_OK], 90);
 	assert_int_equal(s.n_arms, 6);
 	assert_string_equal(s.blocks_planned, "9");
 	sb_summary_release(&s);
@@ -763,6 +787,7 @@ int main(void)
 		cmocka_unit_test(kinds_of_op_come_from_trace_trials_of_the_same_block),
 		cmocka_unit_test(without_trace_trials_kinds_of_op_are_absent_with_the_reason),
 		cmocka_unit_test(sums_are_made_per_trial_and_need_both_parts),
+		cmocka_unit_test(a_sum_that_is_stored_is_not_made_again),
 		cmocka_unit_test(a_missing_value_keeps_the_reason_it_was_stored_with),
 		cmocka_unit_test(zeros_give_no_ratio_but_a_fall_to_zero_does),
 		cmocka_unit_test(a_value_that_never_changes_is_exact),
