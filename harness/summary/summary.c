@@ -494,10 +494,11 @@ static void fill_listed(
 			sb_view_row(v, info, *patterns, before, after, &g->rows[g->n_rows++]);
 			continue;
 		}
-		for (size_t m = 0; m < sm->n_metrics; m++)
-			if (sb_metric_match(*patterns, sm->metrics[m]))
-				sb_view_row(v, &sb_metric_table[v->info[m]], sm->metrics[m], before, after,
-				        &g->rows[g->n_rows++]);
+		for (int i = 0; i < sb_metric_table_len; i++)
+			for (size_t m = 0; m < sm->n_metrics; m++)
+				if (v->info[m] == i && sb_metric_match(*patterns, sm->metrics[m]))
+					sb_view_row(v, &sb_metric_table[i], sm->metrics[m], before, after,
+					        &g->rows[g->n_rows++]);
 	}
 }
 

@@ -494,6 +494,25 @@ static void accuracy_stands_beside_the_drift_of_one_unit_in_the_last_place(void 
 	sb_summary_release(&s);
 }
 
+static void rows_of_a_pattern_come_in_the_order_of_the_table(void **state)
+{
+	struct sb_summary s;
+	struct fixture fx;
+
+	(void)state;
+	fx_open(&fx, "before,+alloc,after", "tracker", "file", no_facts);
+	for (int a = 0; a < 3; a++) {
+		fx_add(&fx, "quality.pose_rel_max", 1);
+		fx_add(&fx, "quality.depth_rel_median", 1);
+		fx_add(&fx, "wall_ns", 1);
+		fx_trial(&fx, a, 0, FX_TIMING, "ok", NULL);
+	}
+	fx_summary(&fx, &s);
+	for (size_t g = 0; g < 2; g++)
+		assert_true(fx_row(&s, g, "quality.depth_rel_median") < fx_row(&s, g, "quality.pose_rel_max"));
+	sb_summary_release(&s);
+}
+
 /* ---- groups --------------------------------------------------------------------------------------------------- */
 
 static void each_factor_has_its_own_pair_and_best_its_own_group(void **state)
@@ -795,6 +814,7 @@ int main(void)
 		cmocka_unit_test(fragmentation_is_compared_by_difference),
 		cmocka_unit_test(stages_keep_their_order_and_unknown_metrics_come_last),
 		cmocka_unit_test(accuracy_stands_beside_the_drift_of_one_unit_in_the_last_place),
+		cmocka_unit_test(rows_of_a_pattern_come_in_the_order_of_the_table),
 		cmocka_unit_test(each_factor_has_its_own_pair_and_best_its_own_group),
 		cmocka_unit_test(the_pair_of_the_first_group_is_before_and_after_or_what_comes_nearest),
 		cmocka_unit_test(the_arms_of_the_first_group_can_be_chosen),
