@@ -1,26 +1,31 @@
 /*
- * attention on the CPU. In both versions a task is a tile of queries of one (batch, head), its products are
- * single-threaded sgemm calls inside the parallel region (OpenBLAS's OpenMP build sees to that), and the tiling follows
- * from the shape alone: results do not depend on the number of threads.
+ * attention on the CPU. In both versions a task is a tile of queries of one (batch, head) and one thread does all of
+ * it, in an order that follows from the shape alone: results do not depend on the number of threads. standard
+ * multiplies with sgemm, single-threaded inside the parallel region (OpenBLAS's OpenMP build sees to that); efficient
+ * has its own product (attention_cpu_tile.h), because operands of a tile this small are packed as long as they are
+ * multiplied.
  */
 #include "attention.h"
 
 #include <cblas.h>
+#include <float.h>
 #include <omp.h>
 #include <stdbool.h>
 
+#include "attention_internal.h"
 #include "cpu_math.h"
 
 /* standard: rows of scores a task. 256 rows of queries pay for packing the keys anew (linear_cpu.c). */
 #define ROWS 256
 
 /*
- * efficient: queries and keys of a tile. 128 x 240 scores, the accumulator and the operands stay in L2; with TF32
- * copies at dim 64, 8 threads hold 2.0 MB, just under 1 % of the two score buffers at 6 heads x 2082 tokens. Fewer
- * queries pack the keys too often (64: + 5 %), fewer keys rescale and call too often (128: + 5 %).
+ * efficient: queries and keys of a tile. Scores exist for a GROUP of queries at a time: with 128 keys they are 16 KiB
+ * and stay in L1 with the group's queries and sums, while keys and values (32 KiB each at dim 64) come from L2, where
+ * they serve all groups of the tile. 64 keys or 64 queries: the same time within noise.
  */
-#define BQ 128
-#define BK 240
+#define BQ    128
+#define BK    128
+#define GROUP 32
 
 /* Sums run in a fixed number of lanes, so that they vectorise and depend neither on alignment nor on vector width. */
 #define LANES 32
@@ -61,7 +66,7 @@ SB_INLINE float row_max(const float *s, int64_t n)
 	int64_t i = 0;
 
 	for (int l = 0; l < LANES; l++)
-		lane[l] = -3.402823466e38f;
+		lane[l] = -FLT_MAX;
 	for (; i + LANES <= n; i += LANES)
 		for (int l = 0; l < LANES; l++)
 			lane[l] = sb_maxf(s[i + l], lane[l]);
@@ -199,109 +204,172 @@ void sb_attention_standard_cpu(const struct sb_attention_args *a, float *s, floa
 
 /* ---- efficient ----------------------------------------------------------------------------------------------- */
 
-/* What a thread holds, in floats. k and v take turns in `kv`. */
+/*
+ * What a thread holds. A query is a column everywhere, so that softmax runs down the columns, with one maximum and one
+ * sum a lane and nothing to add up across lanes; keys and values are used where they lie, one element at a time.
+ */
 struct tile {
-	float *scores; /* [BQ, BK]: scores, then their exponentials */
-	float *acc;    /* [BQ, dim]: sum of p v so far */
-	float *max;    /* [BQ]: largest score so far */
-	float *sum;    /* [BQ]: sum of p so far */
-	float *q;      /* [BQ, dim], tf32 only */
-	float *kv;     /* [BK, dim], tf32 only */
+	float *q;   /* [dim, BQ] */
+	float *acc; /* [dim, BQ]: sum of p v so far */
+	float *max; /* [BQ]: largest score so far */
+	float *sum; /* [BQ]: sum of p so far */
+	float *p;   /* [BK, GROUP]: scores, then their exponentials */
+	float *k;   /* [BK, dim]: rounded copies, tf32 only */
+	float *v;
 };
+
+/* Keys and values of a tile: the caller's, or the rounded copies. */
+struct keys {
+	const float *k, *v;
+	int64_t ldk, ldv, n;
+};
+
+/* One step of the online softmax: queries group .. group + GROUP - 1 of the tile against `x`. */
+typedef void (*step_fn)(const struct sb_attention_args *a, const struct tile *t, int64_t group, const struct keys *x);
+
+/*
+ * The same step for the instruction sets. Registers bound the block of the product: ROWS x VECS sums, VECS operands and
+ * a broadcast fit 32 registers of AVX-512 (8 x 2; 12 x 2 is 5 % slower, 12 x 1 40 %) and 16 of AVX2 and SSE2 (6 x 2).
+ */
+#if defined(__GNUC__) && defined(__x86_64__)
+#define TILE_STEP   step_avx512
+#define TILE_TARGET __attribute__((target("arch=x86-64-v4")))
+#define TILE_LANES  16
+#define TILE_ROWS   8
+#include "attention_cpu_tile.h"
+
+#define TILE_STEP   step_avx2
+#define TILE_TARGET __attribute__((target("arch=x86-64-v3")))
+#define TILE_LANES  8
+#define TILE_ROWS   6
+#include "attention_cpu_tile.h"
+
+static int has_avx512(void)
+{
+	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	       __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+	       __builtin_cpu_supports("avx512vl");
+}
+
+static int has_avx2(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+}
+#endif
+
+#define TILE_STEP step_plain
+#define TILE_TARGET
+#define TILE_LANES 4
+#define TILE_ROWS  6
+#include "attention_cpu_tile.h"
+
+static int has_plain(void)
+{
+	return 1;
+}
+
+static const struct {
+	const char *name;
+	int (*supported)(void);
+	step_fn step;
+} versions[] = {
+#if defined(__GNUC__) && defined(__x86_64__)
+	{ "avx512", has_avx512, step_avx512 },
+	{ "avx2", has_avx2, step_avx2 },
+#endif
+	{ "plain", has_plain, step_plain },
+};
+
+static step_fn version_at(int i)
+{
+	for (size_t v = 0; v < sizeof(versions) / sizeof(versions[0]); v++)
+		if (versions[v].supported() && i-- == 0)
+			return versions[v].step;
+	return NULL;
+}
+
+const char *sb_attention_efficient_cpu_version(int i)
+{
+	step_fn step = version_at(i);
+
+	for (size_t v = 0; v < sizeof(versions) / sizeof(versions[0]); v++)
+		if (versions[v].step == step)
+			return versions[v].name;
+	return NULL;
+}
 
 static int64_t tile_floats(const struct sb_attention_args *a)
 {
-	int64_t floats = BQ * BK + BQ * a->dim + 2 * BQ;
+	int64_t floats = 2 * BQ * a->dim + 2 * BQ + BK * GROUP;
 
-	return a->tf32 ? floats + (BQ + BK) * a->dim : floats;
+	return a->tf32 ? floats + 2 * BK * a->dim : floats;
 }
 
 static struct tile tile_at(const struct sb_attention_args *a, float *at)
 {
-	struct tile t = { .scores = at };
+	struct tile t = { .q = at };
 
-	t.acc = t.scores + BQ * BK;
+	t.acc = t.q + BQ * a->dim;
 	t.max = t.acc + BQ * a->dim;
 	t.sum = t.max + BQ;
-	t.q = t.sum + BQ;
-	t.kv = t.q + BQ * a->dim;
+	t.p = t.sum + BQ;
+	t.k = t.p + BK * GROUP;
+	t.v = t.k + BK * a->dim;
 	return t;
 }
 
-/*
- * Scores to exponentials, in place, and what was summed before to the new maximum. `first`: there is no before. The
- * sums are those of the unrounded p, as a kernel with tensor cores has them at hand; rounding to nearest has no bias.
- */
-SB_HOT static void online_softmax(const struct tile *t, int64_t rows, int64_t cols, int64_t dim, bool first, int tf32)
+/* Queries to columns. Columns without a query are computed like the others, from zeros, and not written. */
+static void begin(
+        const struct sb_attention_args *a, const struct tile *t, const float *q, int64_t rows, int64_t columns)
 {
-	for (int64_t r = 0; r < rows; r++) {
-		float *s = t->scores + r * BK, *acc = t->acc + r * dim;
-		float max = row_max(s, cols), factor;
+	for (int64_t i = 0; i < columns; i++) {
+		for (int d = 0; d < a->dim; d++) {
+			float x = i < rows ? q[i * a->qs.row + d] : 0.0f;
 
-		if (first) {
-			t->max[r] = max;
-			t->sum[r] = row_exp(s, s, cols, max);
-		} else if (max <= t->max[r]) {
-			t->sum[r] += row_exp(s, s, cols, t->max[r]);
-		} else {
-			factor = sb_exp_negf(t->max[r] - max);
-			t->max[r] = max;
-			t->sum[r] = t->sum[r] * factor + row_exp(s, s, cols, max);
-#pragma omp simd
-			for (int64_t d = 0; d < dim; d++)
-				acc[d] *= factor;
+			t->q[d * BQ + i] = a->tf32 ? sb_tf32f(x) : x;
+			t->acc[d * BQ + i] = 0.0f;
 		}
-		if (tf32) {
-#pragma omp simd
-			for (int64_t i = 0; i < cols; i++)
-				s[i] = sb_tf32f(s[i]);
-		}
+		t->max[i] = -FLT_MAX;
+		t->sum[i] = 0.0f;
 	}
 }
 
-SB_HOT static void write_out(const struct tile *t, float *o, int64_t ld, int64_t rows, int64_t dim)
+static void end(const struct sb_attention_args *a, const struct tile *t, float *o, int64_t rows)
 {
-	for (int64_t r = 0; r < rows; r++) {
-		float scale = 1.0f / t->sum[r];
+	for (int64_t i = 0; i < rows; i++) {
+		float scale = 1.0f / t->sum[i];
 
-#pragma omp simd
-		for (int64_t d = 0; d < dim; d++)
-			o[r * ld + d] = t->acc[r * dim + d] * scale;
+		for (int d = 0; d < a->dim; d++)
+			o[i * a->os.row + d] = t->acc[d * BQ + i] * scale;
 	}
 }
 
-static void do_queries(const struct sb_attention_args *a, const struct tile *t, int64_t bh, int64_t q0)
+static struct keys keys_at(const struct sb_attention_args *a, const struct tile *t, int64_t bh, int64_t k0)
 {
-	int64_t rows = min64(BQ, a->lq - q0), ldq = a->qs.row;
-	const float *q = a->q + offset(&a->qs, bh, a->heads, q0);
+	struct keys x = { .n = min64(BK, a->lk - k0), .ldk = a->ks.row, .ldv = a->vs.row };
 
+	x.k = a->k + offset(&a->ks, bh, a->heads, k0);
+	x.v = a->v + offset(&a->vs, bh, a->heads, k0);
 	if (a->tf32) {
-		round_rows(q, ldq, t->q, rows, a->dim);
-		q = t->q;
-		ldq = a->dim;
+		round_rows(x.k, x.ldk, t->k, x.n, a->dim);
+		round_rows(x.v, x.ldv, t->v, x.n, a->dim);
+		x = (struct keys){ .k = t->k, .v = t->v, .ldk = a->dim, .ldv = a->dim, .n = x.n };
 	}
-	for (int64_t k0 = 0; k0 < a->lk; k0 += BK) {
-		int64_t cols = min64(BK, a->lk - k0), ldk = a->ks.row, ldv = a->vs.row;
-		const float *k = a->k + offset(&a->ks, bh, a->heads, k0);
-		const float *v = a->v + offset(&a->vs, bh, a->heads, k0);
+	return x;
+}
 
-		if (a->tf32) {
-			round_rows(k, ldk, t->kv, cols, a->dim);
-			k = t->kv;
-			ldk = a->dim;
-		}
-		cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows, (blasint)cols, a->dim, a->scale, q,
-		        (blasint)ldq, k, (blasint)ldk, 0.0f, t->scores, BK);
-		online_softmax(t, rows, cols, a->dim, k0 == 0, a->tf32);
-		if (a->tf32) {
-			round_rows(v, ldv, t->kv, cols, a->dim);
-			v = t->kv;
-			ldv = a->dim;
-		}
-		cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)rows, a->dim, (blasint)cols, 1.0f,
-		        t->scores, BK, v, (blasint)ldv, k0 ? 1.0f : 0.0f, t->acc, a->dim);
+static void do_queries(const struct sb_attention_args *a, const struct tile *t, step_fn step, int64_t bh, int64_t q0)
+{
+	int64_t rows = min64(BQ, a->lq - q0), columns = (rows + GROUP - 1) / GROUP * GROUP;
+
+	begin(a, t, a->q + offset(&a->qs, bh, a->heads, q0), rows, columns);
+	for (int64_t k0 = 0; k0 < a->lk; k0 += BK) {
+		struct keys x = keys_at(a, t, bh, k0);
+
+		for (int64_t group = 0; group < columns; group += GROUP)
+			step(a, t, group, &x);
 	}
-	write_out(t, a->o + offset(&a->os, bh, a->heads, q0), a->os.row, rows, a->dim);
+	end(a, t, a->o + offset(&a->os, bh, a->heads, q0), rows);
 }
 
 size_t sb_attention_efficient_cpu_workspace(const struct sb_attention_args *a)
@@ -309,14 +377,20 @@ size_t sb_attention_efficient_cpu_workspace(const struct sb_attention_args *a)
 	return (size_t)tile_floats(a) * sizeof(float) * (size_t)omp_get_max_threads();
 }
 
-void sb_attention_efficient_cpu(const struct sb_attention_args *a, void *workspace)
+void sb_attention_efficient_cpu_as(int version, const struct sb_attention_args *a, void *workspace)
 {
 	int64_t tiles = (a->lq + BQ - 1) / BQ, tasks = a->batch * a->heads * tiles;
+	step_fn step = version_at(version);
 
 #pragma omp parallel for schedule(dynamic) if (is_large(a))
 	for (int64_t i = 0; i < tasks; i++) {
 		struct tile t = tile_at(a, (float *)workspace + tile_floats(a) * omp_get_thread_num());
 
-		do_queries(a, &t, i / tiles, i % tiles * BQ);
+		do_queries(a, &t, step, i / tiles, i % tiles * BQ);
 	}
+}
+
+void sb_attention_efficient_cpu(const struct sb_attention_args *a, void *workspace)
+{
+	sb_attention_efficient_cpu_as(0, a, workspace);
 }

@@ -33,6 +33,15 @@
 #define SB_INLINE static inline
 #endif
 
+/* In front of a loop with a constant count of at most 16: unrolled, so that small arrays can live in registers. */
+#if defined(__clang__)
+#define SB_UNROLL _Pragma("unroll")
+#elif defined(__GNUC__)
+#define SB_UNROLL _Pragma("GCC unroll 16")
+#else
+#define SB_UNROLL
+#endif
+
 SB_INLINE uint32_t sb_float_bits(float x)
 {
 	uint32_t b;
