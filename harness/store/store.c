@@ -529,8 +529,8 @@ static enum sb_status exec(struct sb_store *st, const char *text, struct sb_erro
 	return SB_OK;
 }
 
-/* *version is 0 for a database without anything in it. */
-static enum sb_status identify(struct sb_store *st, int64_t *version, struct sb_error *err)
+/* *version is 0 for a database without anything in it. Inside a transaction, so that all answers are of one moment. */
+static enum sb_status identify_now(struct sb_store *st, int64_t *version, struct sb_error *err)
 {
 	int64_t application, objects;
 	enum sb_status status = ask_int(st, "PRAGMA application_id", &application, err);
@@ -552,6 +552,17 @@ static enum sb_status identify(struct sb_store *st, int64_t *version, struct sb_
 	return SB_OK;
 }
 
+static enum sb_status identify(struct sb_store *st, int64_t *version, struct sb_error *err)
+{
+	enum sb_status status = exec(st, "BEGIN", err);
+
+	if (!status)
+		status = identify_now(st, version, err);
+	if (!sqlite3_get_autocommit(st->db))
+		sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
+	return status;
+}
+
 static enum sb_status migrate(struct sb_store *st, struct sb_error *err)
 {
 	enum sb_status status;
@@ -564,7 +575,7 @@ static enum sb_status migrate(struct sb_store *st, struct sb_error *err)
 	status = exec(st, "BEGIN IMMEDIATE", err);
 	if (status)
 		return status;
-	status = identify(st, &version, err); /* again: another process may have been faster */
+	status = identify_now(st, &version, err); /* again: another process may have been faster */
 	for (; !status && version < sb_store_version; version++) {
 		char set_version[64];
 
@@ -607,7 +618,6 @@ static void set_limits(struct sb_store *st)
 static enum sb_status open_write(struct sb_store *st, const struct look *l, struct sb_error *err)
 {
 	enum sb_status status;
-	sqlite3_stmt *unused;
 	int64_t version;
 
 	if (open_sqlite(st->path, "", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL, &st->db) != SQLITE_OK)
@@ -627,9 +637,6 @@ static enum sb_status open_write(struct sb_store *st, const struct look *l, stru
 		status = enter_wal(st, err);
 	if (!status)
 		status = exec(st, "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON", err);
-	/* Now: without memory a ROLLBACK could not be prepared when it is needed. */
-	for (enum sb_store_sql i = SB_SQL_BEGIN; !status && i <= SB_SQL_ROLLBACK; i++)
-		status = sb_store_stmt(st, i, &unused, err);
 	if (status)
 		return status;
 	sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);

@@ -5,14 +5,26 @@
 
 /* ---- transactions ------------------------------------------------------------------------------------------- */
 
+/*
+ * Before anything is written: a ROLLBACK that failed for want of memory left its transaction open, and what is written
+ * now would be acknowledged, and lost with it.
+ */
+static enum sb_status ready(struct sb_store *st, const char *what, struct sb_error *err)
+{
+	if (!st->writable)
+		SB_BUG("database '%s' is open for reading", st->path);
+	if (!sqlite3_get_autocommit(st->db) && sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL) != SQLITE_OK)
+		return sb_store_fail(st, what, err);
+	return SB_OK;
+}
+
 static enum sb_status begin(struct sb_store *st, const char *what, struct sb_error *err)
 {
 	sqlite3_stmt *s;
-	enum sb_status status;
+	enum sb_status status = ready(st, what, err);
 
-	if (!st->writable)
-		SB_BUG("database '%s' is open for reading", st->path);
-	status = sb_store_stmt(st, SB_SQL_BEGIN, &s, err);
+	if (!status)
+		status = sb_store_stmt(st, SB_SQL_BEGIN, &s, err);
 	return status ? status : sb_store_step(st, s, what, err);
 }
 
@@ -39,9 +51,9 @@ static enum sb_status finish(struct sb_store *st, enum sb_status status, const c
 /* One statement in a transaction of its own. */
 static enum sb_status step_alone(struct sb_store *st, sqlite3_stmt *s, const char *what, struct sb_error *err)
 {
-	if (!st->writable)
-		SB_BUG("database '%s' is open for reading", st->path);
-	return sb_store_step(st, s, what, err);
+	enum sb_status status = ready(st, what, err);
+
+	return status ? status : sb_store_step(st, s, what, err);
 }
 
 /* The key of a word, which is added to the table when new. */
@@ -204,9 +216,9 @@ enum sb_status sb_store_begin_run(struct sb_store *st, const struct sb_run_row *
 
 enum sb_status sb_store_add_fact(struct sb_store *st, int64_t run_key, const struct sb_fact *f, struct sb_error *err)
 {
-	if (!st->writable)
-		SB_BUG("database '%s' is open for reading", st->path);
-	return add_fact(st, run_key, f, err);
+	enum sb_status status = ready(st, "cannot store a fact", err);
+
+	return status ? status : add_fact(st, run_key, f, err);
 }
 
 enum sb_status sb_store_end_run(struct sb_store *st, int64_t run_key, const char *run_status, struct sb_error *err)

@@ -54,36 +54,74 @@ static void assert_refused(struct fixture *f, enum sb_store_mode mode, enum sb_s
 	assert_true(fixture_hash_file(f->db) == hash);
 }
 
-/* Run f(arg, err) in a child, as user 65534 when `drop`. Returns its status; the message comes back in err. */
+/*
+ * A child process that runs fn(f, err) when told to, as user 65534 when `drop`. It is started before this process opens
+ * the database: SQLite's memory of locks must not be inherited.
+ */
 struct child_answer {
 	enum sb_status status;
 	struct sb_error err;
 };
 
+struct child {
+	pid_t pid;
+	int go, answer;
+};
+
+static struct child start_child(enum sb_status (*fn)(struct fixture *, struct sb_error *), struct fixture *f, bool drop)
+{
+	int go[2], answer[2];
+	struct child c;
+
+	assert_int_equal(pipe(go), 0);
+	assert_int_equal(pipe(answer), 0);
+	c = (struct child){ fork(), go[1], answer[0] };
+	assert_true(c.pid >= 0);
+	if (c.pid == 0) {
+		struct child_answer a = { SB_OK, { 0 } };
+		char byte;
+
+		close(go[1]);
+		if (drop && (setgid(65534) != 0 || setuid(65534) != 0))
+			_exit(99);
+		if (read(go[0], &byte, 1) != 1)
+			_exit(97);
+		a.status = fn(f, &a.err);
+		_exit(write(answer[1], &a, sizeof(a)) == (ssize_t)sizeof(a) ? 0 : 98);
+	}
+	close(go[0]);
+	close(answer[1]);
+	return c;
+}
+
+static void tell_child(const struct child *c)
+{
+	assert_int_equal(write(c->go, "g", 1), 1);
+	close(c->go);
+}
+
+/* fn's status; the message comes back in err. */
+static struct child_answer hear_child(const struct child *c)
+{
+	struct child_answer a = { SB_OK, { 0 } };
+	int ws;
+
+	if (read(c->answer, &a, sizeof(a)) != (ssize_t)sizeof(a))
+		a.status = SB_E_INTERRUPTED;
+	close(c->answer);
+	assert_int_equal(waitpid(c->pid, &ws, 0), c->pid);
+	if (!WIFEXITED(ws) || WEXITSTATUS(ws) != 0)
+		fail_msg("the child ended with %d", ws);
+	return a;
+}
+
 static struct child_answer in_child(
         enum sb_status (*fn)(struct fixture *, struct sb_error *), struct fixture *f, bool drop)
 {
-	struct child_answer a = { SB_OK, { 0 } };
-	int fd[2], wait_status;
-	pid_t pid;
+	struct child c = start_child(fn, f, drop);
 
-	assert_int_equal(pipe(fd), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		if (drop && (setgid(65534) != 0 || setuid(65534) != 0))
-			_exit(99);
-		a.status = fn(f, &a.err);
-		_exit(write(fd[1], &a, sizeof(a)) == (ssize_t)sizeof(a) ? 0 : 98);
-	}
-	close(fd[1]);
-	if (read(fd[0], &a, sizeof(a)) != (ssize_t)sizeof(a))
-		a.status = SB_E_INTERRUPTED;
-	close(fd[0]);
-	assert_int_equal(waitpid(pid, &wait_status, 0), pid);
-	if (!WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 0)
-		fail_msg("the child ended with %d", wait_status);
-	return a;
+	tell_child(&c);
+	return hear_child(&c);
 }
 
 /* Permissions hold for nobody who is root; then a child must become somebody else. */
@@ -211,6 +249,8 @@ static void a_newer_version_is_refused_and_left_alone(void **state)
 	sql(f, "PRAGMA user_version = 2");
 	assert_refused(f, SB_STORE_READ, SB_E_DATA, "was made by a newer spabench (format 2, this one knows 1)");
 	assert_refused(f, SB_STORE_WRITE, SB_E_DATA, "was made by a newer spabench (format 2, this one knows 1)");
+	sql(f, "PRAGMA journal_mode = WAL");
+	assert_refused(f, SB_STORE_WRITE, SB_E_DATA, "was made by a newer spabench (format 2, this one knows 1)");
 	sql(f, "PRAGMA user_version = 0");
 	assert_refused(f, SB_STORE_READ, SB_E_DATA, "has no format number");
 }
@@ -320,6 +360,68 @@ static void damaged_bytes_end_in_an_error_or_in_other_numbers(void **state)
 	assert_true(found > 100);
 	free(good);
 	free(bad);
+}
+
+static void a_trial_of_no_arm_is_damage(void **state)
+{
+	struct fixture *f = *state;
+	int64_t run;
+
+	make_db(f, 2, &run);
+	sql(f, "PRAGMA foreign_keys = OFF; UPDATE trial SET arm = 2 WHERE id = 2");
+	assert_int_equal(read_all(f, &f->err), SB_E_DATA);
+	assert_non_null(strstr(f->err.msg, "a trial belongs to no arm"));
+}
+
+/* Do something to the database, and die without closing it. */
+static void die_after(struct fixture *f, const char *text)
+{
+	pid_t pid = fork();
+	int ws;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		sqlite3 *db = NULL;
+
+		_exit(sqlite3_open(f->db, &db) != SQLITE_OK || sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK);
+	}
+	assert_int_equal(waitpid(pid, &ws, 0), pid);
+	assert_int_equal(ws, 0);
+}
+
+static void a_newer_version_that_is_only_in_the_wal_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct sb_store *st = NULL;
+	int64_t run;
+
+	make_db(f, 1, &run);
+	die_after(f, "PRAGMA journal_mode = WAL; PRAGMA user_version = 2");
+	assert_refused(f, SB_STORE_READ, SB_E_DATA, "was made by a newer spabench");
+	assert_int_equal(sb_store_open(f->db, SB_STORE_WRITE, &st, &f->err), SB_E_DATA);
+	assert_non_null(strstr(f->err.msg, "was made by a newer spabench"));
+}
+
+static void a_half_written_file_is_put_right_by_the_next_writer(void **state)
+{
+	static const char half[] = "PRAGMA cache_size = 1; BEGIN; CREATE TABLE t (a);"
+	                           "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
+	                           "INSERT INTO t SELECT hex(randomblob(50)) FROM n";
+	struct fixture *f = *state;
+	struct sb_store *st = NULL;
+	int64_t run;
+
+	die_after(f, half); /* a new file */
+	assert_int_equal(fixture_count(f->dir), 2);
+	assert_refused(f, SB_STORE_READ, SB_E_DATA, "was left in the middle of a write");
+	make_db(f, 2, &run);
+	assert_int_equal(fixture_count(f->dir), 1);
+	die_after(f, half); /* one with something in it */
+	assert_refused(f, SB_STORE_READ, SB_E_DATA, "was left in the middle of a write");
+	assert_int_equal(sb_store_open(f->db, SB_STORE_WRITE, &st, &f->err), SB_OK);
+	assert_int_equal(fixture_whole_trials(st, run, &f->err), 2);
+	sb_store_close(st);
+	assert_int_equal(check_all(f, &f->err), SB_OK);
 }
 
 /* ---- places where one may only read ------------------------------------------------------------------------- */
@@ -526,6 +628,7 @@ static enum sb_status leave_wal(struct fixture *f, struct sb_error *err)
 static void opening_for_reading_keeps_the_locks_of_this_process(void **state)
 {
 	struct fixture *f = *state;
+	struct child before = start_child(leave_wal, f, false), after = start_child(leave_wal, f, false);
 	struct sb_store *writer, *reader;
 	int64_t run, worker;
 	char id[33];
@@ -533,13 +636,33 @@ static void opening_for_reading_keeps_the_locks_of_this_process(void **state)
 	make_run_id(9, id);
 	assert_int_equal(sb_store_open(f->db, SB_STORE_WRITE, &writer, &f->err), SB_OK);
 	assert_int_equal(fixture_begin_run(writer, id, &run, &worker, &f->err), SB_OK);
-	assert_int_equal(in_child(leave_wal, f, false).status, SB_E_DATA);
+	tell_child(&before);
+	assert_int_equal(hear_child(&before).status, SB_E_DATA);
 	assert_int_equal(sb_store_open(f->db, SB_STORE_READ, &reader, &f->err), SB_OK);
 	sb_store_close(reader);
 	/* Another process must still find the writer's lock. */
-	assert_int_equal(in_child(leave_wal, f, false).status, SB_E_DATA);
+	tell_child(&after);
+	assert_int_equal(hear_child(&after).status, SB_E_DATA);
 	sb_store_close(writer);
 	assert_int_equal(in_child(leave_wal, f, false).status, SB_OK);
+}
+
+static void a_writer_waits_for_another_to_finish(void **state)
+{
+	struct fixture *f = *state;
+	struct child waits;
+	sqlite3 *other = NULL;
+	int64_t run;
+
+	make_db(f, 1, &run);
+	waits = start_child(open_for_writing, f, false);
+	assert_int_equal(sqlite3_open(f->db, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	tell_child(&waits);
+	sb_sleep_ns(100000000);
+	assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(other);
+	assert_int_equal(hear_child(&waits).status, SB_OK);
 }
 
 /* ---- no space, no lock, no memory --------------------------------------------------------------------------- */
@@ -643,6 +766,7 @@ static void a_locked_database_is_named_after_the_waiting_time(void **state)
 /* SQLite's allocator, which gives nothing any more after `allocations_left`. */
 static sqlite3_mem_methods real_memory;
 static int64_t allocations_left;
+#define PLENTY (INT64_MAX / 2)
 
 static bool starved(void)
 {
@@ -689,7 +813,7 @@ static enum sb_status starve(struct fixture *f, struct sb_error *err)
 	scarce.xRealloc = scarce_realloc;
 	if (sqlite3_config(SQLITE_CONFIG_MALLOC, &scarce) != SQLITE_OK)
 		return SB_E_ENV;
-	allocations_left = INT64_MAX / 2;
+	allocations_left = PLENTY;
 	if (sqlite3_initialize() != SQLITE_OK)
 		return SB_E_ENV;
 	/* Every allocation would take a minute; the steps grow, so that the first ones, of the opening, are met one by
@@ -700,7 +824,7 @@ static enum sb_status starve(struct fixture *f, struct sb_error *err)
 		err->code = SB_OK;
 		allocations_left = n;
 		status = write_and_read(f, err);
-		allocations_left = INT64_MAX / 2;
+		allocations_left = PLENTY;
 		/* SQLite does not always call it by its name; it must be an error, and the database whole. */
 		if (status && err->code == SB_OK)
 			return SB_E_USAGE;
@@ -711,10 +835,39 @@ static enum sb_status starve(struct fixture *f, struct sb_error *err)
 	return status;
 }
 
+/* A trial that fails for want of memory, then one that does not, on the same store. */
+static enum sb_status starve_and_go_on(struct fixture *f, struct sb_error *err)
+{
+	enum sb_status status = starve(f, err);
+	int64_t run = 0, worker = 0;
+	int block = 0, stored = 0;
+	bool failed = true;
+	char id[33];
+
+	make_run_id(1000000, id);
+	for (int64_t n = 0; !status && failed; n += 1 + n / 20) {
+		struct sb_store *st = NULL;
+
+		status = sb_store_open(f->db, SB_STORE_WRITE, &st, err);
+		if (!status && !run)
+			status = fixture_begin_run(st, id, &run, &worker, err);
+		allocations_left = n;
+		failed = !status && fixture_add_trial(st, run, worker, 0, block++, err) != SB_OK;
+		stored += !failed;
+		allocations_left = PLENTY;
+		for (int i = 0; !status && i < 2; i++, stored++)
+			status = fixture_add_trial(st, run, worker, 0, block++, err);
+		if (!status && fixture_whole_trials(st, run, err) != stored)
+			status = sb_fail(err, SB_E_DATA, "not the %d trials that were stored", stored);
+		sb_store_close(st);
+	}
+	return status;
+}
+
 static void running_out_of_memory_anywhere_is_an_error_and_no_damage(void **state)
 {
 	struct fixture *f = *state;
-	struct child_answer a = in_child(starve, f, false);
+	struct child_answer a = in_child(starve_and_go_on, f, false);
 
 	if (a.status)
 		fail_msg("%d: %s", (int)a.status, a.err.msg);
@@ -848,6 +1001,31 @@ static void run_writers(struct fixture *f, bool (*work)(struct fixture *, int nu
 	}
 }
 
+/* Open a new database at the same moment as the other one. */
+static bool create(struct fixture *f, int number, struct sb_error *err)
+{
+	struct sb_store *st = NULL;
+
+	(void)number;
+	sb_sleep_ns(20000000 - sb_wall_time_ns() % 20000000);
+	if (sb_store_open(f->db, SB_STORE_WRITE, &st, err))
+		return false;
+	sb_store_close(st);
+	return true;
+}
+
+static void two_writers_may_create_one_database(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 40; i++) {
+		run_writers(f, create);
+		assert_int_equal(check_all(f, &f->err), SB_OK);
+		assert_int_equal(fixture_count(f->dir), 1);
+		assert_int_equal(unlink(f->db), 0);
+	}
+}
+
 static bool write_a_run(struct fixture *f, int number, struct sb_error *err)
 {
 	struct sb_store *st;
@@ -931,18 +1109,23 @@ int main(void)
 		T(a_newer_version_is_refused_and_left_alone),
 		T(a_truncated_database_is_told_from_a_whole_one),
 		T(damaged_bytes_end_in_an_error_or_in_other_numbers),
+		T(a_trial_of_no_arm_is_damage),
+		T(a_newer_version_that_is_only_in_the_wal_is_refused),
+		T(a_half_written_file_is_put_right_by_the_next_writer),
 		T(a_database_at_rest_reads_in_a_read_only_directory),
 		T(a_file_nobody_may_read_says_so),
 		T(what_a_killed_writer_left_reads_without_writing),
 		T(a_wal_database_copied_alone_reads_and_grows_nothing),
 		T(a_reader_sees_what_a_living_writer_has_acknowledged),
 		T(opening_for_reading_keeps_the_locks_of_this_process),
+		T(a_writer_waits_for_another_to_finish),
 		T(a_full_disk_is_named_and_costs_one_trial),
 		T(a_limit_on_file_sizes_is_a_full_disk),
 		T(a_locked_database_is_named_after_the_waiting_time),
 		T(running_out_of_memory_anywhere_is_an_error_and_no_damage),
 		T(every_acknowledged_trial_survives_a_kill),
 		T(a_writer_killed_while_it_creates_leaves_something_usable),
+		T(two_writers_may_create_one_database),
 		T(two_writers_at_once_both_complete),
 		T(writers_that_come_and_go_do_not_meet_in_the_door),
 	};
