@@ -52,7 +52,7 @@ static int dispatch(const struct sb_command *c, int argc, char **argv)
 		return 0;
 	}
 	status = c->run(argc, argv, &err);
-	if (status) {
+	if (status && err.msg[0]) { /* a worker told its parent instead */
 		sb_escape(err.msg, message, sizeof(message));
 		fprintf(stderr, "spabench %s: %s\n", c->name, message);
 	}
@@ -65,6 +65,7 @@ int main(int argc, char **argv)
 	char name[128];
 
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error like any other */
+	signal(SIGXFSZ, SIG_IGN); /* and so is a limit on the size of files */
 	if (argc < 2) {
 		fputs("usage: spabench COMMAND [OPTIONS]; see 'spabench --help'\n", stderr);
 		return 2;
