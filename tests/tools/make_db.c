@@ -1,6 +1,7 @@
 /*
  * sb_make_db: write a database as a run would have, of any size, through the store's public interface. For tests of
- * speed and of what is made of a database. The numbers are drawn, not measured, and the run's note says so.
+ * speed and of what is made of a database. The numbers are drawn, not measured, and the run's note says so. What was
+ * written is checked as `doctor --db` would.
  */
 #include <math.h>
 #include <stdio.h>
@@ -353,6 +354,8 @@ static enum sb_status generate(const struct options *o, struct sb_error *err)
 		status = sb_store_open(o->path, SB_STORE_WRITE, &g.st, err);
 	for (int64_t i = 0; !status && i < o->runs; i++)
 		status = add_run(&g, i, err);
+	if (!status)
+		status = sb_store_check(g.st, err);
 	sb_store_close(g.st);
 	return status;
 }
