@@ -64,9 +64,9 @@ struct sb_worker_row {
 	int64_t started_ns;
 };
 
+/* A metric stands once in a trial. */
 struct sb_sample {
-	const char *metric; /* "wall_ns", "stage.front.dino_ns", "op.gemm_ns", "memory.reserved_peak_bytes", .. once a
-	                       trial */
+	const char *metric;    /* "wall_ns", "stage.front.dino_ns", "op.gemm_ns", "memory.reserved_peak_bytes", .. */
 	struct sb_value value; /* NAN is stored as absent, "not a number" */
 };
 
