@@ -2,8 +2,8 @@
  * attention on the CPU. In both versions a task is a tile of queries of one (batch, head) and one thread does all of
  * it, in an order that follows from the shape alone: results do not depend on the number of threads. standard
  * multiplies with sgemm, single-threaded inside the parallel region (OpenBLAS's OpenMP build sees to that); efficient
- * has its own product (attention_cpu_tile.h), because operands of a tile this small are packed as long as they are
- * multiplied.
+ * has its own product (attention_cpu_tile.h), for which nothing is packed again and again: with sgemm on tiles it took
+ * 0.86 of standard's time, this way 0.5 (AVX-512) or 0.9 (AVX2). 6 heads x 64, 2082 tokens, 2 threads, Zen 5.
  */
 #include "attention.h"
 
