@@ -166,12 +166,12 @@ static json_t *claim_json(const struct sb_summary_claim *c)
 	return o;
 }
 
-static json_t *outcomes_json(const int n[SB_TRIAL_COUNT])
+static json_t *outcomes_json(const int n[SB_OUTCOME_COUNT])
 {
 	json_t *o = json_object();
 
-	for (int i = 0; i < SB_TRIAL_COUNT; i++)
-		put(o, sb_trial_end_name((enum sb_trial_end)i), json_integer(n[i]));
+	for (int i = 0; i < SB_OUTCOME_COUNT; i++)
+		put(o, sb_outcome_names[i], json_integer(n[i]));
 	return o;
 }
 

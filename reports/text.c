@@ -325,10 +325,10 @@ static void head_blocks(struct page *p, const struct sb_summary *s)
 		sb_buf_addf(&b, "; stopped: %s", s->stop_reason);
 	head(p, "blocks", sb_buf_str(&b));
 	sb_buf_release(&b);
-	for (int o = 0; o < SB_TRIAL_COUNT; o++)
-		if (s->n_trials[o] || o == SB_TRIAL_OK)
+	for (int o = 0; o < SB_OUTCOME_COUNT; o++)
+		if (s->n_trials[o] || o == SB_OUTCOME_OK)
 			sb_buf_addf(&b, "%s%d %s", b.len ? ", " : "", s->n_trials[o],
-			        sb_trial_end_title((enum sb_trial_end)o));
+			        sb_outcome_title((enum sb_outcome)o));
 	head(p, "trials", sb_buf_str(&b));
 	sb_buf_release(&b);
 	for (size_t a = 0; a < s->n_arms; a++)

@@ -404,10 +404,9 @@ static enum sb_status read_rows(struct sb_worker *w, int64_t deadline, size_t n,
 
 static enum sb_outcome outcome_by_name(const char *name)
 {
-	for (int i = 0; sb_outcome_names[i]; i++)
-		if (name && !strcmp(name, sb_outcome_names[i]))
-			return (enum sb_outcome)i;
-	return SB_OUTCOME_FAILED;
+	enum sb_outcome outcome = sb_outcome_by_name(name);
+
+	return outcome == SB_OUTCOME_COUNT ? SB_OUTCOME_FAILED : outcome;
 }
 
 static enum sb_status exchange(struct sb_worker *w, const struct sb_levels *levels, int64_t deadline,

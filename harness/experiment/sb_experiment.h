@@ -16,9 +16,6 @@
 enum sb_purpose { SB_TIMING, SB_TRACING };
 extern const char *const sb_purpose_names[]; /* "timing", "trace" */
 
-enum sb_outcome { SB_OUTCOME_OK, SB_OUTCOME_OOM, SB_OUTCOME_CRASHED, SB_OUTCOME_TIMEOUT, SB_OUTCOME_FAILED };
-extern const char *const sb_outcome_names[];
-
 #define SB_METRIC_NAME_MAX 64
 
 struct sb_trial_sample {

@@ -295,10 +295,8 @@ static enum sb_status done_from(struct session *s, const struct sb_trials *trial
 		const struct sb_trial *t = &trials->v[i];
 		struct sb_done_trial *d = &s->done_trials[i];
 
-		*d = (struct sb_done_trial){ t->arm, t->block, t->trace ? SB_TRACING : SB_TIMING, SB_OUTCOME_FAILED, NAN };
-		for (int o = 0; sb_outcome_names[o]; o++)
-			if (!strcmp(sb_outcome_names[o], t->outcome))
-				d->outcome = (enum sb_outcome)o;
+		*d = (struct sb_done_trial){ t->arm, t->block, t->trace ? SB_TRACING : SB_TIMING,
+			sb_outcome_by_name(t->outcome), NAN };
 		if (wall >= 0)
 			d->wall_ns = samples->value[i * samples->n_metrics + (size_t)wall];
 	}

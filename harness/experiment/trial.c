@@ -6,7 +6,6 @@
 #include <string.h>
 
 const char *const sb_purpose_names[] = { "timing", "trace", NULL };
-const char *const sb_outcome_names[] = { "ok", "oom", "crashed", "timeout", "failed", NULL };
 
 void sb_trial_result_release(struct sb_trial_result *r)
 {

@@ -256,14 +256,17 @@ void sb_run_release(struct sb_run *run)
 
 /* ---- trials ------------------------------------------------------------------------------------------------- */
 
-static const char *outcome_text(const unsigned char *text)
-{
-	static const char *const known[] = { "ok", "oom", "crashed", "timeout", "failed" };
+const char *const sb_outcome_names[] = { "ok", "oom", "crashed", "timeout", "failed", NULL };
 
-	for (size_t i = 0; text && i < SB_ARRAY_LEN(known); i++)
-		if (!strcmp((const char *)text, known[i]))
-			return known[i];
-	return NULL;
+_Static_assert(SB_ARRAY_LEN(sb_outcome_names) == SB_OUTCOME_COUNT + 1, "one word an outcome");
+
+enum sb_outcome sb_outcome_by_name(const char *name)
+{
+	int o = 0;
+
+	while (o < SB_OUTCOME_COUNT && (!name || strcmp(name, sb_outcome_names[o]) != 0))
+		o++;
+	return (enum sb_outcome)o;
 }
 
 static enum sb_status read_trial(
@@ -282,7 +285,7 @@ static enum sb_status read_trial(
 		.position = sqlite3_column_int(s, 5),
 		.trace = kind && !strcmp(kind, "trace"),
 		.trace_complete = sqlite3_column_int(s, 7) != 0,
-		.outcome = outcome_text(sqlite3_column_text(s, 8)),
+		.outcome = sb_outcome_names[sb_outcome_by_name((const char *)sqlite3_column_text(s, 8))],
 	};
 	/* Callers index by it. */
 	if (arm < 0 || arm >= n_arms)

@@ -93,13 +93,25 @@ struct sb_trace_row {
 	int64_t correlation; /* joins API calls and activities; 0: none */
 };
 
+/* How a trial ended. The names are the words of the database. */
+enum sb_outcome {
+	SB_OUTCOME_OK,
+	SB_OUTCOME_OOM,
+	SB_OUTCOME_CRASHED,
+	SB_OUTCOME_TIMEOUT,
+	SB_OUTCOME_FAILED,
+	SB_OUTCOME_COUNT,
+};
+extern const char *const sb_outcome_names[]; /* "ok", "oom", .., NULL */
+enum sb_outcome sb_outcome_by_name(const char *name); /* SB_OUTCOME_COUNT for NULL and for any other word */
+
 struct sb_trial_row {
 	int64_t worker;      /* from sb_store_add_worker() */
 	int arm;             /* index into the run's arms */
 	int block, position; /* position within the block's random order */
 	const char *kind;    /* "timing" or "trace" */
 	int64_t started_ns;  /* wall clock */
-	const char *outcome; /* "ok", "oom", "crashed", "timeout", "failed" */
+	const char *outcome; /* one of sb_outcome_names */
 	const char *message; /* or NULL */
 	const struct sb_sample *samples;
 	size_t n_samples;
@@ -189,7 +201,7 @@ struct sb_trial {
 	int64_t started_ns;
 	int arm, block, position;
 	bool trace, trace_complete;
-	const char *outcome; /* static string */
+	const char *outcome; /* of sb_outcome_names */
 	char *message;       /* or NULL */
 };
 struct sb_trials {

@@ -96,13 +96,11 @@ struct sb_summary_group {
 	size_t n_rows;
 };
 
-enum sb_trial_end { SB_TRIAL_OK, SB_TRIAL_OOM, SB_TRIAL_CRASHED, SB_TRIAL_TIMEOUT, SB_TRIAL_FAILED, SB_TRIAL_COUNT };
-const char *sb_trial_end_name(enum sb_trial_end outcome);  /* the word of the database: "oom" */
-const char *sb_trial_end_title(enum sb_trial_end outcome); /* the word of a sentence: "out of memory" */
+const char *sb_outcome_title(enum sb_outcome outcome); /* the word of a sentence: "out of memory" */
 
 struct sb_summary_arm {
 	const char *name, *levels;
-	int n_trials[2][SB_TRIAL_COUNT]; /* [timing, trace][outcome] */
+	int n_trials[2][SB_OUTCOME_COUNT]; /* [timing, trace][outcome] */
 	const char *message;             /* of the first trial that was not ok, or NULL */
 	bool emulated;
 	const char *emulated_parts; /* "precision", or "" */
@@ -161,7 +159,7 @@ struct sb_summary {
 	const char *blocks_planned, *budget_s; /* facts; NULL: not recorded */
 	const char *stop_reason;               /* a few words: "total within +-1 %"; NULL: not recorded */
 	double level;                          /* of every interval, so that they cover 95 % with the stopping rule */
-	int n_trials[SB_TRIAL_COUNT];
+	int n_trials[SB_OUTCOME_COUNT];
 	int incomplete_traces;       /* trace trials that lost records: in no row */
 	struct sb_value tracer_cost; /* wall of a trace trial / wall of a timing trial: median over the arms */
 

@@ -9,32 +9,17 @@
 #include "sb_stats.h"
 #include "summary_internal.h"
 
-static const struct {
-	const char *name, *title;
-} outcomes[SB_TRIAL_COUNT] = {
-	[SB_TRIAL_OK] = { "ok", "ok" },
-	[SB_TRIAL_OOM] = { "oom", "out of memory" },
-	[SB_TRIAL_CRASHED] = { "crashed", "crashed" },
-	[SB_TRIAL_TIMEOUT] = { "timeout", "timed out" },
-	[SB_TRIAL_FAILED] = { "failed", "failed" },
-};
-
-const char *sb_trial_end_name(enum sb_trial_end outcome)
+const char *sb_outcome_title(enum sb_outcome outcome)
 {
-	return outcomes[outcome].name;
-}
+	static const char *const titles[SB_OUTCOME_COUNT] = {
+		[SB_OUTCOME_OK] = "ok",
+		[SB_OUTCOME_OOM] = "out of memory",
+		[SB_OUTCOME_CRASHED] = "crashed",
+		[SB_OUTCOME_TIMEOUT] = "timed out",
+		[SB_OUTCOME_FAILED] = "failed",
+	};
 
-const char *sb_trial_end_title(enum sb_trial_end outcome)
-{
-	return outcomes[outcome].title;
-}
-
-static enum sb_trial_end outcome_of(const char *word)
-{
-	for (int o = 0; o < SB_TRIAL_COUNT; o++)
-		if (!strcmp(outcomes[o].name, word))
-			return (enum sb_trial_end)o;
-	return SB_TRIAL_FAILED;
+	return titles[outcome];
 }
 
 /* ---- notes ---------------------------------------------------------------------------------------------------- */
@@ -213,12 +198,12 @@ static int number_blocks(const struct sb_trials *t, int *blocks)
 static void enter_trial(struct sb_view *v, const struct sb_trial *t, int index, int block)
 {
 	struct sb_summary_arm *arm = &v->out->arms[t->arm];
-	enum sb_trial_end outcome = outcome_of(t->outcome);
+	enum sb_outcome outcome = sb_outcome_by_name(t->outcome);
 	int kind = t->trace ? SB_KIND_TRACE : SB_KIND_TIMING;
 
 	arm->n_trials[kind][outcome]++;
 	v->out->n_trials[outcome]++;
-	if (outcome != SB_TRIAL_OK) {
+	if (outcome != SB_OUTCOME_OK) {
 		if (!arm->message && t->message && t->message[0])
 			arm->message = sb_pool_str(v->pool, t->message);
 		return;
@@ -268,6 +253,8 @@ static enum sb_status index_trials(struct sb_view *v, const struct sb_trials *t,
 		if (t->v[i].arm < 0 || t->v[i].arm >= v->n_arms)
 			return sb_fail(err, SB_E_DATA, "run '%s': a trial of arm %d, and there are %d arms", v->run->id,
 			        t->v[i].arm, v->n_arms);
+		if (sb_outcome_by_name(t->v[i].outcome) == SB_OUTCOME_COUNT)
+			return sb_fail(err, SB_E_DATA, "run '%s': a trial without a known outcome", v->run->id);
 		enter_trial(v, &t->v[i], (int)i, (int)(at - blocks));
 	}
 	count_blocks(v);
@@ -362,7 +349,7 @@ static void note_on_run(struct sb_view *v)
 	int traces = 0;
 
 	for (size_t a = 0; a < s->n_arms; a++)
-		for (int o = 0; o < SB_TRIAL_COUNT; o++)
+		for (int o = 0; o < SB_OUTCOME_COUNT; o++)
 			traces += s->arms[a].n_trials[SB_KIND_TRACE][o];
 	if (!strcmp(s->status, "running"))
 		note(v, &s->notes, &s->n_notes, "the run has not ended: it goes on, or was killed");
@@ -374,7 +361,7 @@ static void note_on_run(struct sb_view *v)
 		note(v, &s->notes, &s->n_notes,
 		        sb_pool_fmt(v->pool, "%d of %d trace trials lost records and are in no row",
 		                s->incomplete_traces, traces));
-	if (s->n_trials[SB_TRIAL_OK] == 0)
+	if (s->n_trials[SB_OUTCOME_OK] == 0)
 		note(v, &s->notes, &s->n_notes, "no trial succeeded");
 }
 
@@ -412,16 +399,16 @@ static void note_on_arm(struct sb_view *v, struct sb_summary_group *g, int a)
 	static const char allocator_says[] = "out of device memory: ";
 	const char *message = arm->message ? arm->message : "no message", *says = strstr(message, allocator_says);
 
-	for (int o = SB_TRIAL_OK + 1; o < SB_TRIAL_COUNT; o++) {
-		const char *title = sb_trial_end_title((enum sb_trial_end)o), *text;
+	for (int o = SB_OUTCOME_OK + 1; o < SB_OUTCOME_COUNT; o++) {
+		const char *title = sb_outcome_title((enum sb_outcome)o), *text;
 		int lost = arm->n_trials[0][o] + arm->n_trials[1][o], all = 0;
 
 		if (!lost)
 			continue;
-		for (int k = 0; k < SB_TRIAL_COUNT; k++)
+		for (int k = 0; k < SB_OUTCOME_COUNT; k++)
 			all += arm->n_trials[0][k] + arm->n_trials[1][k];
 		/* Not twice: what matters of the allocator's message is what was asked, held and free. */
-		if (o == SB_TRIAL_OOM && says)
+		if (o == SB_OUTCOME_OOM && says)
 			text = sb_pool_fmt(v->pool, "%s: %s (%s)", arm->name, title, says + sizeof(allocator_says) - 1);
 		else
 			text = sb_pool_fmt(v->pool, "%s: %s (%s)", arm->name, title, message);

@@ -56,11 +56,11 @@ static const char *why_none(const struct sb_view *v, const struct source *src, i
 	const struct sb_summary_arm *a = &v->out->arms[arm];
 
 	if (!has_trials(v, kind, arm)) {
-		for (int o = SB_TRIAL_OK + 1; o < SB_TRIAL_COUNT; o++)
+		for (int o = SB_OUTCOME_OK + 1; o < SB_OUTCOME_COUNT; o++)
 			if (a->n_trials[SB_KIND_TIMING][o] + a->n_trials[kind][o])
 				return sb_pool_fmt(
-				        v->pool, "%s: %s", a->name, sb_trial_end_title((enum sb_trial_end)o));
-		if (a->n_trials[kind][SB_TRIAL_OK])
+				        v->pool, "%s: %s", a->name, sb_outcome_title((enum sb_outcome)o));
+		if (a->n_trials[kind][SB_OUTCOME_OK])
 			return "every trace is incomplete";
 		if (kind == SB_KIND_TRACE)
 			return v->out->blocks[SB_KIND_TRACE] ? sb_pool_fmt(v->pool, "%s: no trace trials", a->name)

@@ -341,6 +341,17 @@ static void trials_come_in_the_order_they_were_run(void **state)
 	sb_store_close(st);
 }
 
+static void outcomes_have_one_word_each(void **state)
+{
+	(void)state;
+	for (int o = 0; o < SB_OUTCOME_COUNT; o++)
+		assert_int_equal(sb_outcome_by_name(sb_outcome_names[o]), o);
+	assert_null(sb_outcome_names[SB_OUTCOME_COUNT]);
+	assert_int_equal(sb_outcome_by_name("oom"), SB_OUTCOME_OOM);
+	assert_int_equal(sb_outcome_by_name("OK"), SB_OUTCOME_COUNT);
+	assert_int_equal(sb_outcome_by_name(NULL), SB_OUTCOME_COUNT);
+}
+
 static void a_trial_of_an_arm_or_worker_that_is_not_there_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -824,6 +835,7 @@ int main(void)
 		T(the_newest_run_is_the_default_and_first_in_the_list),
 		T(only_an_incomplete_run_is_resumed),
 		T(trials_come_in_the_order_they_were_run),
+		T(outcomes_have_one_word_each),
 		T(a_trial_of_an_arm_or_worker_that_is_not_there_is_refused),
 		T(samples_come_back_as_a_dense_table_with_reasons),
 		T(a_run_without_trials_reads_as_an_empty_table),

@@ -99,8 +99,8 @@ static void pairs_are_formed_within_blocks_and_a_lost_trial_costs_one_pair(void 
 	assert_near(r->before.v, 400e6, 1);
 	assert_near(r->after.v, 250e6, 1); /* of 50 100 150 250 300 350 9999: its own trials, paired or not */
 	assert_int_equal(s.blocks[0], 8);
-	assert_int_equal(s.n_trials[SB_TRIAL_OK], 14);
-	assert_int_equal(s.n_trials[SB_TRIAL_CRASHED], 1);
+	assert_int_equal(s.n_trials[SB_OUTCOME_OK], 14);
+	assert_int_equal(s.n_trials[SB_OUTCOME_CRASHED], 1);
 	assert_int_equal(s.groups[0].n_notes, 1);
 	assert_string_equal(s.groups[0].notes[0], "after: crashed (killed by signal 11); 1 of 8 trials");
 	sb_summary_release(&s);
@@ -316,6 +316,30 @@ static void a_sum_that_is_stored_is_not_made_again(void **state)
 	for (size_t i = 0; i < s.groups[0].n_rows; i++)
 		rows += !strcmp(s.groups[0].rows[i].metric, "memory.trial_bytes");
 	assert_int_equal(rows, 1);
+	sb_summary_release(&s);
+}
+
+static void bookkeeping_is_for_json_and_its_counts_are_counts(void **state)
+{
+	static const char *const names[] = { "quality.identical", "memory.retries", "driver.cold_map_calls" };
+	struct sb_summary s;
+	struct fixture fx;
+
+	(void)state;
+	fx_open(&fx, "before,after", "tracker", "file", no_facts);
+	for (int a = 0; a < 2; a++) {
+		fx_add(&fx, "wall_ns", 1);
+		for (size_t i = 0; i < SB_ARRAY_LEN(names); i++)
+			fx_add(&fx, names[i], 3);
+		fx_add(&fx, "quality.focal_rel_max", 0.5);
+		fx_trial(&fx, a, 0, FX_TIMING, "ok", NULL);
+	}
+	fx_summary(&fx, &s);
+	for (size_t i = 0; i < SB_ARRAY_LEN(names); i++) {
+		assert_int_equal(fx_row(&s, 0, names[i])->section, SB_SECTION_OTHER);
+		assert_int_equal(fx_row(&s, 0, names[i])->unit, SB_UNIT_COUNT);
+	}
+	assert_int_equal(fx_row(&s, 0, "quality.focal_rel_max")->section, SB_SECTION_ACCURACY);
 	sb_summary_release(&s);
 }
 
@@ -786,7 +810,7 @@ static void the_run_is_identified(void **state)
 	assert_string_equal(s.stop_reason, "all blocks were run");
 	assert_int_equal(s.blocks[0], 9);
 	assert_int_equal(s.blocks[1], 6);
-	assert_int_equal(s.n_trials[SB_TRIAL_OK], 90);
+	assert_int_equal(s.n_trials[SB_OUTCOME_OK], 90);
 	assert_int_equal(s.n_arms, 6);
 	assert_string_equal(s.blocks_planned, "9");
 	sb_summary_release(&s);
@@ -807,6 +831,7 @@ int main(void)
 		cmocka_unit_test(without_trace_trials_kinds_of_op_are_absent_with_the_reason),
 		cmocka_unit_test(sums_are_made_per_trial_and_need_both_parts),
 		cmocka_unit_test(a_sum_that_is_stored_is_not_made_again),
+		cmocka_unit_test(bookkeeping_is_for_json_and_its_counts_are_counts),
 		cmocka_unit_test(a_missing_value_keeps_the_reason_it_was_stored_with),
 		cmocka_unit_test(zeros_give_no_ratio_but_a_fall_to_zero_does),
 		cmocka_unit_test(a_value_that_never_changes_is_exact),
