@@ -320,9 +320,13 @@ static void print_result(const char *db, const struct sb_session_result *r)
 	}
 	if (r->loop.other && r->loop.ok) /* otherwise it is the error that ends the command */
 		sb_log(SB_LOG_WARN, "%d trials did not succeed; the last: %s", r->loop.other, r->last_failure);
-	if (r->run_id[0])
+	if (r->run_id[0]) {
+		char shown[SB_PATH_MAX];
+
+		sb_escape(db, shown, sizeof(shown));
 		printf("run %.8s: %d timing blocks, %d trace blocks in %.0f s, stored in %s\n", r->run_id, r->loop.blocks,
-				r->loop.trace_blocks, r->loop.elapsed_s, db);
+				r->loop.trace_blocks, r->loop.elapsed_s, shown);
+	}
 }
 
 /* The run to go on with, into q->opt. */
@@ -359,6 +363,8 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
+	if (q->resume && access(db, F_OK)) /* opening for writing would make one */
+		return sb_fail(err, SB_E_DATA, "no database '%s': there is nothing to resume", db);
 	if (sb_store_open(db, SB_STORE_WRITE, &st, err))
 		return err->code;
 	status = q->resume ? read_resumed(st, q, err) : SB_OK;

@@ -282,7 +282,7 @@ static enum sb_status handshake(struct sb_worker *w, const char *exe, const stru
 			kill(w->pid, SIGKILL);
 		reap(w, 0.5);
 		if (timed_out)
-			return sb_fail(err, SB_E_DEVICE, "a worker was not ready within %.0f s", deadline_s);
+			return sb_fail(err, SB_E_DEVICE, "a worker was not ready within %g s", deadline_s);
 		return told ? status : sb_fail(err, SB_E_DEVICE, "a worker ended while it was set up (%s)", w->ending);
 	}
 	parse_ready(w, j);
@@ -461,7 +461,7 @@ enum sb_status sb_worker_trial(struct sb_worker *w, const struct sb_levels *leve
 		reap(w, 0.5);
 		r.outcome = timed_out ? SB_OUTCOME_TIMEOUT : SB_OUTCOME_CRASHED;
 		if (timed_out)
-			snprintf(r.message, sizeof(r.message), "no result within %.0f s; the worker was killed", deadline_s);
+			snprintf(r.message, sizeof(r.message), "no result within %g s; the worker was killed", deadline_s);
 		else
 			snprintf(r.message, sizeof(r.message), "the worker died in the trial (%s)", w->ending);
 	}
