@@ -121,16 +121,12 @@ static void finish(
 
 /* ---- where frames come from ---------------------------------------------------------------------------------- */
 
-static enum sb_status check_video(const char *path, const char *shown, struct sb_error *err)
+static enum sb_status check_video(const char *path, const char *shown, struct stat *st, struct sb_error *err)
 {
-	struct stat st;
-
-	if (stat(path, &st))
+	if (stat(path, st))
 		return errno == ENOENT || errno == ENOTDIR
 		               ? sb_fail(err, SB_E_USAGE, "no such file '%s'", shown)
 		               : sb_fail(err, SB_E_USAGE, "cannot read '%s': %s", shown, strerror(errno));
-	if (S_ISDIR(st.st_mode))
-		return sb_fail(err, SB_E_USAGE, "'%s' is a folder, not a video", shown);
 	if (access(path, R_OK))
 		return sb_fail(err, SB_E_USAGE, "cannot read '%s': %s", shown, strerror(errno));
 	return SB_OK;
@@ -149,16 +145,26 @@ static enum sb_status read_fd(void *ctx, void *buf, size_t n, size_t *got, struc
 	return SB_OK;
 }
 
-static enum sb_status read_raw(
-        const char *path, const struct sb_ppm_want *want, struct sb_ppm_frames *frames, struct sb_error *err)
+/* What the frames of a file that we read ourselves are. */
+enum format { FORMAT_PPM, FORMAT_Y4M, FORMAT_RAW };
+
+static enum sb_status read_file(const char *path, enum format format, const struct sb_clip_request *req,
+        const struct sb_ppm_want *want, struct sb_ppm_frames *frames, struct sb_error *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct sb_ppm_source source = { read_fd, &fd };
 	enum sb_status status;
+	struct stat st;
 
 	if (fd < 0)
 		return sb_fail(err, SB_E_DATA, "cannot open: %s", strerror(errno));
-	status = sb_ppm_read(&source, want, frames, err);
+	if (format == FORMAT_RAW)
+		status = sb_raw_read(fd, req->raw_height, req->raw_width, want, frames, err);
+	else if (format == FORMAT_Y4M)
+		status = sb_y4m_read(
+		        &source, !fstat(fd, &st) && S_ISREG(st.st_mode) ? st.st_size : -1, want, frames, err);
+	else
+		status = sb_ppm_read(&source, want, frames, err);
 	close(fd);
 	return status;
 }
@@ -181,7 +187,7 @@ static enum sb_status load_built_in(const struct sb_clip_request *req, const str
 	status = sb_data_find(BUILT_IN_RAW, req->data_dir, path, sizeof(path), err);
 	if (status)
 		return status;
-	status = read_raw(path, want, frames, err);
+	status = read_file(path, FORMAT_PPM, req, want, frames, err);
 	if (status)
 		return sb_wrap(err, "'%s'", path);
 	add_note(note,
@@ -190,17 +196,41 @@ static enum sb_status load_built_in(const struct sb_clip_request *req, const str
 	return SB_OK;
 }
 
+/* By its name or its first bytes. Only a plain file can be looked into twice. */
+static bool is_y4m(const char *path, const struct stat *st)
+{
+	char head[16];
+	ssize_t n = 0;
+	int fd = S_ISREG(st->st_mode) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+	if (fd >= 0) {
+		n = read(fd, head, sizeof(head));
+		close(fd);
+	}
+	return sb_y4m_is(path, head, n > 0 ? (size_t)n : 0);
+}
+
 static enum sb_status load_video(const struct sb_clip_request *req, const struct sb_ppm_want *want,
         struct sb_ppm_frames *frames, struct sb_buf *note, struct sb_error *err)
 {
 	char shown[256];
 	enum sb_status status;
+	struct stat st;
 
 	sb_escape(req->video, shown, sizeof(shown));
-	status = check_video(req->video, shown, err);
+	status = check_video(req->video, shown, &st, err);
 	if (status)
 		return status;
-	status = sb_ffmpeg_decode(req->video, want, req->timeout_ms, frames, note, err);
+	if (S_ISDIR(st.st_mode) && req->raw_width)
+		return sb_fail(err, SB_E_USAGE, "'%s' is a folder, not a file of raw frames", shown);
+	if (S_ISDIR(st.st_mode))
+		status = sb_images_read(req->video, want, req->timeout_ms, frames, note, err);
+	else if (req->raw_width)
+		status = read_file(req->video, FORMAT_RAW, req, want, frames, err);
+	else if (is_y4m(req->video, &st))
+		status = read_file(req->video, FORMAT_Y4M, req, want, frames, err);
+	else
+		status = sb_ffmpeg_decode(req->video, want, req->timeout_ms, frames, note, err);
 	return status ? sb_wrap(err, "video '%s'", shown) : SB_OK;
 }
 
@@ -211,6 +241,7 @@ enum sb_status sb_clip_load(const struct sb_clip_request *req, struct sb_clip *o
 	struct sb_buf note = { 0 };
 	const char *source = req->video;
 	enum sb_status status;
+	char shown[256];
 
 	if (want.n_frames < 0 || want.n_frames > N_FRAMES_MAX)
 		return sb_fail(err, SB_E_USAGE, "cannot take %lld frames; from 1 to %d, or 0 for all",
@@ -218,10 +249,20 @@ enum sb_status sb_clip_load(const struct sb_clip_request *req, struct sb_clip *o
 	if (want.stride < 1 || want.stride > STRIDE_MAX)
 		return sb_fail(err, SB_E_USAGE, "cannot take every %lld-th frame; from 1 to %d", (long long)want.stride,
 		        STRIDE_MAX);
+	if (req->raw_width || req->raw_height) {
+		if (req->raw_width < 1 || req->raw_width > SB_SIDE_MAX || req->raw_height < 1 ||
+		        req->raw_height > SB_SIDE_MAX)
+			return sb_fail(err, SB_E_USAGE, "raw frames cannot be %lldx%lld; sides are from 1 to %d",
+			        (long long)req->raw_width, (long long)req->raw_height, SB_SIDE_MAX);
+		if (!req->video)
+			return sb_fail(err, SB_E_USAGE, "raw frames need a file to come from");
+	}
 	status = req->video ? load_video(req, &want, &frames, &note, err)
 	                    : load_built_in(req, &want, &frames, &source, &note, err);
-	if (!status && frames.n == 0)
-		status = sb_fail(err, SB_E_DATA, "no frames in '%s'", source);
+	if (!status && frames.n == 0) {
+		sb_escape(source, shown, sizeof(shown));
+		status = sb_fail(err, SB_E_DATA, "no frames in '%s'", shown);
+	}
 	if (!status)
 		finish(&frames, want.n_frames, source, &note, out);
 	free(frames.rgb);

@@ -107,7 +107,9 @@ static enum sb_status start(struct ffmpeg *f, char *const argv[], struct sb_erro
 	close(out[0]);
 	close(said[0]);
 	if (rc == ENOENT)
-		return sb_fail(err, SB_E_ENV, "cannot find 'ffmpeg'; install ffmpeg, or run without --video");
+		return sb_fail(err, SB_E_ENV,
+		        "cannot find 'ffmpeg'; install ffmpeg, or run without --video or with PNG images, a .y4m file "
+		        "or --raw");
 	return sb_fail(err, SB_E_ENV, "cannot start 'ffmpeg': %s", strerror(rc));
 }
 

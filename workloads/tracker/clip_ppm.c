@@ -3,18 +3,12 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define SIDE_DIGITS 5 /* sides up to 99999, so that height x width x 3 fits easily into 64 bits */
+#define SIDE_DIGITS 5 /* SB_SIDE_MAX */
 #define SPACES_MAX  16
 
-struct reader {
-	const struct sb_ppm_source *src;
-	size_t pos, len;
-	unsigned char buf[1 << 16];
-};
-
-/* The next byte, or -1 at the end. */
-static enum sb_status next_byte(struct reader *r, int *c, struct sb_error *err)
+enum sb_status sb_reader_byte(struct sb_reader *r, int *c, struct sb_error *err)
 {
 	if (r->pos == r->len) {
 		r->pos = r->len = 0;
@@ -26,8 +20,7 @@ static enum sb_status next_byte(struct reader *r, int *c, struct sb_error *err)
 	return SB_OK;
 }
 
-/* n bytes into dst; *got < n only at the end of the source. */
-static enum sb_status next_bytes(struct reader *r, uint8_t *dst, size_t n, size_t *got, struct sb_error *err)
+enum sb_status sb_reader_bytes(struct sb_reader *r, void *dst, size_t n, size_t *got, struct sb_error *err)
 {
 	size_t have = r->len - r->pos;
 
@@ -37,7 +30,7 @@ static enum sb_status next_bytes(struct reader *r, uint8_t *dst, size_t n, size_
 	r->pos += have;
 	while (have < n) { /* pixels go straight to their place */
 		size_t more = 0;
-		enum sb_status status = r->src->read(r->src->ctx, dst + have, n - have, &more, err);
+		enum sb_status status = r->src->read(r->src->ctx, (char *)dst + have, n - have, &more, err);
 		if (status)
 			return status;
 		if (!more)
@@ -55,7 +48,7 @@ static enum sb_status not_a_picture(int64_t frame, struct sb_error *err)
 }
 
 /* White space, a decimal number, and the one character behind it (white space too). */
-static enum sb_status next_number(struct reader *r, int first, int64_t frame, int64_t *out, struct sb_error *err)
+static enum sb_status next_number(struct sb_reader *r, int first, int64_t frame, int64_t *out, struct sb_error *err)
 {
 	enum sb_status status;
 	int c = first;
@@ -64,7 +57,7 @@ static enum sb_status next_number(struct reader *r, int first, int64_t frame, in
 	for (int spaces = 0; c != -1 && isspace(c); spaces++) {
 		if (spaces == SPACES_MAX)
 			return not_a_picture(frame, err);
-		status = next_byte(r, &c, err);
+		status = sb_reader_byte(r, &c, err);
 		if (status)
 			return status;
 	}
@@ -72,7 +65,7 @@ static enum sb_status next_number(struct reader *r, int first, int64_t frame, in
 		if (digits == SIDE_DIGITS)
 			return not_a_picture(frame, err);
 		v = v * 10 + (c - '0');
-		status = next_byte(r, &c, err);
+		status = sb_reader_byte(r, &c, err);
 		if (status)
 			return status;
 	}
@@ -84,19 +77,19 @@ static enum sb_status next_number(struct reader *r, int first, int64_t frame, in
 
 /* One header. *end when the source ended where a picture would begin. */
 static enum sb_status next_header(
-        struct reader *r, int64_t frame, int64_t *h, int64_t *w, bool *end, struct sb_error *err)
+        struct sb_reader *r, int64_t frame, int64_t *h, int64_t *w, bool *end, struct sb_error *err)
 {
 	enum sb_status status;
 	int64_t maxval;
 	int p, digit, space;
 
-	status = next_byte(r, &p, err);
+	status = sb_reader_byte(r, &p, err);
 	if (status)
 		return status;
 	*end = p == -1;
 	if (*end)
 		return SB_OK;
-	if ((status = next_byte(r, &digit, err)) || (status = next_byte(r, &space, err)))
+	if ((status = sb_reader_byte(r, &digit, err)) || (status = sb_reader_byte(r, &space, err)))
 		return status;
 	if (p != 'P' || digit != '6' || space == -1 || !isspace(space))
 		return not_a_picture(frame, err);
@@ -107,16 +100,41 @@ static enum sb_status next_header(
 	return maxval == 255 ? SB_OK : not_a_picture(frame, err);
 }
 
-static enum sb_status too_large(int64_t h, int64_t w, int64_t n, struct sb_error *err)
+#define GIB ((double)(1 << 30))
+
+int64_t sb_clip_limit_bytes(void)
 {
-	return sb_fail(err, SB_E_DATA, "%lld frames of %lldx%lld take more than %lld GiB decoded; ask for fewer frames",
-	        (long long)n, (long long)w, (long long)h, (long long)(SB_CLIP_MAX_BYTES >> 30));
+	long page = sysconf(_SC_PAGESIZE), n_pages = sysconf(_SC_PHYS_PAGES);
+	int64_t half = page > 0 && n_pages > 0 ? (int64_t)page * (n_pages / 2) : INT64_MAX;
+
+	return half < SB_CLIP_MAX_BYTES ? half : SB_CLIP_MAX_BYTES;
 }
 
-/* Room for one more frame. */
-static enum sb_status reserve(struct sb_ppm_frames *f, const struct sb_ppm_want *want, struct sb_error *err)
+struct sb_ppm_want sb_want_of(const struct sb_ppm_want *want, int64_t there)
 {
-	int64_t frame_bytes = f->h * f->w * 3, most = SB_CLIP_MAX_BYTES / frame_bytes, capacity;
+	struct sb_ppm_want w = *want;
+
+	if (!w.n_frames)
+		w.n_frames = (there + w.stride - 1) / w.stride;
+	return w;
+}
+
+static enum sb_status too_large(const struct sb_ppm_frames *f, int64_t n, int64_t most, struct sb_error *err)
+{
+	double limit = (double)sb_clip_limit_bytes() / GIB, frame = (double)(f->h * f->w * 3) / GIB;
+
+	if (!most)
+		return sb_fail(err, SB_E_DATA,
+		        "one frame of %lldx%lld takes %.2f GiB decoded, and a clip may take %.2f GiB; scale it down",
+		        (long long)f->w, (long long)f->h, frame, limit);
+	return sb_fail(err, SB_E_DATA,
+	        "%lld frames of %lldx%lld take %.2f GiB decoded, and a clip may take %.2f GiB; at most %lld frames fit",
+	        (long long)n, (long long)f->w, (long long)f->h, frame * (double)n, limit, (long long)most);
+}
+
+enum sb_status sb_frames_reserve(struct sb_ppm_frames *f, const struct sb_ppm_want *want, struct sb_error *err)
+{
+	int64_t frame_bytes = f->h * f->w * 3, most = sb_clip_limit_bytes() / frame_bytes, capacity;
 	uint8_t *rgb;
 
 	if (f->n < f->capacity)
@@ -125,7 +143,7 @@ static enum sb_status reserve(struct sb_ppm_frames *f, const struct sb_ppm_want 
 	if (!want->n_frames && capacity > most && most > f->n)
 		capacity = most;
 	if (capacity > most)
-		return too_large(f->h, f->w, want->n_frames ? want->n_frames : f->n + 1, err);
+		return too_large(f, want->n_frames ? want->n_frames : f->n + 1, most, err);
 	rgb = realloc(f->rgb, (size_t)(capacity * frame_bytes));
 	if (!rgb)
 		return sb_fail(err, SB_E_NOMEM, "no memory for %lld frames of %lldx%lld", (long long)capacity,
@@ -136,15 +154,15 @@ static enum sb_status reserve(struct sb_ppm_frames *f, const struct sb_ppm_want 
 }
 
 /* One picture's pixels, into the clip when it is kept, otherwise over the place of the next one. */
-static enum sb_status next_pixels(
-        struct reader *r, const struct sb_ppm_want *want, int64_t frame, struct sb_ppm_frames *f, struct sb_error *err)
+static enum sb_status next_pixels(struct sb_reader *r, const struct sb_ppm_want *want, int64_t frame,
+        struct sb_ppm_frames *f, struct sb_error *err)
 {
 	size_t frame_bytes = (size_t)(f->h * f->w * 3), got = 0;
-	enum sb_status status = reserve(f, want, err);
+	enum sb_status status = sb_frames_reserve(f, want, err);
 
 	if (status)
 		return status;
-	status = next_bytes(r, f->rgb + (size_t)f->n * frame_bytes, frame_bytes, &got, err);
+	status = sb_reader_bytes(r, f->rgb + (size_t)f->n * frame_bytes, frame_bytes, &got, err);
 	if (status)
 		return status;
 	if (got < frame_bytes)
@@ -159,7 +177,7 @@ enum sb_status sb_ppm_read(const struct sb_ppm_source *src, const struct sb_ppm_
         struct sb_ppm_frames *frames, struct sb_error *err)
 {
 	enum sb_status status = SB_OK;
-	struct reader *r = malloc(sizeof(*r));
+	struct sb_reader *r = malloc(sizeof(*r));
 
 	if (!r)
 		return sb_fail(err, SB_E_NOMEM, "no memory to read frames");

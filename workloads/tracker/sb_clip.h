@@ -7,15 +7,19 @@
 
 #include "sb_base.h"
 
-/* Decoded frames of one clip may take this much host memory; a longer clip is refused, never cut silently. */
+/*
+ * Decoded frames of one clip may take this much host memory, and at most half of what the machine has; a longer clip is
+ * refused, never cut silently.
+ */
 #define SB_CLIP_MAX_BYTES (INT64_C(4) << 30)
 
 struct sb_clip_request {
-	const char *video;    /* path of a video file (never an URL); NULL: the built-in clip */
-	int64_t n_frames;     /* frames wanted; 0: all there are */
-	int64_t stride;       /* keep every stride-th frame, from the first on; 0 is 1 */
-	const char *data_dir; /* folder of the built-in clip; NULL: see sb_clip_load() */
-	int64_t timeout_ms;   /* ffmpeg is killed after so long without a byte from it; 0: 30 s */
+	const char *video;             /* path (never an URL) of a video file or a folder; NULL: the built-in clip */
+	int64_t n_frames;              /* frames wanted; 0: all there are */
+	int64_t stride;                /* keep every stride-th frame, from the first on; 0 is 1 */
+	const char *data_dir;          /* folder of the built-in clip; NULL: see sb_clip_load() */
+	int64_t timeout_ms;            /* ffmpeg is killed after so long without a byte from it; 0: 30 s */
+	int64_t raw_width, raw_height; /* the video is a file of packed RGB24 frames of this size; 0: it is not */
 };
 
 struct sb_clip {
@@ -28,17 +32,21 @@ struct sb_clip {
 };
 
 /*
- * Decode a clip with ffmpeg (found on PATH, started without a shell). Frames come as the decoder gives them, none
- * dropped or doubled for the frame rate, converted to RGB by ffmpeg's default scaler. Where the video changes its size
- * half-way, ffmpeg scales the later frames to the size of the first.
+ * Decode a clip. Without any other program: a folder of PNG images (in the natural order of their names, all of one
+ * size), a Y4M file (named .y4m or beginning like one; 8 bits), a file of raw frames. Everything else, JPEG images
+ * included, by ffmpeg (found on PATH, started without a shell): frames come as the decoder gives them, none
+ * dropped or doubled for the frame rate, converted to RGB by ffmpeg's default scaler. Where a video changes its size
+ * half-way, ffmpeg scales the later frames to the size of the first; images are then refused, naming the file.
  *
  * A clip with fewer than n_frames frames is played forward and back (0 .. n-1, n-2 .. 1, 0 ..) and `note` says so.
  * The built-in clip is looked for in data_dir, else in $SPABENCH_DATA (either must have it then), else in the installed
  * data folder and the source tree. Without ffmpeg its first frames come from a small raw file, and `note` says so.
  *
- * Errors: SB_E_USAGE for a file that is not there, a folder, or a request that makes no sense; SB_E_ENV when ffmpeg or
- * the built-in clip is missing; SB_E_DATA when ffmpeg fails (its last line), falls silent or gives no frame, and
- * for more than SB_CLIP_MAX_BYTES; SB_E_NOMEM. *out is untouched on failure.
+ * Errors: SB_E_USAGE for a file that is not there, a folder without images, or a request that makes no sense; SB_E_ENV
+ * when ffmpeg is needed and missing, or the built-in clip is; SB_E_DATA for files that are not what they should be,
+ * when ffmpeg fails (its last line), falls silent or gives no frame, and for more memory than a clip may take, saying
+ * how many frames fit (checked before decoding where number and size are known); SB_E_NOMEM. *out is untouched
+ * on failure.
  */
 enum sb_status sb_clip_load(const struct sb_clip_request *req, struct sb_clip *out, struct sb_error *err);
 void sb_clip_release(struct sb_clip *clip);
