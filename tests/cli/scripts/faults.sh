@@ -1,0 +1,30 @@
+# A worker that crashes, hangs or whose device fails, in the N-th op: rows like any other, and the run goes on.
+fault() {
+	SPABENCH_FAULT=$1
+	export SPABENCH_FAULT
+	shift
+	echo "# $SPABENCH_FAULT"
+	try_tiny "$@"
+	unset SPABENCH_FAULT
+}
+# A trial of this size is about 480 ops: the second one of each worker.
+fault crash:700 --blocks 2 --db crash.db
+outcome crash.db
+fault hang:700 --blocks 2 --timeout 1.2 --db hang.db
+outcome hang.db
+fault fail:700 --blocks 2 --db fail.db
+outcome fail.db
+echo '# no trial succeeds'
+fault crash:1 --db crash1.db
+outcome crash1.db
+fault hang:1 --timeout 0.3 --db hang1.db
+outcome hang1.db
+echo '# never a good worker: the run is given up'
+fault crash:1 --blocks 100 --db many.db
+outcome many.db
+echo '# in a trace trial'
+SPABENCH_FAULT=crash:200
+export SPABENCH_FAULT
+try_tiny --trace-blocks 1 --arms before --db trace.db
+unset SPABENCH_FAULT
+outcome trace.db

@@ -1,0 +1,11 @@
+# README.md names every command and none besides: its paragraph 'Commands: `run` ..' against the overview.
+"$SPABENCH" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' | sort >../program
+sed -n '/^Commands:/,/^$/p' "$SB_SOURCE/README.md" | sed 's/Exit codes:.*//' | tr ' ' '\n' | sed -n 's/^`\([a-z]*\)`.*/\1/p' |
+	sort -u >../readme
+diff ../readme ../program && echo 'the commands are those of README.md'
+echo '# and every option that README.md shows exists'
+tr ' `|&()' '\n\n\n\n\n\n' <"$SB_SOURCE/README.md" | grep '^--[a-z]' | sed 's/[^a-z-].*//' | sort -u | while read -r option; do
+	case $option in --preset | --build) continue ;; esac # CMake's
+	{ "$SPABENCH" run --help; "$SPABENCH" compare --help; cat "$SB_SOURCE/ci/test.sh"; } | grep -q -e "^  *$option\b" -e "test.sh $option" ||
+		echo "no option $option"
+done

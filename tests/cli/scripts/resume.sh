@@ -1,0 +1,18 @@
+# An interrupted run is completed in its own database, in its own plan.
+"$SPABENCH" run $tiny --blocks 40 --seed 3 --db r.db >../run.out 2>&1 </dev/null &
+pid=$!
+has_trials() {
+	"$SPABENCH" compare --db r.db 2>/dev/null | grep -q '^  trials .*[1-9]'
+}
+eventually 20 has_trials || echo 'no trial within 20 s'
+kill -INT $pid
+wait $pid
+echo "[exit $?]"
+outcome r.db | sed -E 's/[0-9]+ ok/N ok/'
+try run --resume --quiet --db r.db | grep -v '^[a-z]*:'
+outcome r.db
+echo '# nothing is left'
+try run --resume --quiet --db r.db
+try run --resume 00000000 --db r.db
+try run --resume --db missing.db
+try run --resume --blocks 3 --db r.db

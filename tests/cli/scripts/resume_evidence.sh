@@ -1,0 +1,18 @@
+# A resumed run judges its switches by all of its trials, also by those that an earlier process ran.
+plan='--arms before,after --blocks 1 --trace-blocks 60 --seed 3'
+evidence() {
+	grep -E '^(precision|attention|alloc): ' | sed -E 's/, [0-9]+ % of their time//'
+}
+has_traces() {
+	"$SPABENCH" compare --db r.db 2>/dev/null | grep -q '^  blocks .* [1-9][0-9]* trace'
+}
+"$SPABENCH" run $tiny $plan --db whole.db 2>/dev/null </dev/null | evidence >../whole
+"$SPABENCH" run $tiny $plan --db r.db >../run.out 2>&1 </dev/null &
+pid=$!
+eventually 20 has_traces || echo 'no trace trial within 20 s'
+kill -INT $pid
+wait $pid
+echo "[exit $?]"
+"$SPABENCH" run --resume --quiet --db r.db 2>/dev/null </dev/null | evidence >../resumed
+wc -l <../whole
+diff ../whole ../resumed && echo 'the same evidence'
