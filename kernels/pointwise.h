@@ -77,6 +77,23 @@ struct sb_unproject_args {
 };
 void sb_unproject_cpu(const struct sb_unproject_args *a);
 
+/* x[i] = value. */
+struct sb_fill_args {
+	float *x;
+	int64_t n;
+	float value;
+};
+void sb_fill_cpu(const struct sb_fill_args *a);
+
+/* y[i] = x[i] * factor; y may be x. */
+struct sb_scale_args {
+	const float *x;
+	float *y;
+	int64_t n;
+	float factor;
+};
+void sb_scale_cpu(const struct sb_scale_args *a);
+
 /* Plain-loop double versions of all of the above, for tests. */
 void sb_channel_affine_ref(const struct sb_channel_affine_args *a);
 void sb_tokens_ref(const struct sb_tokens_args *a);
@@ -85,5 +102,7 @@ void sb_add_position_ref(const struct sb_add_position_args *a);
 void sb_depth_out_ref(const struct sb_depth_out_args *a);
 void sb_pose_decode_ref(const struct sb_pose_decode_args *a);
 void sb_unproject_ref(const struct sb_unproject_args *a);
+void sb_fill_ref(const struct sb_fill_args *a);
+void sb_scale_ref(const struct sb_scale_args *a);
 
 #endif

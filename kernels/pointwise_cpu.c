@@ -234,3 +234,17 @@ void sb_unproject_cpu(const struct sb_unproject_args *a)
 	for (int64_t i = 0; i < a->frames * a->h; i++)
 		unproject_row(a->depth + i * a->w, a->k + i / a->h * 9, i % a->h, a->w, a->points + i * a->w * 3);
 }
+
+void sb_fill_cpu(const struct sb_fill_args *a)
+{
+#pragma omp parallel for schedule(static)
+	for (int64_t i = 0; i < a->n; i++)
+		a->x[i] = a->value;
+}
+
+void sb_scale_cpu(const struct sb_scale_args *a)
+{
+#pragma omp parallel for schedule(static)
+	for (int64_t i = 0; i < a->n; i++)
+		a->y[i] = a->x[i] * a->factor;
+}

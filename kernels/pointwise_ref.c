@@ -105,3 +105,15 @@ void sb_unproject_ref(const struct sb_unproject_args *a)
 		a->points[3 * i + 2] = a->depth[i];
 	}
 }
+
+void sb_fill_ref(const struct sb_fill_args *a)
+{
+	for (int64_t i = 0; i < a->n; i++)
+		a->x[i] = a->value;
+}
+
+void sb_scale_ref(const struct sb_scale_args *a)
+{
+	for (int64_t i = 0; i < a->n; i++)
+		a->y[i] = (float)((double)a->x[i] * (double)a->factor);
+}
