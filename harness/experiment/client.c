@@ -1,7 +1,7 @@
 /* The parent's end of a worker: start it, ask it for trials, notice when it dies or hangs. Never touches a device. */
 #define _DEFAULT_SOURCE /* prctl() lives beside POSIX */
 #include "sb_experiment.h"
-#include "protocol.h"
+#include "messages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -152,108 +152,18 @@ static enum sb_status send_setup(struct sb_worker *w, const struct sb_worker_set
 	return status;
 }
 
-static void copy_text(json_t *j, const char *key, char *out, size_t n)
-{
-	const char *s = json_string_value(json_object_get(j, key));
-
-	snprintf(out, n, "%s", s ? s : "");
-}
-
-static int64_t integer(json_t *j, const char *key)
-{
-	return json_integer_value(json_object_get(j, key));
-}
-
-static uint64_t hex(json_t *j, const char *key)
-{
-	const char *s = json_string_value(json_object_get(j, key));
-
-	return s ? strtoull(s, NULL, 16) : 0;
-}
-
-/* The reasons a value may be absent come from the worker; the few there are live as long as the program. */
-static const char *intern(const char *reason)
-{
-	static char *known[256];
-	static size_t n;
-
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(known[i], reason))
-			return known[i];
-	if (n == SB_ARRAY_LEN(known) || !(known[n] = sb_strdup(reason)))
-		return "not recorded";
-	return known[n++];
-}
-
-static struct sb_value value_of(json_t *v)
-{
-	const char *reason = json_string_value(json_array_get(v, 0));
-
-	return reason ? sb_value_absent(intern(reason)) : sb_value_of(json_number_value(v));
-}
-
-static void parse_ready(struct sb_worker *w, json_t *j)
-{
-	struct sb_worker_facts *f = &w->facts;
-	const char *key;
-	json_t *v;
-
-	copy_text(j, "device_name", f->device_name, sizeof(f->device_name));
-	copy_text(j, "device_kind", f->device_kind, sizeof(f->device_kind));
-	copy_text(j, "device_uuid", f->device_uuid, sizeof(f->device_uuid));
-	copy_text(j, "software", f->software, sizeof(f->software));
-	copy_text(j, "emulated", f->emulated, sizeof(f->emulated));
-	copy_text(j, "reference_note", f->reference_note, sizeof(f->reference_note));
-	copy_text(j, "clip_source", f->info.clip_source, sizeof(f->info.clip_source));
-	copy_text(j, "clip_note", f->info.clip_note, sizeof(f->info.clip_note));
-	copy_text(j, "weights_kind", f->weights_kind, sizeof(f->weights_kind));
-	f->info.weights_kind = f->weights_kind;
-	f->device_memory_bytes = integer(j, "memory");
-	f->info.frames = integer(j, "frames");
-	f->info.stride = integer(j, "stride");
-	f->info.width = integer(j, "width");
-	f->info.height = integer(j, "height");
-	f->info.clip_width = integer(j, "clip_width");
-	f->info.clip_height = integer(j, "clip_height");
-	f->info.parameters = integer(j, "parameters");
-	f->info.clip_digest = hex(j, "clip_digest");
-	f->info.weights_digest = hex(j, "weights_digest");
-	json_object_foreach(json_object_get(j, "ulp"), key, v)
-	{
-		if (f->n_perturbation == SB_QUALITY_MAX)
-			break;
-		snprintf(f->perturbation[f->n_perturbation].metric, SB_METRIC_NAME_MAX, "%s", key);
-		f->perturbation[f->n_perturbation++].value = value_of(v);
-	}
-}
-
 /* A frame of the wanted type as JSON; an ERROR frame becomes the worker's own error. Caller: json_decref. */
 static enum sb_status expect(struct sb_worker *w, enum sb_frame_type type, int64_t deadline, json_t **out, bool *timed_out,
 		struct sb_error *err)
 {
+	enum sb_status status;
 	struct sb_frame f;
-	json_t *j;
 
 	if (sb_frame_read(w->fd, deadline, &f, timed_out, err))
 		return err->code;
-	j = json_loadb(f.data, f.length, 0, NULL);
+	status = sb_message_open(&f, type, out, err);
 	free(f.data);
-	if (j && f.type == SB_FRAME_ERROR) {
-		enum sb_status code = (enum sb_status)integer(j, "code");
-		const char *message = json_string_value(json_object_get(j, "message"));
-
-		if (code <= SB_OK || code > SB_E_INTERRUPTED)
-			code = SB_E_DEVICE;
-		sb_fail(err, code, "%s", message ? message : "the worker failed without a reason");
-		json_decref(j);
-		return code;
-	}
-	if (!j || f.type != type) {
-		json_decref(j);
-		return sb_fail(err, SB_E_DATA, "the worker sent something else than expected");
-	}
-	*out = j;
-	return SB_OK;
+	return status;
 }
 
 static enum sb_status handshake(struct sb_worker *w, const char *exe, const struct sb_worker_setup *setup,
@@ -269,8 +179,7 @@ static enum sb_status handshake(struct sb_worker *w, const char *exe, const stru
 		reap(w, timed_out ? 0.0 : 0.2);
 		return sb_fail(err, SB_E_ENV, "'%s' did not start as a worker (%s)", exe, w->ending);
 	}
-	copy_text(j, "build", w->facts.build_id, sizeof(w->facts.build_id));
-	w->facts.pid = integer(j, "pid");
+	sb_message_hello(j, &w->facts);
 	json_decref(j);
 	status = send_setup(w, setup, err);
 	if (!status)
@@ -285,7 +194,7 @@ static enum sb_status handshake(struct sb_worker *w, const char *exe, const stru
 			return sb_fail(err, SB_E_DEVICE, "a worker was not ready within %g s", deadline_s);
 		return told ? status : sb_fail(err, SB_E_DEVICE, "a worker ended while it was set up (%s)", w->ending);
 	}
-	parse_ready(w, j);
+	sb_message_ready(j, &w->facts);
 	json_decref(j);
 	return SB_OK;
 }
@@ -334,58 +243,6 @@ const char *sb_worker_stop(struct sb_worker *w)
 
 /* ---- trials -------------------------------------------------------------------------------------------------- */
 
-static enum sb_status parse_samples(json_t *samples, struct sb_trial_result *r, struct sb_error *err)
-{
-	const char *key;
-	json_t *v;
-
-	r->samples = calloc(json_object_size(samples) + 1, sizeof(*r->samples));
-	if (!r->samples)
-		return sb_fail(err, SB_E_NOMEM, "no memory for a trial's samples");
-	json_object_foreach(samples, key, v)
-	{
-		struct sb_trial_sample *s = &r->samples[r->n_samples++];
-
-		snprintf(s->metric, sizeof(s->metric), "%s", key);
-		s->value = value_of(v);
-	}
-	return SB_OK;
-}
-
-static const char *name_at(const struct sb_trial_result *r, json_t *row, size_t column)
-{
-	json_int_t i = json_integer_value(json_array_get(row, column));
-
-	return i >= 0 && (size_t)i < r->n_names ? r->names[i] : "?";
-}
-
-static enum sb_status parse_trace(json_t *j, struct sb_trial_result *r, struct sb_error *err)
-{
-	json_t *names = json_object_get(j, "names"), *sums = json_object_get(j, "sums");
-
-	r->names = calloc(json_array_size(names) + 1, sizeof(*r->names));
-	r->rollup = calloc(json_array_size(sums) + 1, sizeof(*r->rollup));
-	if (!r->names || !r->rollup)
-		return sb_fail(err, SB_E_NOMEM, "no memory for a trial's trace");
-	for (size_t i = 0; i < json_array_size(names); i++) {
-		const char *s = json_string_value(json_array_get(names, i));
-
-		r->names[i] = sb_strdup(s ? s : "?");
-		if (!r->names[i])
-			return sb_fail(err, SB_E_NOMEM, "no memory for a trial's trace");
-		r->n_names++;
-	}
-	for (size_t i = 0; i < json_array_size(sums); i++) {
-		json_t *row = json_array_get(sums, i);
-
-		r->rollup[r->n_rollup++] = (struct sb_rollup){ name_at(r, row, 0), name_at(r, row, 1), name_at(r, row, 2),
-			name_at(r, row, 3), json_integer_value(json_array_get(row, 4)),
-			json_integer_value(json_array_get(row, 5)), json_integer_value(json_array_get(row, 6)) };
-	}
-	r->trace_complete = json_is_true(json_object_get(j, "complete"));
-	return SB_OK;
-}
-
 static enum sb_status read_rows(struct sb_worker *w, int64_t deadline, size_t n, struct sb_trial_result *r, bool *timed_out,
 		struct sb_error *err)
 {
@@ -393,20 +250,7 @@ static enum sb_status read_rows(struct sb_worker *w, int64_t deadline, size_t n,
 
 	if (sb_frame_read(w->fd, deadline, &f, timed_out, err))
 		return err->code;
-	if (f.type != SB_FRAME_ROWS || f.length != n * sizeof(*r->trace)) {
-		free(f.data);
-		return sb_fail(err, SB_E_DATA, "the worker's trace rows are not what it announced");
-	}
-	r->trace = (struct sb_trace_row *)(void *)f.data; /* malloc'd, so aligned */
-	r->n_trace = n;
-	return SB_OK;
-}
-
-static enum sb_outcome outcome_by_name(const char *name)
-{
-	enum sb_outcome outcome = sb_outcome_by_name(name);
-
-	return outcome == SB_OUTCOME_COUNT ? SB_OUTCOME_FAILED : outcome;
+	return sb_message_rows(&f, n, r, err);
 }
 
 static enum sb_status exchange(struct sb_worker *w, const struct sb_levels *levels, int64_t deadline,
@@ -426,14 +270,7 @@ static enum sb_status exchange(struct sb_worker *w, const struct sb_levels *leve
 		status = expect(w, SB_FRAME_RESULT, deadline, &j, timed_out, err);
 	if (status)
 		return status;
-	r->outcome = outcome_by_name(json_string_value(json_object_get(j, "outcome")));
-	copy_text(j, "message", r->message, sizeof(r->message));
-	if (json_object_get(j, "started_ns"))
-		r->started_ns = integer(j, "started_ns");
-	rows = (size_t)integer(j, "rows");
-	status = parse_samples(json_object_get(j, "samples"), r, err);
-	if (!status && json_object_get(j, "names"))
-		status = parse_trace(j, r, err);
+	status = sb_message_result(j, r, &rows, err);
 	json_decref(j);
 	if (!status && rows)
 		status = read_rows(w, deadline, rows, r, timed_out, err);

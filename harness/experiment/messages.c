@@ -1,0 +1,224 @@
+#include "messages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Cut where a character ends, for half a character is no UTF-8 and could not be stored or sent on. */
+static void copy_cut(const char *s, char *out, size_t n)
+{
+	size_t len = strlen(s);
+
+	if (len >= n)
+		for (len = n - 1; len && ((unsigned char)s[len] & 0xc0) == 0x80;)
+			len--;
+	memcpy(out, s, len);
+	out[len] = '\0';
+}
+
+static void copy_text(json_t *j, const char *key, char *out, size_t n)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	copy_cut(s ? s : "", out, n);
+}
+
+static int64_t integer(json_t *j, const char *key)
+{
+	return json_integer_value(json_object_get(j, key));
+}
+
+static uint64_t hex(json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	return s ? strtoull(s, NULL, 16) : 0;
+}
+
+/* The reasons a value may be absent come from the worker; the few there are live as long as the program. */
+static const char *intern(const char *reason)
+{
+	static char *known[256];
+	static size_t n;
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(known[i], reason))
+			return known[i];
+	if (n == SB_ARRAY_LEN(known) || !(known[n] = sb_strdup(reason)))
+		return "not recorded";
+	return known[n++];
+}
+
+static struct sb_value value_of(json_t *v)
+{
+	const char *reason = json_string_value(json_array_get(v, 0));
+
+	return reason ? sb_value_absent(intern(reason)) : sb_value_of(json_number_value(v));
+}
+
+enum sb_status sb_message_open(const struct sb_frame *f, enum sb_frame_type want, json_t **out, struct sb_error *err)
+{
+	json_t *j = json_loadb(f->data, f->length, 0, NULL);
+
+	if (j && f->type == SB_FRAME_ERROR) {
+		int64_t code = integer(j, "code");
+		const char *message = json_string_value(json_object_get(j, "message"));
+
+		if (code <= SB_OK || code > SB_E_INTERRUPTED)
+			code = SB_E_DEVICE;
+		sb_fail(err, (enum sb_status)code, "%s", message ? message : "the worker failed without a reason");
+		json_decref(j);
+		return (enum sb_status)code;
+	}
+	if (!j || f->type != want) {
+		json_decref(j);
+		return sb_fail(err, SB_E_DATA, "the worker sent something else than expected");
+	}
+	*out = j;
+	return SB_OK;
+}
+
+void sb_message_hello(json_t *j, struct sb_worker_facts *f)
+{
+	copy_text(j, "build", f->build_id, sizeof(f->build_id));
+	f->pid = integer(j, "pid");
+}
+
+void sb_message_ready(json_t *j, struct sb_worker_facts *f)
+{
+	const char *key;
+	json_t *v;
+
+	copy_text(j, "device_name", f->device_name, sizeof(f->device_name));
+	copy_text(j, "device_kind", f->device_kind, sizeof(f->device_kind));
+	copy_text(j, "device_uuid", f->device_uuid, sizeof(f->device_uuid));
+	copy_text(j, "software", f->software, sizeof(f->software));
+	copy_text(j, "emulated", f->emulated, sizeof(f->emulated));
+	copy_text(j, "reference_note", f->reference_note, sizeof(f->reference_note));
+	copy_text(j, "clip_source", f->info.clip_source, sizeof(f->info.clip_source));
+	copy_text(j, "clip_note", f->info.clip_note, sizeof(f->info.clip_note));
+	copy_text(j, "weights_kind", f->weights_kind, sizeof(f->weights_kind));
+	f->info.weights_kind = f->weights_kind;
+	f->device_memory_bytes = integer(j, "memory");
+	f->info.frames = integer(j, "frames");
+	f->info.stride = integer(j, "stride");
+	f->info.width = integer(j, "width");
+	f->info.height = integer(j, "height");
+	f->info.clip_width = integer(j, "clip_width");
+	f->info.clip_height = integer(j, "clip_height");
+	f->info.parameters = integer(j, "parameters");
+	f->info.clip_digest = hex(j, "clip_digest");
+	f->info.weights_digest = hex(j, "weights_digest");
+	json_object_foreach(json_object_get(j, "ulp"), key, v)
+	{
+		if (f->n_perturbation == SB_QUALITY_MAX)
+			break;
+		copy_cut(key, f->perturbation[f->n_perturbation].metric, SB_METRIC_NAME_MAX);
+		f->perturbation[f->n_perturbation++].value = value_of(v);
+	}
+}
+
+/* ---- results ------------------------------------------------------------------------------------------------- */
+
+static enum sb_status read_samples(json_t *samples, struct sb_trial_result *r, struct sb_error *err)
+{
+	const char *key;
+	json_t *v;
+
+	r->samples = calloc(json_object_size(samples) + 1, sizeof(*r->samples));
+	if (!r->samples)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a trial's samples");
+	json_object_foreach(samples, key, v)
+	{
+		struct sb_trial_sample *s = &r->samples[r->n_samples];
+
+		if (strlen(key) >= sizeof(s->metric)) /* cut, it could be another one's name */
+			return sb_fail(err, SB_E_DATA, "the worker's metric '%.40s..' has too long a name", key);
+		copy_cut(key, s->metric, sizeof(s->metric));
+		s->value = value_of(v);
+		r->n_samples++;
+	}
+	return SB_OK;
+}
+
+static const char *name_at(const struct sb_trial_result *r, json_t *row, size_t column)
+{
+	json_int_t i = json_integer_value(json_array_get(row, column));
+
+	return i >= 0 && (size_t)i < r->n_names ? r->names[i] : "?";
+}
+
+static enum sb_status read_trace(json_t *j, struct sb_trial_result *r, struct sb_error *err)
+{
+	json_t *names = json_object_get(j, "names"), *sums = json_object_get(j, "sums");
+
+	r->names = calloc(json_array_size(names) + 1, sizeof(*r->names));
+	r->rollup = calloc(json_array_size(sums) + 1, sizeof(*r->rollup));
+	if (!r->names || !r->rollup)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a trial's trace");
+	for (size_t i = 0; i < json_array_size(names); i++) {
+		const char *s = json_string_value(json_array_get(names, i));
+
+		r->names[i] = sb_strdup(s ? s : "?");
+		if (!r->names[i])
+			return sb_fail(err, SB_E_NOMEM, "no memory for a trial's trace");
+		r->n_names++;
+	}
+	for (size_t i = 0; i < json_array_size(sums); i++) {
+		json_t *row = json_array_get(sums, i);
+
+		r->rollup[r->n_rollup++] = (struct sb_rollup){ name_at(r, row, 0), name_at(r, row, 1), name_at(r, row, 2),
+			name_at(r, row, 3), json_integer_value(json_array_get(row, 4)),
+			json_integer_value(json_array_get(row, 5)), json_integer_value(json_array_get(row, 6)) };
+	}
+	r->trace_complete = json_is_true(json_object_get(j, "complete"));
+	return SB_OK;
+}
+
+static enum sb_outcome outcome_by_name(const char *name)
+{
+	enum sb_outcome outcome = sb_outcome_by_name(name);
+
+	return outcome == SB_OUTCOME_COUNT ? SB_OUTCOME_FAILED : outcome;
+}
+
+enum sb_status sb_message_result(json_t *j, struct sb_trial_result *r, size_t *rows, struct sb_error *err)
+{
+	int64_t announced = integer(j, "rows");
+	enum sb_status status;
+
+	r->outcome = outcome_by_name(json_string_value(json_object_get(j, "outcome")));
+	copy_text(j, "message", r->message, sizeof(r->message));
+	if (json_object_get(j, "started_ns"))
+		r->started_ns = integer(j, "started_ns");
+	if (announced < 0 || announced > (int64_t)(SB_FRAME_MAX / sizeof(*r->trace)))
+		return sb_fail(err, SB_E_DATA, "the worker announces %lld trace rows", (long long)announced);
+	status = read_samples(json_object_get(j, "samples"), r, err);
+	if (!status && json_object_get(j, "names"))
+		status = read_trace(j, r, err);
+	*rows = (size_t)announced;
+	return status;
+}
+
+/* The store takes a row's names for granted. */
+static bool row_is_sound(const struct sb_trace_row *row, size_t n_names)
+{
+	return row->name >= 0 && (size_t)row->name < n_names && (row->stage < 0 || (size_t)row->stage < n_names) &&
+			(row->op < 0 || (size_t)row->op < n_names) && row->launch == 0;
+}
+
+enum sb_status sb_message_rows(struct sb_frame *f, size_t rows, struct sb_trial_result *r, struct sb_error *err)
+{
+	struct sb_trace_row *v = (struct sb_trace_row *)(void *)f->data; /* malloc'd, so aligned */
+	bool sound = f->type == SB_FRAME_ROWS && f->length == rows * sizeof(*v);
+
+	f->data = NULL;
+	for (size_t i = 0; sound && i < rows; i++)
+		sound = row_is_sound(&v[i], r->n_names);
+	if (!sound) {
+		free(v);
+		return sb_fail(err, SB_E_DATA, "the worker's trace rows are not what it announced");
+	}
+	r->trace = v;
+	r->n_trace = rows;
+	return SB_OK;
+}

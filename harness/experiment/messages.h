@@ -1,0 +1,32 @@
+/*
+ * messages: what the frames carry, read from bytes that another process wrote: it may be of another build, or dying.
+ * Nothing here reads a descriptor, so that the fuzz targets reach all of it.
+ */
+#ifndef SB_MESSAGES_H
+#define SB_MESSAGES_H
+
+#include "protocol.h"
+#include "sb_experiment.h"
+
+#include <jansson.h>
+
+/*
+ * A frame of the wanted type as JSON. Caller: json_decref(*out).
+ * Errors: the worker's own, from an ERROR frame; SB_E_DATA for anything else.
+ */
+enum sb_status sb_message_open(const struct sb_frame *f, enum sb_frame_type want, json_t **out, struct sb_error *err);
+
+void sb_message_hello(json_t *j, struct sb_worker_facts *f);
+void sb_message_ready(json_t *j, struct sb_worker_facts *f);
+/*
+ * Fill *r; *rows is how many trace rows follow in a frame of their own. The caller releases *r, after a failure too.
+ * Errors: SB_E_NOMEM, SB_E_DATA.
+ */
+enum sb_status sb_message_result(json_t *j, struct sb_trial_result *r, size_t *rows, struct sb_error *err);
+/*
+ * The trace rows announced by the result in *r. Takes f->data, always.
+ * Errors: SB_E_DATA: another number of rows, or a row whose name is none of the result's.
+ */
+enum sb_status sb_message_rows(struct sb_frame *f, size_t rows, struct sb_trial_result *r, struct sb_error *err);
+
+#endif
