@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE /* madvise(): glibc ignores POSIX_MADV_DONTNEED */
 #include "sb_safetensors.h"
 
 #include <errno.h>
@@ -30,7 +31,18 @@ struct sb_safetensors {
 	size_t n;
 	void *map; /* NULL when the bytes are the caller's */
 	size_t map_size;
-	void *copy; /* of the values, where the file does not align them; else NULL */
+};
+
+const char *const sb_dtype_names[SB_DTYPE_COUNT] = {
+#define DTYPE_NAME(word, bytes) [SB_DTYPE_##word] = #word,
+	SB_DTYPES(DTYPE_NAME)
+#undef DTYPE_NAME
+};
+
+static const int dtype_bytes[SB_DTYPE_COUNT] = {
+#define DTYPE_BYTES(word, bytes) [SB_DTYPE_##word] = bytes,
+	SB_DTYPES(DTYPE_BYTES)
+#undef DTYPE_BYTES
 };
 
 /* A name as it may be shown. */
@@ -71,21 +83,35 @@ static enum sb_status read_shape(const json_t *shape, int64_t most, struct sb_sa
 	return SB_OK;
 }
 
+static enum sb_status read_dtype(const json_t *info, struct sb_safetensor *t, struct sb_error *err)
+{
+	const char *word = json_string_value(json_object_get(info, "dtype"));
+
+	if (!word)
+		return sb_fail(err, SB_E_DATA, "tensor '%s' has no dtype", show(t->name).s);
+	for (int d = 0; d < SB_DTYPE_COUNT; d++) {
+		if (!strcmp(word, sb_dtype_names[d])) {
+			t->dtype = (enum sb_dtype)d;
+			return SB_OK;
+		}
+	}
+	return sb_fail(err, SB_E_DATA, "tensor '%s' has dtype '%s', which is not known", show(t->name).s, show(word).s);
+}
+
 static enum sb_status read_entry(
         const char *name, const json_t *info, int64_t data_size, struct entry *e, struct sb_error *err)
 {
-	const char *dtype = json_string_value(json_object_get(info, "dtype"));
 	const json_t *offsets = json_object_get(info, "data_offsets");
 	const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
 	enum sb_status status;
+	int64_t size;
 
 	e->tensor.name = name;
-	if (!dtype)
-		return sb_fail(err, SB_E_DATA, "tensor '%s' has no dtype", show(name).s);
-	if (strcmp(dtype, "F32") != 0)
-		return sb_fail(
-		        err, SB_E_DATA, "tensor '%s' has dtype '%s'; only F32 is read", show(name).s, show(dtype).s);
-	status = read_shape(json_object_get(info, "shape"), data_size / (int64_t)sizeof(float), &e->tensor, err);
+	status = read_dtype(info, &e->tensor, err);
+	if (status)
+		return status;
+	size = dtype_bytes[e->tensor.dtype];
+	status = read_shape(json_object_get(info, "shape"), data_size / size, &e->tensor, err);
 	if (status)
 		return status;
 	if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end))
@@ -95,7 +121,7 @@ static enum sb_status read_entry(
 	if (e->begin < 0 || e->end < e->begin || e->end > data_size)
 		return sb_fail(err, SB_E_DATA, "tensor '%s' lies outside the file (%lld to %lld of %lld bytes)",
 		        show(name).s, (long long)e->begin, (long long)e->end, (long long)data_size);
-	if (e->end - e->begin != e->tensor.n * (int64_t)sizeof(float))
+	if (e->end - e->begin != e->tensor.n * size)
 		return sb_fail(err, SB_E_DATA, "tensor '%s' has %lld bytes for %lld values", show(name).s,
 		        (long long)(e->end - e->begin), (long long)e->tensor.n);
 	return SB_OK;
@@ -168,21 +194,20 @@ static enum sb_status read_entries(struct sb_safetensors *st, int64_t data_size,
 	return check_places(st, data_size, err);
 }
 
-/* Give every tensor its values. Old writers did not align the header, and a float must be aligned: then all are copied.
- */
-static enum sb_status place_values(
-        struct sb_safetensors *st, const unsigned char *values, size_t size, struct sb_error *err)
+/* Give every tensor its values. Old writers did not align the header, and a float must be aligned. */
+static void place_values(struct sb_safetensors *st, const unsigned char *values)
 {
-	if ((uintptr_t)values % sizeof(float) && size) {
-		st->copy = malloc(size);
-		if (!st->copy)
-			return sb_fail(err, SB_E_NOMEM, "no memory for %zu bytes of tensors", size);
-		values = memcpy(st->copy, values, size);
+	for (size_t i = 0; i < st->n; i++) {
+		struct sb_safetensor *t = &st->entries[i].tensor;
+		const unsigned char *p = values + st->entries[i].begin;
+
+		t->index = i;
+		if (!t->n)
+			continue;
+		t->bytes = p;
+		if (t->dtype == SB_DTYPE_F32 && (uintptr_t)p % sizeof(float) == 0)
+			t->data = (const float *)t->bytes;
 	}
-	for (size_t i = 0; i < st->n; i++)
-		if (st->entries[i].tensor.n)
-			st->entries[i].tensor.data = (const float *)(const void *)(values + st->entries[i].begin);
-	return SB_OK;
 }
 
 static enum sb_status parse_into(
@@ -208,7 +233,9 @@ static enum sb_status parse_into(
 	if (!json_is_object(st->header))
 		return sb_fail(err, SB_E_DATA, "header is not a JSON object");
 	status = read_entries(st, (int64_t)data_size, err);
-	return status ? status : place_values(st, bytes + LENGTH_BYTES + header_size, data_size, err);
+	if (!status)
+		place_values(st, bytes + LENGTH_BYTES + header_size);
+	return status;
 }
 
 enum sb_status sb_safetensors_parse(const void *data, size_t size, struct sb_safetensors **out, struct sb_error *err)
@@ -229,7 +256,7 @@ enum sb_status sb_safetensors_parse(const void *data, size_t size, struct sb_saf
 /* *map is NULL for an empty file. */
 static enum sb_status map_file(const char *path, void **map, size_t *size, struct sb_error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe nobody writes to must not hang us */
 	struct stat st;
 	enum sb_status status = SB_OK;
 
@@ -281,7 +308,6 @@ void sb_safetensors_close(struct sb_safetensors *st)
 		return;
 	json_decref(st->header);
 	free(st->entries);
-	free(st->copy);
 	if (st->map)
 		munmap(st->map, st->map_size);
 	free(st);
@@ -308,6 +334,78 @@ const struct sb_safetensor *sb_safetensors_find(const struct sb_safetensors *st,
 const char *sb_safetensors_metadata(const struct sb_safetensors *st, const char *key)
 {
 	return json_string_value(json_object_get(json_object_get(st->header, METADATA), key));
+}
+
+/* Below this many values starting threads costs more than it saves. */
+#define PARALLEL_MIN 65536
+
+static uint16_t load16(const unsigned char *bytes, int64_t i)
+{
+	uint16_t v;
+
+	memcpy(&v, bytes + i * (int64_t)sizeof(v), sizeof(v));
+	return v;
+}
+
+static float from_bits(uint32_t bits)
+{
+	float v;
+
+	memcpy(&v, &bits, sizeof(v));
+	return v;
+}
+
+/* Both formats' exponents aligned, the value is 2^112 too small, subnormals included; only infinities and NaN are not. */
+static float from_f16(uint16_t h)
+{
+	uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = (uint32_t)(h & 0x7fff) << 13;
+	float v = from_bits(sign | rest) * 0x1p112f;
+
+	return (h & 0x7c00) == 0x7c00 ? from_bits(sign | 0x7f800000 | rest) : v;
+}
+
+static void widen_f16(const unsigned char *bytes, int64_t n, float *out)
+{
+#pragma omp parallel for schedule(static) if (n >= PARALLEL_MIN)
+	for (int64_t i = 0; i < n; i++)
+		out[i] = from_f16(load16(bytes, i));
+}
+
+static void widen_bf16(const unsigned char *bytes, int64_t n, float *out)
+{
+#pragma omp parallel for schedule(static) if (n >= PARALLEL_MIN)
+	for (int64_t i = 0; i < n; i++)
+		out[i] = from_bits((uint32_t)load16(bytes, i) << 16);
+}
+
+const float *sb_safetensors_values(const struct sb_safetensor *t, float *scratch)
+{
+	if (t->data)
+		return t->data;
+	switch (t->dtype) {
+	case SB_DTYPE_F32:
+		if (t->n)
+			memcpy(scratch, t->bytes, (size_t)t->n * sizeof(float));
+		return scratch;
+	case SB_DTYPE_F16:
+		widen_f16(t->bytes, t->n, scratch);
+		return scratch;
+	case SB_DTYPE_BF16:
+		widen_bf16(t->bytes, t->n, scratch);
+		return scratch;
+	default:
+		return NULL;
+	}
+}
+
+void sb_safetensors_drop(const struct sb_safetensors *st, const struct sb_safetensor *t)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = (size_t)(st->entries[t->index].end - st->entries[t->index].begin);
+	uintptr_t begin = (uintptr_t)t->bytes, first = begin / page * page;
+
+	/* A neighbour on the first or last page loses that page too, and gets it back when it is read. */
+	if (st->map && size)
+		madvise((void *)first, begin + size - first, MADV_DONTNEED);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------- */
@@ -420,46 +518,122 @@ static bool write_all(int fd, const void *data, int64_t size)
 	return true;
 }
 
-/* The whole file under a name of its own. False with errno set. */
-static bool write_file(const char *path, const struct sb_buf *header, const struct sb_safetensor *tensors, size_t n)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), saved;
-	bool ok = fd >= 0 && write_all(fd, header->s, (int64_t)header->len);
+struct sb_safetensors_writer {
+	char *path;
+	struct sb_buf temporary; /* its name until it is complete */
+	int fd;
+	int64_t size, left; /* bytes of values: all, still to come */
+};
 
-	for (size_t i = 0; ok && i < n; i++) {
+static enum sb_status cannot_write(const struct sb_safetensors_writer *w, struct sb_error *err)
+{
+	if (errno == ENOSPC || errno == EFBIG || errno == EDQUOT)
+		return sb_fail(err, SB_E_DATA, "cannot write '%s': %s; it needs %.1f MB", show(w->path).s, strerror(errno),
+		        (double)w->size / 1e6);
+	return sb_fail(err, SB_E_DATA, "cannot write '%s': %s", show(w->path).s, strerror(errno));
+}
+
+static enum sb_status start_file(struct sb_safetensors_writer *w, const struct sb_buf *header, struct sb_error *err)
+{
+	char id[33];
+
+	sb_random_id(id);
+	sb_buf_addf(&w->temporary, "%s.%.8s.tmp", w->path, id);
+	if (w->temporary.failed)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a file name");
+	w->fd = open(w->temporary.s, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (w->fd < 0) {
+		w->temporary.len = 0; /* not ours to remove */
+		return cannot_write(w, err);
+	}
+	return write_all(w->fd, header->s, (int64_t)header->len) ? SB_OK : cannot_write(w, err);
+}
+
+enum sb_status sb_safetensors_create(const char *path, const struct sb_safetensor *tensors, size_t n,
+        const char *const *metadata, struct sb_safetensors_writer **out, struct sb_error *err)
+{
+	struct sb_safetensors_writer *w = calloc(1, sizeof(*w));
+	struct sb_buf header = { 0 };
+	enum sb_status status;
+
+	if (!w)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a writer");
+	w->fd = -1;
+	w->path = sb_strdup(path);
+	status = w->path ? make_header(tensors, n, metadata, &header, err)
+	                 : sb_fail(err, SB_E_NOMEM, "no memory for a file name");
+	for (size_t i = 0; !status && i < n; i++) {
 		int64_t bytes = 0;
 
-		tensor_bytes(&tensors[i], &bytes, NULL); /* make_header() has seen it succeed */
-		ok = write_all(fd, tensors[i].data, bytes);
+		status = tensor_bytes(&tensors[i], &bytes, err);
+		w->size += bytes;
 	}
-	saved = errno;
-	if (fd >= 0 && close(fd) && ok) { /* some file systems report a full disk only now */
-		saved = errno;
-		ok = false;
-	}
-	errno = saved;
-	return ok;
+	w->left = w->size;
+	if (!status)
+		status = start_file(w, &header, err);
+	sb_buf_release(&header);
+	if (status)
+		sb_safetensors_abandon(w);
+	else
+		*out = w;
+	return status;
+}
+
+enum sb_status sb_safetensors_append(
+        struct sb_safetensors_writer *w, const float *values, int64_t n, struct sb_error *err)
+{
+	if (n < 0 || n > w->left / (int64_t)sizeof(float))
+		SB_BUG("%lld values where %lld bytes are left", (long long)n, (long long)w->left);
+	w->left -= n * (int64_t)sizeof(float);
+	return write_all(w->fd, values, n * (int64_t)sizeof(float)) ? SB_OK : cannot_write(w, err);
+}
+
+enum sb_status sb_safetensors_finish(struct sb_safetensors_writer *w, struct sb_error *err)
+{
+	enum sb_status status = SB_OK;
+	int fd = w->fd;
+
+	if (w->left)
+		SB_BUG("%lld bytes were not written", (long long)w->left);
+	w->fd = -1;
+	if (close(fd) || rename(w->temporary.s, w->path)) /* some file systems report a full disk only in close() */
+		status = cannot_write(w, err);
+	else
+		w->temporary.len = 0; /* it has no other name any more */
+	sb_safetensors_abandon(w);
+	return status;
+}
+
+void sb_safetensors_abandon(struct sb_safetensors_writer *w)
+{
+	if (!w)
+		return;
+	if (w->fd >= 0)
+		close(w->fd);
+	if (w->temporary.len)
+		unlink(w->temporary.s);
+	sb_buf_release(&w->temporary);
+	free(w->path);
+	free(w);
 }
 
 enum sb_status sb_safetensors_write(const char *path, const struct sb_safetensor *tensors, size_t n,
         const char *const *metadata, struct sb_error *err)
 {
-	struct sb_buf header = { 0 }, temporary = { 0 };
-	char id[33];
-	enum sb_status status = make_header(tensors, n, metadata, &header, err);
+	struct sb_safetensors_writer *w;
+	enum sb_status status = sb_safetensors_create(path, tensors, n, metadata, &w, err);
 
 	if (status)
-		goto out;
-	sb_random_id(id);
-	sb_buf_addf(&temporary, "%s.%.8s.tmp", path, id);
-	if (temporary.failed) {
-		status = sb_fail(err, SB_E_NOMEM, "no memory for a file name");
-	} else if (!write_file(temporary.s, &header, tensors, n) || rename(temporary.s, path)) {
-		status = sb_fail(err, SB_E_DATA, "cannot write '%s': %s", show(path).s, strerror(errno));
-		unlink(temporary.s);
+		return status;
+	for (size_t i = 0; i < n; i++) {
+		int64_t bytes = 0;
+
+		tensor_bytes(&tensors[i], &bytes, NULL); /* create() has seen it succeed */
+		status = sb_safetensors_append(w, tensors[i].data, bytes / (int64_t)sizeof(float), err);
+		if (status) {
+			sb_safetensors_abandon(w);
+			return status;
+		}
 	}
-out:
-	sb_buf_release(&temporary);
-	sb_buf_release(&header);
-	return status;
+	return sb_safetensors_finish(w, err);
 }
