@@ -107,24 +107,41 @@ static size_t cpu_weight_bytes(struct sb_backend *be, enum sb_weight_use use, co
 	return n;
 }
 
+/* Weights smaller than this are prepared by one thread. */
+#define PARALLEL_MIN 65536
+
+/* By all threads: the first to touch the destination also gets its pages, which costs more than the copy. */
+static void copy(const float *src, size_t n, float *dst)
+{
+	const size_t piece = 1 << 18, pieces = (n + piece - 1) / piece;
+
+#pragma omp parallel for schedule(static) if (pieces > 1)
+	for (size_t i = 0; i < pieces; i++)
+		memcpy(dst + i * piece, src + i * piece, (n - i * piece < piece ? n - i * piece : piece) * sizeof(float));
+}
+
 /* dst[a, c, d, b] = src[a, b, c, d]: convolution weights with the channels last. */
 static void channels_last(const int64_t *s, const float *src, float *dst)
 {
+	const int64_t kernel = s[2] * s[3];
+
+#pragma omp parallel for schedule(static) if (s[0] * s[1] * kernel >= PARALLEL_MIN)
 	for (int64_t a = 0; a < s[0]; a++)
 		for (int64_t b = 0; b < s[1]; b++)
-			for (int64_t c = 0; c < s[2]; c++)
-				for (int64_t d = 0; d < s[3]; d++)
-					dst[((a * s[2] + c) * s[3] + d) * s[1] + b] = *src++;
+			for (int64_t k = 0; k < kernel; k++)
+				dst[(a * kernel + k) * s[1] + b] = src[(a * s[1] + b) * kernel + k];
 }
 
 /* dst[c, d, b, a] = src[a, b, c, d]: transposed convolution, one [cout, cin] matrix a place in the block. */
 static void blocks_first(const int64_t *s, const float *src, float *dst)
 {
-	for (int64_t a = 0; a < s[0]; a++)
-		for (int64_t b = 0; b < s[1]; b++)
-			for (int64_t c = 0; c < s[2]; c++)
-				for (int64_t d = 0; d < s[3]; d++)
-					dst[((c * s[3] + d) * s[1] + b) * s[0] + a] = *src++;
+	const int64_t kernel = s[2] * s[3];
+
+#pragma omp parallel for schedule(static) if (s[0] * s[1] * kernel >= PARALLEL_MIN)
+	for (int64_t b = 0; b < s[1]; b++)
+		for (int64_t k = 0; k < kernel; k++)
+			for (int64_t a = 0; a < s[0]; a++)
+				dst[(k * s[1] + b) * s[0] + a] = src[(a * s[1] + b) * kernel + k];
 }
 
 static enum sb_status cpu_weight_prepare(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim,
@@ -141,7 +158,7 @@ static enum sb_status cpu_weight_prepare(struct sb_backend *be, enum sb_weight_u
 	else if (use == SB_WEIGHT_CONV_TRANSPOSE)
 		blocks_first(shape, host, dst);
 	else
-		memcpy(dst, host, bytes);
+		copy(host, bytes / sizeof(float), dst);
 	if (use != SB_WEIGHT_PLAIN && be->levels.part[part] == SB_PRECISION_TF32)
 		sb_tf32_round_cpu(dst, dst, bytes / sizeof(float));
 	return SB_OK;

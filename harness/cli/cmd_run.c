@@ -1,6 +1,7 @@
 /* run: measure the arms of a plan into a database. */
 #include "sb_cli.h"
 #include "sb_session.h"
+#include "sb_weights.h"
 
 #include <errno.h>
 #include <math.h>
@@ -12,7 +13,8 @@
 #include <unistd.h>
 
 enum {
-	OPT_DB, OPT_VIDEO, OPT_PRESET, OPT_FRAMES, OPT_STRIDE, OPT_SIZE, OPT_DEVICE, OPT_ARMS, OPT_FACTORS, OPT_ALL, OPT_SET,
+	OPT_DB, OPT_VIDEO, OPT_PRESET, OPT_FRAMES, OPT_STRIDE, OPT_SIZE, OPT_WEIGHTS, OPT_WEIGHTS_FRONT, OPT_WEIGHTS_TRACK,
+	OPT_DEVICE, OPT_ARMS, OPT_FACTORS, OPT_ALL, OPT_SET,
 	OPT_BLOCKS, OPT_TRACE_BLOCKS, OPT_BUDGET, OPT_SEED, OPT_THREADS, OPT_TIMEOUT, OPT_VRAM_LIMIT, OPT_NOTE, OPT_EXE,
 	OPT_RESUME, OPT_QUIET,
 };
@@ -24,6 +26,9 @@ const struct sb_option sb_run_options[] = {
 	[OPT_FRAMES] = { "frames", "N", "frames of the clip [the preset's]" },
 	[OPT_STRIDE] = { "stride", "N", "take every N-th frame [1]" },
 	[OPT_SIZE] = { "size", "WxH|native", "network size, multiples of 14; native: 518 wide, as published [the preset's]" },
+	[OPT_WEIGHTS] = { "weights", "FILE", "safetensors; which part it is, its names tell [synthetic weights]" },
+	[OPT_WEIGHTS_FRONT] = { "weights-front", "FILE", "safetensors of the front end [synthetic weights]" },
+	[OPT_WEIGHTS_TRACK] = { "weights-track", "FILE", "safetensors of the tracker: refused, it is not there yet" },
 	[OPT_DEVICE] = { "device", "auto|cpu", "where to run [auto]" },
 	[OPT_ARMS] = { "arms", "LIST", "arms by name, comma-separated; the first is `before`" },
 	[OPT_FACTORS] = { "factors", "LIST", "an arm for each of these: precision, attention, alloc [all]" },
@@ -48,7 +53,10 @@ const char sb_run_details[] =
 		"as PyTorch and xFormers apply them), best (after, with TF32 inside attention). A block is one trial of\n"
 		"every arm in random order; pairs are formed within a block.\n"
 		"Ctrl-C ends the run after the current trial, with everything stored; 'run --resume' completes it.\n"
-		"A trial that runs out of memory, crashes or hangs is stored as such and the run goes on.\n";
+		"A trial that runs out of memory, crashes or hangs is stored as such and the run goes on.\n"
+		"Weights are synthetic unless a file is given: F32, F16 or BF16, tensors named as in the released checkpoints.\n"
+		"The released checkpoints have a licence of their own (non-commercial): read it before you use them.\n"
+		"They go with --preset full; 'spabench export weights' writes the synthetic ones.\n";
 
 struct request {
 	const char *db, *arms, *factors, *exe;
@@ -98,6 +106,43 @@ static enum sb_status parse_int_into(const char *value, const char *what, int64_
 	return status;
 }
 
+/* Path of a part's weights, which may be given once. */
+static enum sb_status set_weights(const char *value, const char *option, char out[SB_PATH_MAX], struct sb_error *err)
+{
+	if (out[0])
+		return sb_fail(err, SB_E_USAGE, "--%s '%.200s': the weights of the front end are given twice", option, value);
+	if (!value[0])
+		return sb_fail(err, SB_E_USAGE, "--%s needs the name of a file", option);
+	return copy(value, option, out, SB_PATH_MAX, err);
+}
+
+static enum sb_status read_parts(const char *path, size_t *track, size_t *others, struct sb_error *err)
+{
+	struct sb_weight_file *f;
+
+	if (sb_weight_file_open(path, &f, err))
+		return err->code;
+	sb_weight_file_parts(f, track, others);
+	sb_weight_file_close(f);
+	return SB_OK;
+}
+
+static enum sb_status only_tracker(const char *path, struct sb_error *err)
+{
+	return sb_fail(err, SB_E_USAGE, "weights '%.200s' are the tracker's (" SB_TRACK_PREFIX
+			"*): the tracker is not there yet, leave them out", path);
+}
+
+/* A file with names of both parts serves both. */
+static enum sb_status apply_weights(const char *value, struct sb_case *c, struct sb_error *err)
+{
+	size_t track, others;
+
+	if (read_parts(value, &track, &others, err))
+		return err->code;
+	return track && !others ? only_tracker(value, err) : set_weights(value, "weights", c->weights_front, err);
+}
+
 /* Options of the case and the worker; the rest in apply_plan(). */
 static enum sb_status apply_setup(int option, const char *value, struct sb_worker_setup *s, struct sb_error *err)
 {
@@ -106,6 +151,12 @@ static enum sb_status apply_setup(int option, const char *value, struct sb_worke
 		return copy(value, "video", s->c.video, sizeof(s->c.video), err);
 	case OPT_PRESET:
 		return copy(value, "preset", s->c.preset, sizeof(s->c.preset), err);
+	case OPT_WEIGHTS:
+		return apply_weights(value, &s->c, err);
+	case OPT_WEIGHTS_FRONT:
+		return set_weights(value, "weights-front", s->c.weights_front, err);
+	case OPT_WEIGHTS_TRACK:
+		return sb_fail(err, SB_E_USAGE, "--weights-track cannot be used: the tracker is not there yet, leave it out");
 	case OPT_FRAMES:
 		return sb_parse_int(value, "--frames", 1, 10000, &s->c.frames, err);
 	case OPT_STRIDE:
@@ -286,13 +337,18 @@ static void on_progress(void *self, const struct sb_loop_state *s)
 /* What can be refused before a database is made. */
 static enum sb_status check_files(const struct request *q, struct sb_error *err)
 {
-	const char *video = q->opt.setup.c.video;
+	const char *video = q->opt.setup.c.video, *weights = q->opt.setup.c.weights_front;
+	size_t track = 0, others = 0;
 	struct stat sb;
 
 	if (video[0] && stat(video, &sb))
 		return sb_fail(err, SB_E_USAGE, "cannot open video '%.200s': %s", video, strerror(errno));
 	if (video[0] && S_ISDIR(sb.st_mode))
 		return sb_fail(err, SB_E_USAGE, "video '%.200s' is a folder, not a video file", video);
+	if (weights[0] && read_parts(weights, &track, &others, err))
+		return err->code;
+	if (track && !others)
+		return only_tracker(weights, err);
 	if (q->exe && access(q->exe, X_OK))
 		return sb_fail(err, SB_E_USAGE, "cannot execute '%.200s': %s", q->exe, strerror(errno));
 	return SB_OK;
@@ -375,6 +431,8 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 		fputs("\r\033[K", stderr);
 	if (result.clip_note[0])
 		sb_log(SB_LOG_INFO, "%s", result.clip_note);
+	if (result.weights_note[0])
+		sb_log(SB_LOG_WARN, "%s", result.weights_note);
 	print_result(db, &result);
 	return status;
 }

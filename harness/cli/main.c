@@ -10,6 +10,8 @@ const struct sb_command sb_commands[] = {
 	{ "run", sb_cmd_run, "measure a workload into a database", "[OPTIONS] | --resume [RUN]", sb_run_options, sb_run_details },
 	{ "compare", sb_cmd_compare, "print the before/after table", "[REF [REF]] [OPTIONS]", sb_compare_options,
 	  sb_compare_details },
+	{ "export", sb_cmd_export, "write synthetic weights for other programs", "weights --out FILE [OPTIONS]",
+	  sb_export_options, sb_export_details },
 	{ "worker", sb_cmd_worker, NULL, "--fd N", sb_worker_options, NULL },
 	{ NULL, NULL, NULL, NULL, NULL, NULL },
 };

@@ -52,10 +52,11 @@ bool sb_terminal_color(int fd);
 int sb_terminal_width(int fd); /* columns; 0 when it is no terminal */
 
 /* The commands. */
-extern const struct sb_option sb_run_options[], sb_compare_options[], sb_worker_options[];
-extern const char sb_run_details[], sb_compare_details[];
+extern const struct sb_option sb_run_options[], sb_compare_options[], sb_export_options[], sb_worker_options[];
+extern const char sb_run_details[], sb_compare_details[], sb_export_details[];
 enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err);
+enum sb_status sb_cmd_export(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_worker(int argc, char **argv, struct sb_error *err);
 
 #endif

@@ -141,6 +141,11 @@ static enum sb_status send_setup(struct sb_worker *w, const struct sb_worker_set
 			(json_int_t)s->memory_limit_bytes, "trace", s->purpose == SB_TRACING, "reference",
 			sb_buf_str(&reference));
 	sb_buf_release(&reference);
+	if (json_object_set_new(j, "weights_front", json_string(s->c.weights_front)) ||
+			json_object_set_new(j, "weights_track", json_string(s->c.weights_track))) {
+		json_decref(j);
+		j = NULL;
+	}
 	if (!j) /* jansson takes UTF-8 only */
 		return sb_fail(err, SB_E_USAGE, "a file name that is not valid UTF-8 cannot be used");
 	text = json_dumps(j, JSON_COMPACT);
@@ -164,6 +169,17 @@ static enum sb_status expect(struct sb_worker *w, enum sb_frame_type type, int64
 	status = sb_message_open(&f, type, out, err);
 	free(f.data);
 	return status;
+}
+
+/* An older build would run synthetic weights and not say so. */
+static enum sb_status check_weights(json_t *ready, const struct sb_worker_setup *setup, const char *exe,
+		struct sb_error *err)
+{
+	const char *used = json_string_value(json_object_get(ready, "weights_front"));
+
+	if (!strcmp(setup->c.weights_front, used ? used : ""))
+		return SB_OK;
+	return sb_fail(err, SB_E_ENV, "'%s' does not read weights from files: it is another version", exe);
 }
 
 static enum sb_status handshake(struct sb_worker *w, const char *exe, const struct sb_worker_setup *setup,

@@ -19,6 +19,11 @@ char *sb_plan_format(const struct sb_plan *p, const struct sb_worker_setup *w)
 			w->threads, "workload", w->c.workload, "preset", w->c.preset, "video", w->c.video, "data_dir",
 			w->c.data_dir, "frames", (json_int_t)w->c.frames, "stride", (json_int_t)w->c.stride, "width",
 			(json_int_t)w->c.width, "height", (json_int_t)w->c.height, "own_size", w->c.own_size);
+	if (json_object_set_new(j, "weights_front", json_string(w->c.weights_front)) ||
+			json_object_set_new(j, "weights_track", json_string(w->c.weights_track))) {
+		json_decref(j); /* not UTF-8, or no memory */
+		return NULL;
+	}
 	text = j ? json_dumps(j, JSON_COMPACT) : NULL;
 	json_decref(j);
 	return text;
@@ -32,6 +37,13 @@ static bool text_into(json_t *j, const char *key, char *out, size_t n)
 		return false;
 	strcpy(out, s);
 	return true;
+}
+
+/* For what earlier versions did not write: then "". */
+static bool text_or_none_into(json_t *j, const char *key, char *out, size_t n)
+{
+	out[0] = '\0';
+	return !json_object_get(j, key) || text_into(j, key, out, n);
 }
 
 static bool int_into(json_t *j, const char *key, int64_t min, int64_t max, int64_t *out)
@@ -64,6 +76,8 @@ static bool read_plan(json_t *j, struct sb_plan *p, struct sb_worker_setup *w)
 	ok &= text_into(j, "preset", w->c.preset, sizeof(w->c.preset));
 	ok &= text_into(j, "video", w->c.video, sizeof(w->c.video));
 	ok &= text_into(j, "data_dir", w->c.data_dir, sizeof(w->c.data_dir));
+	ok &= text_or_none_into(j, "weights_front", w->c.weights_front, sizeof(w->c.weights_front));
+	ok &= text_or_none_into(j, "weights_track", w->c.weights_track, sizeof(w->c.weights_track));
 	if (!ok)
 		return false;
 	p->seed = strtoull(seed, &end, 10);

@@ -25,6 +25,7 @@ struct session {
 	} workers[2]; /* by purpose */
 	int bad_workers;
 	bool emulated;
+	uint64_t clip_digest, weights_digest; /* of the first worker */
 	struct sb_done_trial *done_trials; /* of a resumed run */
 	struct sb_done done;
 };
@@ -65,6 +66,18 @@ static enum sb_status record_worker(struct session *s, enum sb_purpose purpose, 
 	return sb_store_add_worker(s->st, s->run_key, &row, &s->workers[purpose].key, err);
 }
 
+/* Files may change while a run lasts; what workers measure must not. */
+static enum sb_status check_same_inputs(const struct session *s, enum sb_purpose purpose, struct sb_error *err)
+{
+	const struct sb_workload_info *i = &sb_worker_facts(s->workers[purpose].w)->info;
+
+	if (i->clip_digest != s->clip_digest)
+		return sb_fail(err, SB_E_DATA, "the clip changed while the run was going on");
+	if (i->weights_digest != s->weights_digest)
+		return sb_fail(err, SB_E_DATA, "the file of weights changed while the run was going on");
+	return SB_OK;
+}
+
 /* The runner: a trial in the worker of its purpose, which is started again when it died. */
 static enum sb_status run_trial(void *self, enum sb_purpose purpose, const struct sb_arm *arm, struct sb_trial_result *out,
 		struct sb_error *err)
@@ -83,6 +96,8 @@ static enum sb_status run_trial(void *self, enum sb_purpose purpose, const struc
 	}
 	if (!*w) {
 		status = start_worker(s, purpose, err);
+		if (!status)
+			status = check_same_inputs(s, purpose, err);
 		if (status)
 			return status;
 		status = record_worker(s, purpose, err);
@@ -141,6 +156,10 @@ static void worker_facts(struct sb_environment *e, const struct session *s)
 	sb_environment_add(e, "emulated", "%s", f->emulated);
 	if (f->info.clip_note[0])
 		sb_environment_add(e, "clip.note", "%s", f->info.clip_note);
+	if (s->opt->setup.c.weights_front[0])
+		sb_environment_add(e, "weights.front", "%s", s->opt->setup.c.weights_front);
+	if (f->info.weights_note[0])
+		sb_environment_add(e, "weights.note", "%s", f->info.weights_note);
 	if (f->reference_note[0])
 		sb_environment_add(e, "reference.note", "%s", f->reference_note);
 	for (int i = 0; i < f->n_perturbation; i++) {
@@ -422,7 +441,10 @@ enum sb_status sb_session_run(struct sb_store *st, const struct sb_session_optio
 		const struct sb_worker_facts *f = sb_worker_facts(s.workers[SB_TIMING].w);
 
 		s.emulated = f->emulated[0] != '\0';
+		s.clip_digest = f->info.clip_digest;
+		s.weights_digest = f->info.weights_digest;
 		snprintf(out->clip_note, sizeof(out->clip_note), "%s", f->info.clip_note);
+		snprintf(out->weights_note, sizeof(out->weights_note), "%s", f->info.weights_note);
 		status = opt->resume_key ? resume_run(&s, err) : begin_run(&s, err);
 	}
 	if (!status && !(status = record_worker(&s, SB_TIMING, err))) {

@@ -51,7 +51,7 @@ struct sb_case_row {
 	const char *preset;       /* "tiny" */
 	const char *params;       /* JSON: clip, frames, stride, width, height, .. */
 	const char *clip_digest;  /* 16 hex digits, or NULL */
-	const char *weights_kind; /* "synthetic" or "file" */
+	const char *weights_kind; /* "synthetic", "file" or "synthetic file" */
 	const char *weights_digest;
 };
 

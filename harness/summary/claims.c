@@ -133,7 +133,7 @@ static const char *why_not(
 	if (info->is_time && sb_view_emulated_differs(v, before, after))
 		return s->device_kind && !strcmp(s->device_kind, "cpu") ? "emulated on the CPU"
 		                                                        : "emulated on this device";
-	if (info->needs_weights && s->weights_kind && !strcmp(s->weights_kind, "synthetic"))
+	if (info->needs_weights && s->weights_kind && !strncmp(s->weights_kind, "synthetic", 9)) /* or "synthetic file" */
 		return "synthetic weights";
 	names = not_in_effect(v, before, after);
 	if (names)

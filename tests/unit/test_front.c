@@ -205,7 +205,8 @@ static void run_golden(const char *preset, const char *path, const char *levels_
 	assert_int_equal(sb_backend_open("cpu", 0, &be, &err), SB_OK);
 	assert_int_equal(sb_levels_parse(levels_text, &levels, &err), SB_OK);
 	sb_backend_set_levels(be, &levels);
-	assert_int_equal(sb_front_net_open(be, &g.preset->front, in.geo.out_h, in.geo.out_w, &net, &err), SB_OK);
+	assert_int_equal(sb_front_net_open(be, &g.preset->front, in.geo.out_h, in.geo.out_w,
+					 &sb_weights_synthetic, &net, &err), SB_OK);
 	assert_int_equal(sb_front_outputs_init(&out, in.frames, in.geo.out_h, in.geo.out_w, &err), SB_OK);
 	assert_int_equal(sb_backend_begin_arm(be, &err), SB_OK);
 	assert_int_equal(sb_backend_begin_pass(be, 0, &err), SB_OK);
@@ -255,7 +256,7 @@ static void run_tiny(const char *levels_text, struct sb_front_outputs *out)
 	assert_int_equal(sb_backend_open("cpu", 0, &be, &err), SB_OK);
 	assert_int_equal(sb_levels_parse(levels_text, &levels, &err), SB_OK);
 	sb_backend_set_levels(be, &levels);
-	assert_int_equal(sb_front_net_open(be, &preset->front, 140, 252, &net, &err), SB_OK);
+	assert_int_equal(sb_front_net_open(be, &preset->front, 140, 252, &sb_weights_synthetic, &net, &err), SB_OK);
 	assert_int_equal(sb_front_outputs_init(out, in.frames, 140, 252, &err), SB_OK);
 	assert_int_equal(sb_backend_begin_arm(be, &err), SB_OK);
 	assert_int_equal(sb_backend_begin_pass(be, 0, &err), SB_OK);

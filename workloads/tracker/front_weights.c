@@ -23,6 +23,7 @@ struct loader {
 	struct entry *entries;
 	size_t n, cap, bytes;
 	bool failed;
+	const struct sb_weights *weights;
 	float *scratch; /* host, the largest tensor */
 };
 
@@ -272,31 +273,56 @@ static enum sb_status prepare(struct loader *l, size_t offset, const float *host
 	return be->ops->weight_prepare(be, SB_WEIGHT_PLAIN, &n, 1, host, (char *)l->net->segment + offset, err);
 }
 
-static void synthetic(const char *name, int ndim, const int64_t *shape, float *out)
+/*
+ * Rows of special tokens [2, 5, dim], for frame 0 and for the others, from tensors [1, 2, rows, dim] (per frame) or
+ * [1, rows, dim]. tmp: room for 8 rows.
+ */
+static enum sb_status specials_from(const struct sb_weights *weights, const char *first, const char *rest, bool per_frame,
+		int64_t dim, float *out, float *tmp, struct sb_error *err)
 {
-	sb_synthetic_fill(name, shape, ndim, out);
+	const int64_t one[4] = { 1, 2, 1, dim }, four[4] = { 1, 2, 4, dim }, one_for_all[3] = { 1, 1, dim };
+	const int64_t four_for_all[3] = { 1, 4, dim };
+	size_t row = (size_t)dim * sizeof(float);
+	const float *values;
+
+	if (sb_weights_get(weights, first, per_frame ? one : one_for_all, per_frame ? 4 : 3, tmp, &values, err))
+		return err->code;
+	for (int64_t i = 0; i < 2; i++)
+		memcpy(out + i * SB_FRONT_SPECIAL * dim, values + (per_frame ? i * dim : 0), row);
+	if (sb_weights_get(weights, rest, per_frame ? four : four_for_all, per_frame ? 4 : 3, tmp, &values, err))
+		return err->code;
+	for (int64_t i = 0; i < 2; i++)
+		memcpy(out + (i * SB_FRONT_SPECIAL + 1) * dim, values + (per_frame ? i * 4 * dim : 0), 4 * row);
+	return SB_OK;
 }
 
-/* Two rows of special tokens from tensors [1, 2 or 1, rows, dim]; scratch gets [2, 5, dim]. */
-static void specials_from(const char *first, const char *rest, bool per_frame, int64_t dim, float *out, float *tmp)
+/* The position table of this size, and the tokens that get a position with it: the first of tables and specials. */
+static enum sb_status fill_positions(struct loader *l, const struct tables *t, float *table, float *pos, float *specials,
+		struct sb_error *err)
 {
-	int64_t one[4] = { 1, per_frame ? 2 : 1, 1, dim }, four[4] = { 1, per_frame ? 2 : 1, 4, dim };
-	size_t row = (size_t)dim * sizeof(float);
+	const struct sb_front_net *net = l->net;
+	const int64_t dim = net->cfg.dim, ph = net->h / 14, pw = net->w / 14, side = net->cfg.img / 14;
+	const int64_t shape[3] = { 1, side * side + 1, dim };
+	const float *values;
 
-	/* cls and registers are stored with three dimensions; the rule for synthetic values reads the name alone */
-	synthetic(first, 4, one, tmp);
-	for (int64_t i = 0; i < 2; i++)
-		memcpy(out + i * SB_FRONT_SPECIAL * dim, tmp + (per_frame ? i * dim : 0), row);
-	synthetic(rest, 4, four, tmp);
-	for (int64_t i = 0; i < 2; i++)
-		memcpy(out + (i * SB_FRONT_SPECIAL + 1) * dim, tmp + (per_frame ? i * 4 * dim : 0), 4 * row);
+	if (specials_from(l->weights, DINO "cls_token", DINO "register_tokens", false, dim, specials, specials + 10 * dim, err) ||
+			sb_weights_get(l->weights, DINO "pos_embed", shape, 3, table, &values, err))
+		return err->code;
+	for (int64_t i = 0; i < dim; i++) { /* the class token's own position; registers have none */
+		specials[i] += values[i];
+		specials[SB_FRONT_SPECIAL * dim + i] += values[i];
+	}
+	sb_pos_embed_resize(values + dim, (int)ph, (int)pw, (int)dim, pos);
+	sb_weights_drop(l->weights, DINO "pos_embed");
+	if (prepare(l, t->pos, pos, ph * pw * dim, err))
+		return err->code;
+	return prepare(l, t->dino_specials, specials, 2 * SB_FRONT_SPECIAL * dim, err);
 }
 
 static enum sb_status fill_tables(struct loader *l, const struct tables *t, struct sb_error *err)
 {
 	struct sb_front_net *net = l->net;
 	int64_t dim = net->cfg.dim, ph = net->h / 14, pw = net->w / 14, side = net->cfg.img / 14;
-	int64_t table_shape[3] = { 1, side * side + 1, dim };
 	double aspect = (double)net->w / (double)net->h, diagonal = sqrt(aspect * aspect + 1.0);
 	size_t floats = (size_t)((side * side + 1 + ph * pw + 20) * dim);
 	enum sb_status status = SB_OK;
@@ -313,17 +339,10 @@ static enum sb_status fill_tables(struct loader *l, const struct tables *t, stru
 		return sb_fail(err, SB_E_NOMEM, "no memory for the position tables");
 	pos = table + (side * side + 1) * dim;
 	specials = pos + ph * pw * dim;
-	specials_from(DINO "cls_token", DINO "register_tokens", false, dim, specials, specials + 10 * dim);
-	synthetic(DINO "pos_embed", 3, table_shape, table);
-	for (int64_t i = 0; i < dim; i++) { /* the class token's own position; registers have none */
-		specials[i] += table[i];
-		specials[SB_FRONT_SPECIAL * dim + i] += table[i];
-	}
-	sb_pos_embed_resize(table + dim, (int)ph, (int)pw, (int)dim, pos);
-	status = prepare(l, t->pos, pos, ph * pw * dim, err);
+	status = fill_positions(l, t, table, pos, specials, err);
 	if (!status)
-		status = prepare(l, t->dino_specials, specials, 2 * SB_FRONT_SPECIAL * dim, err);
-	specials_from("aggregator.camera_token", "aggregator.register_token", true, dim, specials, specials + 10 * dim);
+		status = specials_from(l->weights, "aggregator.camera_token", "aggregator.register_token", true, dim, specials,
+				specials + 10 * dim, err);
 	if (!status)
 		status = prepare(l, t->specials, specials, 2 * SB_FRONT_SPECIAL * dim, err);
 	fill_rope(net, table);
@@ -420,20 +439,22 @@ static enum sb_status fill_weights(struct loader *l, struct sb_error *err)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a tensor of %zu values", largest);
 	for (size_t i = 0; i < l->n; i++) {
 		const struct entry *e = &l->entries[i];
+		const float *values;
 
-		synthetic(e->name, e->ndim, e->shape, l->scratch);
-		if (be->ops->weight_prepare(be, e->use, e->shape, e->ndim, l->scratch, (char *)l->net->segment + e->offset,
-				    err))
+		if (sb_weights_get(l->weights, e->name, e->shape, e->ndim, l->scratch, &values, err))
+			return err->code;
+		if (be->ops->weight_prepare(be, e->use, e->shape, e->ndim, values, (char *)l->net->segment + e->offset, err))
 			return sb_wrap(err, "weight '%s'", e->name);
+		sb_weights_drop(l->weights, e->name);
 	}
 	return SB_OK;
 }
 
 enum sb_status sb_front_net_open(struct sb_backend *be, const struct sb_front_config *cfg, int64_t h, int64_t w,
-		struct sb_front_net **out, struct sb_error *err)
+		const struct sb_weights *weights, struct sb_front_net **out, struct sb_error *err)
 {
 	struct sb_front_net *net = calloc(1, sizeof(*net));
-	struct loader l = { .net = net };
+	struct loader l = { .net = net, .weights = weights };
 	struct tables t;
 	enum sb_status status;
 	uintptr_t segment;

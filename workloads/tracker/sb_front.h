@@ -20,11 +20,12 @@ struct sb_front_net; /* prepared weights of one level set, on the device */
 
 /*
  * Prepare all weights for the backend's current levels (be->levels), outside the arm's allocator, and the tables that
- * depend on the network size h x w (position table, RoPE, position codes).
- * Errors: SB_E_NOMEM (device memory), SB_E_USAGE (a size that is not a multiple of 14).
+ * depend on the network size h x w (position table, RoPE, position codes). Tensors go from `weights` to the device one by
+ * one: the host holds the largest one, no second set.
+ * Errors: SB_E_NOMEM (device memory), SB_E_USAGE (a size that is not a multiple of 14), those of sb_weights_get().
  */
 enum sb_status sb_front_net_open(struct sb_backend *be, const struct sb_front_config *cfg, int64_t h, int64_t w,
-		struct sb_front_net **out, struct sb_error *err);
+		const struct sb_weights *weights, struct sb_front_net **out, struct sb_error *err);
 void sb_front_net_close(struct sb_front_net *net);
 int64_t sb_front_net_bytes(const struct sb_front_net *net); /* device bytes of weights and tables */
 

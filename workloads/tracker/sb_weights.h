@@ -1,6 +1,6 @@
 /*
- * weights: which tensors a network has, and synthetic values for them, so that nothing need be downloaded to measure.
- * Uses base.
+ * weights: which tensors a network has, and where their values come from: a rule, so that nothing need be downloaded to
+ * measure, or a safetensors file. Uses base.
  */
 #ifndef SB_WEIGHTS_H
 #define SB_WEIGHTS_H
@@ -53,5 +53,69 @@ void sb_pos_embed_resize(const float *src, int ph, int pw, int dim, float *dst);
  * Source:  tests/data/README.md, "Synthetic weights".
  */
 void sb_synthetic_fill(const char *name, const int64_t *shape, int ndim, float *out);
+
+/* ---- sources ------------------------------------------------------------------------------------------------- */
+
+/* Where values come from; one comment a member, called through sb_weights_get() and sb_weights_drop(). */
+struct sb_weights {
+	/* See sb_weights_get(). */
+	enum sb_status (*get)(const struct sb_weights *w, const char *name, const int64_t *shape, int ndim,
+	        float *scratch, const float **values, struct sb_error *err);
+	/* Optional. See sb_weights_drop(). */
+	void (*drop)(const struct sb_weights *w, const char *name);
+};
+
+/*
+ * The values of one tensor: made in scratch [product of shape], or where they lie already, row-major f32. They live
+ * until the tensor is dropped or scratch is used again.
+ * Errors: SB_E_DATA when the source has no such tensor; never the synthetic one.
+ */
+enum sb_status sb_weights_get(const struct sb_weights *w, const char *name, const int64_t *shape, int ndim,
+        float *scratch, const float **values, struct sb_error *err);
+/* The values are not needed any more: what holds them in memory may go. */
+void sb_weights_drop(const struct sb_weights *w, const char *name);
+
+extern const struct sb_weights sb_weights_synthetic;
+
+/* Tensors of the tracker have this in front of their names, those of the front end nothing. */
+#define SB_TRACK_PREFIX "spatrack.Track3D."
+
+/* What a file or an export holds of a network. */
+struct sb_weight_facts {
+	const char *kind; /* "file"; "synthetic file" for one that says it was made by sb_weights_export() */
+	int64_t tensors, values;
+	uint64_t digest; /* names, shapes and values as float32, in the order of the table */
+	char note[512];  /* what of the file is not used, or "" */
+};
+
+struct sb_weight_file;
+
+/*
+ * Map a safetensors file. It must not change while it is open: the values are read from it each time.
+ * Errors: those of sb_safetensors_open().
+ */
+enum sb_status sb_weight_file_open(const char *path, struct sb_weight_file **out, struct sb_error *err);
+void sb_weight_file_close(struct sb_weight_file *f);
+/* Tensors of the tracker, by their prefix, and others. */
+void sb_weight_file_parts(const struct sb_weight_file *f, size_t *track, size_t *others);
+/*
+ * Read all of it once: the file has every tensor of the network in its shape, as F32, F16 or BF16, and every value is
+ * finite. In memory at a time: the largest tensor.
+ * Errors: SB_E_DATA naming the first tensor that is not so.
+ */
+enum sb_status sb_weight_file_check(const struct sb_weight_file *f, const struct sb_front_config *cfg,
+        struct sb_weight_facts *out, struct sb_error *err);
+/* The file as a source; lives as long as it. */
+const struct sb_weights *sb_weight_file_source(const struct sb_weight_file *f);
+
+/*
+ * Write the synthetic weights of the front end of `preset` as safetensors, with the tensor that only training used, so
+ * that it is a whole state dictionary. In memory at a time: the largest tensor. stop: asked between tensors, or NULL.
+ * Errors: SB_E_DATA when the file cannot be written, SB_E_INTERRUPTED; nothing is left behind then. *out: the tensors
+ * that the network reads, as sb_weight_file_check() would find them; `tensors` and `values` count all.
+ */
+struct sb_preset;
+enum sb_status sb_weights_export(const struct sb_preset *preset, const char *path, bool (*stop)(void),
+        struct sb_weight_facts *out, struct sb_error *err);
 
 #endif

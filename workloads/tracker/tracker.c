@@ -16,6 +16,7 @@ struct sb_workload {
 	const struct sb_preset *preset;
 	struct sb_clip clip;
 	struct sb_front_input input;
+	struct sb_weight_file *weight_file; /* NULL: synthetic weights */
 	struct sb_front_net *nets[NETS], *net; /* net: of the current levels */
 	struct sb_front_outputs out, reference;
 	bool have_reference;
@@ -30,8 +31,11 @@ static void tracker_close(struct sb_workload *w)
 	sb_front_outputs_release(&w->out);
 	sb_front_outputs_release(&w->reference);
 	sb_clip_release(&w->clip);
+	sb_weight_file_close(w->weight_file);
 	free(w);
 }
+
+/* ---- weights ------------------------------------------------------------------------------------------------- */
 
 struct tally {
 	int64_t values;
@@ -51,13 +55,42 @@ static void tally_tensor(void *ctx, const char *name, const int64_t *shape, int 
 	t->digest = sb_fnv1a(t->digest, shape, (size_t)ndim * sizeof(*shape));
 }
 
+static enum sb_status load_weights(struct sb_workload *w, const struct sb_case *c, struct sb_workload_info *info,
+		struct sb_error *err)
+{
+	struct tally t = { 0, SB_FNV1A_INIT + SB_SYNTHETIC_RULE };
+	struct sb_weight_facts facts;
+
+	if (c->weights_track[0])
+		return sb_fail(err, SB_E_USAGE, "weights of the tracker cannot be used: the tracker is not there yet");
+	if (!c->weights_front[0]) {
+		sb_front_tensors(&w->preset->front, tally_tensor, &t);
+		info->weights_kind = "synthetic";
+		info->weights_digest = t.digest;
+		info->parameters = t.values;
+		return SB_OK;
+	}
+	if (sb_weight_file_open(c->weights_front, &w->weight_file, err) ||
+			sb_weight_file_check(w->weight_file, &w->preset->front, &facts, err))
+		return err->code;
+	info->weights_kind = facts.kind;
+	info->weights_digest = facts.digest;
+	info->parameters = facts.values;
+	snprintf(info->weights_note, sizeof(info->weights_note), "%s", facts.note);
+	return SB_OK;
+}
+
+static const struct sb_weights *weights_of(const struct sb_workload *w)
+{
+	return w->weight_file ? sb_weight_file_source(w->weight_file) : &sb_weights_synthetic;
+}
+
 static enum sb_status load(struct sb_workload *w, const struct sb_case *c, struct sb_workload_info *info,
 		struct sb_error *err)
 {
 	const struct sb_preset_case *dflt;
 	struct sb_clip_request req = { .stride = c->stride };
 	struct sb_geometry geo;
-	struct tally t = { 0, SB_FNV1A_INIT + SB_SYNTHETIC_RULE };
 	int64_t width = c->width, height = c->height;
 
 	if (sb_preset_find(c->preset, &w->preset, err))
@@ -77,14 +110,12 @@ static enum sb_status load(struct sb_workload *w, const struct sb_case *c, struc
 		return err->code;
 	w->input = (struct sb_front_input){ .rgb = w->clip.rgb, .frames = w->clip.n_frames, .h = w->clip.height,
 		.w = w->clip.width, .geo = geo };
-	sb_front_tensors(&w->preset->front, tally_tensor, &t);
 	*info = (struct sb_workload_info){ .frames = w->clip.n_frames, .stride = c->stride ? c->stride : 1,
 		.width = geo.out_w, .height = geo.out_h, .clip_width = w->clip.width, .clip_height = w->clip.height,
-		.clip_digest = w->clip.digest, .weights_digest = t.digest, .weights_kind = "synthetic",
-		.parameters = t.values };
+		.clip_digest = w->clip.digest };
 	snprintf(info->clip_source, sizeof(info->clip_source), "%s", w->clip.source);
 	snprintf(info->clip_note, sizeof(info->clip_note), "%s", w->clip.note);
-	return SB_OK;
+	return load_weights(w, c, info, err);
 }
 
 static enum sb_status tracker_open(const struct sb_case *c, struct sb_backend *be, struct sb_workload **out,
@@ -117,7 +148,8 @@ static enum sb_status tracker_prepare(struct sb_workload *w, struct sb_error *er
 		}
 	}
 	if (!w->nets[i])
-		status = sb_front_net_open(w->be, &w->preset->front, w->input.geo.out_h, w->input.geo.out_w, &w->nets[i], err);
+		status = sb_front_net_open(w->be, &w->preset->front, w->input.geo.out_h, w->input.geo.out_w,
+				weights_of(w), &w->nets[i], err);
 	if (!status)
 		w->net = w->nets[i];
 	return status;
