@@ -323,6 +323,46 @@ static enum sb_status done_from(struct session *s, const struct sb_trials *trial
 	return SB_OK;
 }
 
+/* A stored trial as it was when it ended, as far as the evidence looks at it. */
+static enum sb_status recall_trial(struct session *s, const struct sb_trial *t, size_t index, const struct sb_samples *samples,
+		struct sb_error *err)
+{
+	struct sb_trial_result r = { .outcome = SB_OUTCOME_OK, .trace_complete = t->trace_complete };
+	const double *value = samples->value + index * samples->n_metrics;
+	struct sb_rollups rollups = { 0 };
+
+	r.samples = calloc(samples->n_metrics + 1, sizeof(*r.samples));
+	if (!r.samples)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a stored trial's samples");
+	for (size_t m = 0; m < samples->n_metrics; m++) {
+		if (isnan(value[m]))
+			continue;
+		snprintf(r.samples[r.n_samples].metric, sizeof(r.samples[0].metric), "%s", samples->metrics[m]);
+		r.samples[r.n_samples++].value = sb_value_of(value[m]);
+	}
+	if (t->trace && sb_store_read_rollup(s->st, t->key, &rollups, err)) {
+		free(r.samples);
+		return err->code;
+	}
+	r.rollup = rollups.v;
+	r.n_rollup = rollups.n;
+	sb_evidence_add(&s->evidence, &s->opt->plan.arms[t->arm].levels, t->trace ? SB_TRACING : SB_TIMING, &r);
+	sb_rollups_release(&rollups);
+	free(r.samples);
+	return SB_OK;
+}
+
+/* What the run had already shown of its switches: they are judged on all of its trials, whichever process ran them. */
+static enum sb_status recall_evidence(struct session *s, const struct sb_trials *trials, const struct sb_samples *samples,
+		struct sb_error *err)
+{
+	for (size_t i = 0; i < trials->n; i++)
+		if (sb_outcome_by_name(trials->v[i].outcome) == SB_OUTCOME_OK &&
+				recall_trial(s, &trials->v[i], i, samples, err))
+			return err->code;
+	return SB_OK;
+}
+
 static enum sb_status same(const char *what, const char *was, const char *is, struct sb_error *err)
 {
 	if (!was || !strcmp(was, is))
@@ -358,6 +398,8 @@ static enum sb_status resume_run(struct session *s, struct sb_error *err)
 		status = sb_store_read_samples(s->st, s->run_key, &trials, &samples, err);
 	if (!status)
 		status = done_from(s, &trials, &samples, err);
+	if (!status)
+		status = recall_evidence(s, &trials, &samples, err);
 	if (!status)
 		status = sb_store_resume_run(s->st, s->run_key, err);
 	if (!status)
