@@ -211,8 +211,9 @@ static enum sb_status handshake(struct sb_worker *w, const char *exe, const stru
 		return told ? status : sb_fail(err, SB_E_DEVICE, "a worker ended while it was set up (%s)", w->ending);
 	}
 	sb_message_ready(j, &w->facts);
+	status = check_weights(j, setup, exe, err);
 	json_decref(j);
-	return SB_OK;
+	return status;
 }
 
 enum sb_status sb_worker_start(const char *exe, const struct sb_worker_setup *setup, double deadline_s,

@@ -98,6 +98,7 @@ void sb_message_ready(json_t *j, struct sb_worker_facts *f)
 	copy_text(j, "clip_note", f->info.clip_note, sizeof(f->info.clip_note));
 	copy_text(j, "weights_kind", f->weights_kind, sizeof(f->weights_kind));
 	f->info.weights_kind = f->weights_kind;
+	copy_text(j, "weights_note", f->info.weights_note, sizeof(f->info.weights_note));
 	f->device_memory_bytes = integer(j, "memory");
 	f->info.frames = integer(j, "frames");
 	f->info.stride = integer(j, "stride");
