@@ -1,6 +1,6 @@
 /*
- * patches: what the tracker samples around every point: 7 x 7 patches, their correlation with the query's patch, and the
- * nearest neighbours in space. Plain C; patches_cpu.c, double reference patches_ref.c.
+ * patches: what the tracker samples around every point: 7 x 7 patches, their correlation with the query's patch, and
+ * the nearest neighbours in space. Plain C; patches_cpu.c, double reference patches_ref.c.
  *
  * Everywhere: bilinear sampling of map [frames, h, w, c] at array coordinates, the coordinates clamped to the border
  * before fractions are taken; the 49 offsets are k = 7 a + b with x offset a - 3 (slow) and y offset b - 3 (fast), unit
@@ -25,8 +25,8 @@
 
 /*
  * out[i, k, :] = map[frame[i]] at xy[i] * scale + offset k.
- * Shapes:  xy [n, 2], frame [n] in 0 .. frames - 1, out [n, 49, c]. n may be 0. Three channels (points) are interpolated
- *          in double and rounded once, because the sines of their differences magnify an error by 2000.
+ * Shapes:  xy [n, 2], frame [n] in 0 .. frames - 1, out [n, 49, c]. n may be 0. Three channels (points) are
+ * interpolated in double and rounded once, because the sines of their differences magnify an error by 2000.
  */
 struct sb_patch_sample_args {
 	const float *map, *xy;
@@ -64,17 +64,14 @@ void sb_corr_ref(const struct sb_corr_args *a);
 void sb_corr_volume_ref(const struct sb_corr_args *a, float *volume);
 
 /*
- * The 16 neighbours: of the 49 points of a patch, sorted by the Euclidean length of d (ties: the lower index first), the
- * first is dropped and the next 16 are kept.
- *   track side (points NULL): for row r = n*frames + t:  d[k] = pmap[t] at position k - centre[r],
- *                             f[k] = map[t] at position k;  map [frames, h, w, c], pmap [frames, h, w, 3],
- *                             uv [n, frames, 2], centre [n frames, 3]
- *   query side:               for row r = n:  d[k] = points[n, k] - points[n, 24],  f[k] = patches[n, k];
- *                             points [n, 49, 3], patches [n, 49, c]; frames is 1 then
- * Shapes:  out_d [rows, 16, 3]; out_f [rows, 16, :] = c floats with row stride ldf (>= c) from one neighbour to the next;
- *          what lies between c and ldf is not touched.
- * Lengths are compared as squares, in double, of the d that is written (point samples in double, one rounding). A length
- * that is NaN sorts behind all others.
+ * The 16 neighbours: of the 49 points of a patch, sorted by the Euclidean length of d (ties: the lower index first),
+ * the first is dropped and the next 16 are kept. track side (points NULL): for row r = n*frames + t:  d[k] = pmap[t] at
+ * position k - centre[r], f[k] = map[t] at position k;  map [frames, h, w, c], pmap [frames, h, w, 3], uv [n, frames,
+ * 2], centre [n frames, 3] query side:               for row r = n:  d[k] = points[n, k] - points[n, 24],  f[k] =
+ * patches[n, k]; points [n, 49, 3], patches [n, 49, c]; frames is 1 then Shapes:  out_d [rows, 16, 3]; out_f [rows, 16,
+ * :] = c floats with row stride ldf (>= c) from one neighbour to the next; what lies between c and ldf is not touched.
+ * Lengths are compared as squares, in double, of the d that is written (point samples in double, one rounding). A
+ * length that is NaN sorts behind all others.
  */
 struct sb_neighbours_args {
 	const float *map, *pmap, *uv, *centre;

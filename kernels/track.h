@@ -39,7 +39,8 @@ struct sb_motion_args {
 void sb_motion_cpu(const struct sb_motion_args *a);
 void sb_motion_ref(const struct sb_motion_args *a);
 
-/* y[r, :] = mean of the `group` rows x[r*group ..], added in order; x [rows group, c] dense, y [rows, c] row stride ldy. */
+/* y[r, :] = mean of the `group` rows x[r*group ..], added in order; x [rows group, c] dense, y [rows, c] row stride
+ * ldy. */
 struct sb_group_mean_args {
 	const float *x;
 	float *y;
@@ -150,7 +151,8 @@ struct sb_query_setup_args {
 void sb_query_setup_cpu(const struct sb_query_setup_args *a);
 void sb_query_setup_ref(const struct sb_query_setup_args *a);
 
-/* box[0..2] = lo, box[3..5] = hi = mean(p0) -/+ 3 std(p0) over n, unbiased std, per axis; p0 [n, 3]. n < 2 gives NaN. */
+/* box[0..2] = lo, box[3..5] = hi = mean(p0) -/+ 3 std(p0) over n, unbiased std, per axis; p0 [n, 3]. n < 2 gives NaN.
+ */
 struct sb_norm_box_args {
 	const float *p0;
 	float *box;
@@ -190,7 +192,8 @@ void sb_geometry_tokens_ref(const struct sb_geometry_tokens_args *a);
  * 4.8.1: add the heads' deltas to the state, in place.
  *   vis += d2[2], conf += d2[3], dyn += dd, pro += dp;  A = den(X + dX);  z += A.z - den(X).z;  uv += d2[0..1]
  * and 4.8.2: px = (4 u / fx, 4 v / fy).
- * d2 [n frames, 4] = du, dv, vis, conf; d3 [n frames, 4] = dX, dyn; dp [n frames]. Out: A [n frames, 3], px [n frames, 2].
+ * d2 [n frames, 4] = du, dv, vis, conf; d3 [n frames, 4] = dX, dyn; dp [n frames]. Out: A [n frames, 3], px [n frames,
+ * 2].
  */
 struct sb_track_update_args {
 	const float *d2, *d3, *dp, *box;
@@ -209,10 +212,10 @@ void sb_track_update_ref(const struct sb_track_update_args *a);
  * [n, frames]; k [frames, 3, 3] = K_r. work: sb_depth_snap_cpu_workspace() bytes.
  * Quantile 0.2: linear interpolation between order statistics, over the non-zero |d2| (|d1|) of all t, n.
  *
- * Samples of z as in patches.h (offsets exact, border clamped), in float32 as the point map is; the first of the nearest
- * wins; px that is NaN is outside. pv > 0.5 is vis > 0. r = zs - z0, d1 and d2 = (r[t+1] - 2 r[t]) + r[t-1] are float32
- * by definition, thresholds double. Samples that are NaN are never nearest, and 49 of them give zs = 0; a NaN in z0
- * keeps its row out of the quantiles and unreplaced. frames < 3: there is no d2, so nothing is filtered.
+ * Samples of z as in patches.h (offsets exact, border clamped), in float32 as the point map is; the first of the
+ * nearest wins; px that is NaN is outside. pv > 0.5 is vis > 0. r = zs - z0, d1 and d2 = (r[t+1] - 2 r[t]) + r[t-1] are
+ * float32 by definition, thresholds double. Samples that are NaN are never nearest, and 49 of them give zs = 0; a NaN
+ * in z0 keeps its row out of the quantiles and unreplaced. frames < 3: there is no d2, so nothing is filtered.
  */
 struct sb_depth_snap_args {
 	const float *pmap, *valid, *px, *z0, *vis, *k;
@@ -224,13 +227,14 @@ void sb_depth_snap_cpu(const struct sb_depth_snap_args *a, void *work);
 void sb_depth_snap_ref(const struct sb_depth_snap_args *a);
 
 /*
- * 2.3: depth clean-up at tracker resolution, all frames of a window together: quartiles of the positive depths, roi, edge
- * test, far depths to 0. depth [frames, h, w] in place, valid [frames, h, w] out (0 or 1), conf [frames, h, w] or NULL
- * (already nearest-resized; > 0.5 keeps). apply 0: everything is computed, depth is left and valid is 1 (planted inputs).
+ * 2.3: depth clean-up at tracker resolution, all frames of a window together: quartiles of the positive depths, roi,
+ * edge test, far depths to 0. depth [frames, h, w] in place, valid [frames, h, w] out (0 or 1), conf [frames, h, w] or
+ * NULL (already nearest-resized; > 0.5 keeps). apply 0: everything is computed, depth is left and valid is 1 (planted
+ * inputs).
  *
- * float32 by definition: ub, 10 q25, e and the constants 0.1, 0.8, 0.03. q25 and q75 are exact order statistics, of rank
- * at least 1 (fewer than 4 positive depths; the network's authors' code fails there); no positive depth: nothing valid.
- * Depths that are NaN count as not positive, and become 0 with the far ones. Where 1e-6 > 10 q25, ub is 10 q25.
+ * float32 by definition: ub, 10 q25, e and the constants 0.1, 0.8, 0.03. q25 and q75 are exact order statistics, of
+ * rank at least 1 (fewer than 4 positive depths; the network's authors' code fails there); no positive depth: nothing
+ * valid. Depths that are NaN count as not positive, and become 0 with the far ones. Where 1e-6 > 10 q25, ub is 10 q25.
  */
 struct sb_depth_clean_args {
 	float *depth, *valid;
@@ -244,8 +248,8 @@ void sb_depth_clean_ref(const struct sb_depth_clean_args *a);
 
 /*
  * 4.11: outputs of a window's first `keep` tracks.
- *   tracks2 [keep, frames, 3] = px * (sx, sy), z;  tracks3 [keep, frames, 6] = A, rgb[n];  vis_out = sigmoid(vis) + 0.2;
- *   conf_out = sigmoid(conf);  dyn_out = sigmoid(dyn) u0[n]
+ *   tracks2 [keep, frames, 3] = px * (sx, sy), z;  tracks3 [keep, frames, 6] = A, rgb[n];  vis_out = sigmoid(vis) +
+ * 0.2; conf_out = sigmoid(conf);  dyn_out = sigmoid(dyn) u0[n]
  */
 struct sb_track_out_args {
 	const float *px, *z, *A, *rgb, *vis, *conf, *dyn, *u0;
