@@ -13,15 +13,16 @@
 #include <unistd.h>
 
 enum {
-	OPT_DB, OPT_VIDEO, OPT_PRESET, OPT_FRAMES, OPT_STRIDE, OPT_SIZE, OPT_WEIGHTS, OPT_WEIGHTS_FRONT, OPT_WEIGHTS_TRACK,
+	OPT_DB, OPT_VIDEO, OPT_RAW, OPT_PRESET, OPT_FRAMES, OPT_STRIDE, OPT_SIZE, OPT_WEIGHTS, OPT_WEIGHTS_FRONT, OPT_WEIGHTS_TRACK,
 	OPT_DEVICE, OPT_ARMS, OPT_FACTORS, OPT_ALL, OPT_SET,
 	OPT_BLOCKS, OPT_TRACE_BLOCKS, OPT_BUDGET, OPT_SEED, OPT_THREADS, OPT_TIMEOUT, OPT_VRAM_LIMIT, OPT_NOTE, OPT_EXE,
-	OPT_RESUME, OPT_QUIET,
+	OPT_RESUME, OPT_SAVE, OPT_DEPTH_IMAGES, OPT_SAVE_ARM, OPT_QUIET,
 };
 
 const struct sb_option sb_run_options[] = {
 	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
-	[OPT_VIDEO] = { "video", "FILE", "any video that ffmpeg decodes [a clip that comes with spabench]" },
+	[OPT_VIDEO] = { "video", "PATH", "a folder of PNG images, a .y4m file or any video that ffmpeg decodes [built-in]" },
+	[OPT_RAW] = { "raw", "WxH", "--video is a file of packed 8-bit RGB frames of this size" },
 	[OPT_PRESET] = { "preset", "NAME", "the network: tiny, small or full [tiny]" },
 	[OPT_FRAMES] = { "frames", "N", "frames of the clip [the preset's]" },
 	[OPT_STRIDE] = { "stride", "N", "take every N-th frame [1]" },
@@ -30,11 +31,11 @@ const struct sb_option sb_run_options[] = {
 	[OPT_WEIGHTS_FRONT] = { "weights-front", "FILE", "safetensors of the front end [synthetic weights]" },
 	[OPT_WEIGHTS_TRACK] = { "weights-track", "FILE", "safetensors of the tracker: refused, it is not there yet" },
 	[OPT_DEVICE] = { "device", "auto|cpu", "where to run [auto]" },
-	[OPT_ARMS] = { "arms", "LIST", "arms by name, comma-separated; the first is `before`" },
+	[OPT_ARMS] = { "arms", "LIST", "arms by name, comma-separated; pairs are against `before`, else the first" },
 	[OPT_FACTORS] = { "factors", "LIST", "an arm for each of these: precision, attention, alloc [all]" },
 	[OPT_ALL] = { "all", NULL, "every combination of the factors" },
 	[OPT_SET] = { "set", "F[.PART]=LEVEL", "fix a level in every arm, e.g. precision.conv=fp32; may be repeated" },
-	[OPT_BLOCKS] = { "blocks", "N", "exactly N timing blocks [until +-1 %, at most 28]" },
+	[OPT_BLOCKS] = { "blocks", "N", "exactly N timing blocks, without budget unless given [until +-1 %, at most 28]" },
 	[OPT_TRACE_BLOCKS] = { "trace-blocks", "N", "trace blocks, for kinds of op and evidence; 0: none [6]" },
 	[OPT_BUDGET] = { "budget", "SECONDS", "stop after about so long; 0: no limit [60]" },
 	[OPT_SEED] = { "seed", "N", "of the random order [random, stored]" },
@@ -44,6 +45,9 @@ const struct sb_option sb_run_options[] = {
 	[OPT_NOTE] = { "note", "TEXT", "kept with the run" },
 	[OPT_EXE] = { "exe", "FILE", "the spabench whose workers run the trials [this one]" },
 	[OPT_RESUME] = { "resume", NULL, "complete an interrupted run: RUN, else the newest that is not complete" },
+	[OPT_SAVE] = { "save", "FILE", "afterwards, write one arm's depth, poses and points (safetensors)" },
+	[OPT_DEPTH_IMAGES] = { "depth-images", "DIR", "afterwards, write one arm's depth as PNG, 16-bit grey, one a frame" },
+	[OPT_SAVE_ARM] = { "save-arm", "NAME", "whose results [the last arm]" },
 	[OPT_QUIET] = { "quiet", NULL, "no progress" },
 	{ NULL, NULL, NULL },
 };
@@ -60,31 +64,44 @@ const char sb_run_details[] =
 
 struct request {
 	const char *db, *arms, *factors, *exe;
+	const char *save_arm; /* NULL: the last */
+	struct sb_session_save save;
 	const char *set[16];
 	int n_set;
-	bool all, quiet, resume;
+	bool all, quiet, resume, budget_given;
 	const char *resume_ref; /* NULL: the newest that is not complete */
 	struct sb_session_options opt;
 };
 
 /* ---- options ------------------------------------------------------------------------------------------------- */
 
-static enum sb_status parse_size(const char *value, struct sb_case *c, struct sb_error *err)
+/* "WIDTHxHEIGHT" */
+static enum sb_status parse_sides(const char *value, const char *option, int64_t *width, int64_t *height,
+		struct sb_error *err)
 {
-	char w[16];
+	char w[16], what[40];
 	size_t n = strcspn(value, "x");
 
+	if (n == 0 || n >= sizeof(w) || value[n] != 'x')
+		return sb_fail(err, SB_E_USAGE, "--%s '%.40s' is not WIDTHxHEIGHT", option, value);
+	memcpy(w, value, n);
+	w[n] = '\0';
+	snprintf(what, sizeof(what), "width in --%s", option);
+	if (sb_parse_int(w, what, 1, 100000, width, err))
+		return SB_E_USAGE;
+	snprintf(what, sizeof(what), "height in --%s", option);
+	return sb_parse_int(value + n + 1, what, 1, 100000, height, err);
+}
+
+static enum sb_status parse_size(const char *value, struct sb_case *c, struct sb_error *err)
+{
 	c->own_size = !strcmp(value, "native");
 	c->width = c->height = 0;
 	if (c->own_size)
 		return SB_OK;
-	if (n == 0 || n >= sizeof(w) || value[n] != 'x')
+	if (!strchr(value, 'x'))
 		return sb_fail(err, SB_E_USAGE, "--size '%.40s' is neither WIDTHxHEIGHT nor native", value);
-	memcpy(w, value, n);
-	w[n] = '\0';
-	if (sb_parse_int(w, "width in --size", 1, 100000, &c->width, err))
-		return SB_E_USAGE;
-	return sb_parse_int(value + n + 1, "height in --size", 1, 100000, &c->height, err);
+	return parse_sides(value, "size", &c->width, &c->height, err);
 }
 
 static enum sb_status copy(const char *value, const char *option, char *out, size_t n, struct sb_error *err)
@@ -163,6 +180,8 @@ static enum sb_status apply_setup(int option, const char *value, struct sb_worke
 		return sb_parse_int(value, "--stride", 1, 100000, &s->c.stride, err);
 	case OPT_SIZE:
 		return parse_size(value, &s->c, err);
+	case OPT_RAW:
+		return parse_sides(value, "raw", &s->c.raw_width, &s->c.raw_height, err);
 	case OPT_DEVICE:
 		return copy(value, "device", s->device, sizeof(s->device), err);
 	case OPT_THREADS:
@@ -203,6 +222,7 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 	case OPT_TRACE_BLOCKS:
 		return parse_int_into(value, "--trace-blocks", 0, 10000, &plan->trace_blocks, err);
 	case OPT_BUDGET:
+		q->budget_given = true;
 		return sb_parse_double(value, "--budget", 0.0, 1e7, &plan->budget_s, err);
 	case OPT_SEED:
 		if (sb_parse_int(value, "--seed", 0, INT64_MAX, &seed, err))
@@ -220,11 +240,33 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 	case OPT_QUIET:
 		q->quiet = true;
 		return SB_OK;
+	case OPT_SAVE:
+		q->save.file = value;
+		return value[0] ? SB_OK : sb_fail(err, SB_E_USAGE, "--save needs the name of a file");
+	case OPT_DEPTH_IMAGES:
+		q->save.depth_dir = value;
+		return value[0] ? SB_OK : sb_fail(err, SB_E_USAGE, "--depth-images needs the name of a folder");
+	case OPT_SAVE_ARM:
+		q->save_arm = value;
+		return SB_OK;
 	case OPT_RESUME:
 		q->resume = true;
 		return SB_OK;
 	}
 	return apply_setup(option, value, &q->opt.setup, err);
+}
+
+/* Pairs and quality are against the first arm: that is `before` whenever it runs, wherever the user wrote it. */
+static void before_first(struct sb_plan *plan)
+{
+	for (int a = 1; a < plan->n_arms; a++) {
+		struct sb_arm before = plan->arms[a];
+
+		if (strcmp(before.name, "before") != 0)
+			continue;
+		memmove(plan->arms + 1, plan->arms, (size_t)a * sizeof(before));
+		plan->arms[0] = before;
+	}
 }
 
 static enum sb_status make_arms(struct request *q, struct sb_error *err)
@@ -248,8 +290,33 @@ static enum sb_status make_arms(struct request *q, struct sb_error *err)
 			if (sb_levels_equal(&plan->arms[a].levels, &plan->arms[b].levels))
 				status = sb_fail(err, SB_E_USAGE, "with these --set, arms '%s' and '%s' are the same",
 						plan->arms[b].name, plan->arms[a].name);
+	before_first(plan);
 	q->opt.setup.reference = plan->arms[0].levels;
 	return status;
+}
+
+/* Which of the plan's arms is saved. */
+static enum sb_status choose_saved_arm(struct request *q, struct sb_error *err)
+{
+	const struct sb_plan *plan = &q->opt.plan;
+	struct sb_buf names = { 0 };
+
+	if (q->save_arm && !q->save.file && !q->save.depth_dir)
+		return sb_fail(err, SB_E_USAGE, "--save-arm goes with --save or --depth-images");
+	q->save.arm = plan->n_arms - 1;
+	if (!q->save_arm)
+		return SB_OK;
+	for (int a = 0; a < plan->n_arms; a++) {
+		if (!strcmp(plan->arms[a].name, q->save_arm)) {
+			q->save.arm = a;
+			sb_buf_release(&names);
+			return SB_OK;
+		}
+		sb_buf_addf(&names, "%s%s", a ? ", " : "", plan->arms[a].name);
+	}
+	sb_fail(err, SB_E_USAGE, "--save-arm '%.64s' is none of this run's arms: %.600s", q->save_arm, sb_buf_str(&names));
+	sb_buf_release(&names);
+	return SB_E_USAGE;
 }
 
 static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_error *err)
@@ -261,22 +328,28 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 	while ((i = sb_options_next(&p, argc, argv, sb_run_options, &value, err)) >= 0) {
 		if (apply(i, value, q, err))
 			return err->code;
-		n_new += i != OPT_DB && i != OPT_RESUME && i != OPT_QUIET && i != OPT_EXE;
+		n_new += i != OPT_DB && i != OPT_RESUME && i != OPT_QUIET && i != OPT_EXE && i != OPT_SAVE &&
+				i != OPT_SAVE_ARM && i != OPT_DEPTH_IMAGES;
 	}
 	if (i == -2)
 		return SB_E_USAGE;
 	if (q->resume) {
 		if (n_new)
-			return sb_fail(err, SB_E_USAGE, "a resumed run keeps its plan: only --db, --exe and --quiet go with --resume");
+			return sb_fail(err, SB_E_USAGE, "a resumed run keeps its plan: only --db, --exe, --quiet, --save, "
+					"--save-arm and --depth-images go with --resume");
 		if (p.n_operands > 1)
 			return sb_fail(err, SB_E_USAGE, "--resume takes one run, not %d", p.n_operands);
 		q->resume_ref = p.n_operands ? p.operands[0] : NULL;
 		return SB_OK;
 	}
+	if (q->opt.plan.blocks && !q->budget_given)
+		q->opt.plan.budget_s = 0.0;
 	if (p.n_operands)
 		return sb_fail(err, SB_E_USAGE, "run takes no argument '%.64s'; a video is given with --video",
 				p.operands[0]);
-	return make_arms(q, err);
+	if (q->opt.setup.c.raw_width && !q->opt.setup.c.video[0])
+		return sb_fail(err, SB_E_USAGE, "--raw goes with --video, the file the frames are in");
+	return make_arms(q, err) ? err->code : choose_saved_arm(q, err);
 }
 
 /* ---- progress ------------------------------------------------------------------------------------------------ */
@@ -286,8 +359,10 @@ static volatile sig_atomic_t stop_asked;
 /* The first Ctrl-C ends the run after its trial; the second ends the program, and with it the worker. */
 static void on_signal(int sig)
 {
-	if (stop_asked)
+	if (stop_asked) {
 		signal(sig, SIG_DFL);
+		raise(sig);
+	}
 	stop_asked = 1;
 }
 
@@ -343,8 +418,6 @@ static enum sb_status check_files(const struct request *q, struct sb_error *err)
 
 	if (video[0] && stat(video, &sb))
 		return sb_fail(err, SB_E_USAGE, "cannot open video '%.200s': %s", video, strerror(errno));
-	if (video[0] && S_ISDIR(sb.st_mode))
-		return sb_fail(err, SB_E_USAGE, "video '%.200s' is a folder, not a video file", video);
 	if (weights[0] && read_parts(weights, &track, &others, err))
 		return err->code;
 	if (track && !others)
@@ -404,7 +477,28 @@ static enum sb_status read_resumed(struct sb_store *st, struct request *q, struc
 	}
 	if (sb_store_find_run(st, q->resume_ref ? q->resume_ref : id, &key, err))
 		return err->code;
-	return sb_session_read(st, key, &q->opt, err);
+	return sb_session_read(st, key, &q->opt, err) ? err->code : choose_saved_arm(q, err);
+}
+
+/* After the run, which is complete whatever comes of this. */
+static enum sb_status save_results(const struct request *q, const struct sb_session_result *r, struct sb_error *err)
+{
+	const char *arm = q->opt.plan.arms[q->save.arm].name;
+	char shown[512];
+
+	if (!q->save.file && !q->save.depth_dir)
+		return SB_OK;
+	if (sb_session_save(&q->opt, r, &q->save, err))
+		return err->code;
+	if (q->save.file) {
+		sb_escape(q->save.file, shown, sizeof(shown));
+		printf("results of arm %s saved in %s\n", arm, shown);
+	}
+	if (q->save.depth_dir) {
+		sb_escape(q->save.depth_dir, shown, sizeof(shown));
+		printf("depth images of arm %s saved in %s\n", arm, shown);
+	}
+	return SB_OK;
 }
 
 static enum sb_status run(struct request *q, struct sb_error *err)
@@ -434,7 +528,7 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 	if (result.weights_note[0])
 		sb_log(SB_LOG_WARN, "%s", result.weights_note);
 	print_result(db, &result);
-	return status;
+	return status ? status : save_results(q, &result, err);
 }
 
 enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err)

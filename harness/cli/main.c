@@ -90,8 +90,10 @@ int main(int argc, char **argv)
 		}
 	}
 	if (fflush(stdout) || ferror(stdout)) {
+		if (code) /* said already */
+			return code;
 		fputs("spabench: cannot write to standard output\n", stderr);
-		return code ? code : 4;
+		return 4;
 	}
 	return code;
 }

@@ -2,6 +2,7 @@
 #define _DEFAULT_SOURCE /* prctl() lives beside POSIX */
 #include "sb_experiment.h"
 #include "messages.h"
+#include "path_json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,6 +37,8 @@ static _Noreturn void become_worker(const char *exe, int fd, char *const argv[],
 	int flags = fcntl(fd, F_GETFD);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* no worker outlives its parent */
+	signal(SIGINT, SIG_IGN); /* what is sent to the whole group is the parent's to handle; the setting survives exec */
+	signal(SIGTERM, SIG_IGN);
 	fcntl(fd, F_SETFD, flags & ~FD_CLOEXEC);
 	execve(exe, argv, envp);
 	_exit(127);
@@ -109,8 +112,8 @@ static void reap(struct sb_worker *w, double patience_s)
 	if (w->fd >= 0)
 		close(w->fd);
 	w->fd = -1;
-	while ((got = waitpid(w->pid, &status, patience_s > 0 ? WNOHANG : 0)) == 0) {
-		if (sb_now_ns() > deadline) {
+	while ((got = waitpid(w->pid, &status, patience_s > 0 ? WNOHANG : 0)) == 0 || (got < 0 && errno == EINTR)) {
+		if (patience_s > 0 && sb_now_ns() > deadline) {
 			kill(w->pid, SIGKILL);
 			patience_s = 0;
 		} else {
@@ -134,21 +137,17 @@ static enum sb_status send_setup(struct sb_worker *w, const struct sb_worker_set
 	char *text;
 
 	sb_levels_format(&s->reference, &reference);
-	j = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:s, s:I, s:b, s:s}", "workload", s->c.workload,
-			"preset", s->c.preset, "video", s->c.video, "data_dir", s->c.data_dir, "frames",
-			(json_int_t)s->c.frames, "stride", (json_int_t)s->c.stride, "width", (json_int_t)s->c.width,
-			"height", (json_int_t)s->c.height, "own_size", s->c.own_size, "device", s->device, "memory_limit",
-			(json_int_t)s->memory_limit_bytes, "trace", s->purpose == SB_TRACING, "reference",
-			sb_buf_str(&reference));
+	j = json_pack("{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:I, s:b, s:s}", "workload",
+			s->c.workload, "preset", s->c.preset, "video", sb_path_json(s->c.video), "data_dir",
+			sb_path_json(s->c.data_dir), "raw_width", (json_int_t)s->c.raw_width, "raw_height",
+			(json_int_t)s->c.raw_height, "frames", (json_int_t)s->c.frames, "stride", (json_int_t)s->c.stride,
+			"width", (json_int_t)s->c.width, "height", (json_int_t)s->c.height, "own_size", s->c.own_size,
+			"device", s->device, "memory_limit", (json_int_t)s->memory_limit_bytes, "trace",
+			s->purpose == SB_TRACING, "reference", sb_buf_str(&reference));
 	sb_buf_release(&reference);
-	if (json_object_set_new(j, "weights_front", json_string(s->c.weights_front)) ||
-			json_object_set_new(j, "weights_track", json_string(s->c.weights_track))) {
-		json_decref(j);
-		j = NULL;
-	}
-	if (!j) /* jansson takes UTF-8 only */
-		return sb_fail(err, SB_E_USAGE, "a file name that is not valid UTF-8 cannot be used");
-	text = json_dumps(j, JSON_COMPACT);
+	json_object_set_new(j, "weights_front", sb_path_json(s->c.weights_front));
+	json_object_set_new(j, "weights_track", sb_path_json(s->c.weights_track));
+	text = j ? json_dumps(j, JSON_COMPACT) : NULL;
 	json_decref(j);
 	if (!text)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a message");
@@ -175,11 +174,22 @@ static enum sb_status expect(struct sb_worker *w, enum sb_frame_type type, int64
 static enum sb_status check_weights(json_t *ready, const struct sb_worker_setup *setup, const char *exe,
 		struct sb_error *err)
 {
-	const char *used = json_string_value(json_object_get(ready, "weights_front"));
+	char used[SB_PATH_MAX] = "";
 
-	if (!strcmp(setup->c.weights_front, used ? used : ""))
+	sb_path_from_json(json_object_get(ready, "weights_front"), used, sizeof(used));
+	if (!strcmp(setup->c.weights_front, used))
 		return SB_OK;
 	return sb_fail(err, SB_E_ENV, "'%s' does not read weights from files: it is another version", exe);
+}
+
+/* An older build would give the file to ffmpeg, which might make something of it. */
+static enum sb_status check_raw(
+		const struct sb_worker *w, const struct sb_worker_setup *setup, const char *exe, struct sb_error *err)
+{
+	if (!setup->c.raw_width || (setup->c.raw_width == w->facts.info.clip_width &&
+			setup->c.raw_height == w->facts.info.clip_height))
+		return SB_OK;
+	return sb_fail(err, SB_E_ENV, "'%s' does not read raw frames: it is another version", exe);
 }
 
 static enum sb_status handshake(struct sb_worker *w, const char *exe, const struct sb_worker_setup *setup,
@@ -213,7 +223,7 @@ static enum sb_status handshake(struct sb_worker *w, const char *exe, const stru
 	sb_message_ready(j, &w->facts);
 	status = check_weights(j, setup, exe, err);
 	json_decref(j);
-	return status;
+	return status ? status : check_raw(w, setup, exe, err);
 }
 
 enum sb_status sb_worker_start(const char *exe, const struct sb_worker_setup *setup, double deadline_s,
@@ -256,6 +266,52 @@ const char *sb_worker_stop(struct sb_worker *w)
 	snprintf(ending, sizeof(ending), "%s", w->ending);
 	free(w);
 	return ending;
+}
+
+/* ---- trials -------------------------------------------------------------------------------------------------- */
+
+/* ---- saving -------------------------------------------------------------------------------------------------- */
+
+static char *save_request(const struct sb_levels *levels, const struct sb_save *to)
+{
+	struct sb_buf text = { 0 };
+	json_t *metadata = json_object(), *j;
+	char *request;
+
+	sb_levels_format(levels, &text);
+	for (const char *const *m = to->metadata; m[0]; m += 2)
+		json_object_set_new(metadata, m[0], json_string(m[1]));
+	j = json_pack("{s:s, s:o}", "levels", sb_buf_str(&text), "metadata", metadata);
+	sb_buf_release(&text);
+	if (to->file)
+		json_object_set_new(j, "file", sb_path_json(to->file));
+	if (to->depth_dir)
+		json_object_set_new(j, "depth_images", sb_path_json(to->depth_dir));
+	request = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	json_decref(j);
+	return request;
+}
+
+enum sb_status sb_worker_save(struct sb_worker *w, const struct sb_levels *levels, const struct sb_save *to,
+		double deadline_s, struct sb_error *err)
+{
+	char *request = save_request(levels, to);
+	bool timed_out = false;
+	enum sb_status status;
+	json_t *j = NULL;
+
+	if (!request)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a message");
+	status = sb_frame_write(w->fd, SB_FRAME_SAVE, request, strlen(request), err);
+	free(request);
+	if (!status)
+		status = expect(w, SB_FRAME_SAVED, deadline_after(deadline_s), &j, &timed_out, err);
+	json_decref(j);
+	if (timed_out) {
+		kill(w->pid, SIGKILL);
+		return sb_fail(err, SB_E_DEVICE, "no answer within %g s; the worker was killed", deadline_s);
+	}
+	return status;
 }
 
 /* ---- trials -------------------------------------------------------------------------------------------------- */

@@ -4,12 +4,26 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add_precision(struct sb_evidence *e, const struct sb_trial_result *r)
+/* Scratch of an efficient attention that holds no score matrix: tiles for some dozens of threads. */
+#define TILES_BYTES (8.0 * 1048576.0)
+
+/* Does the kernel follow a part of `precision` that is on? Standard attention's two products follow gemm. */
+static bool should_be_tf32(const struct sb_levels *levels, const struct sb_rollup *u)
+{
+	bool gemm = !strcmp(u->kind, "gemm") || (!strcmp(u->kind, "attention") && strstr(u->name, "standard"));
+
+	return (gemm && levels->part[SB_PART_PRECISION_GEMM] == SB_PRECISION_TF32) ||
+			(!strcmp(u->kind, "conv") && levels->part[SB_PART_PRECISION_CONV] == SB_PRECISION_TF32) ||
+			(!strcmp(u->kind, "attention") && strstr(u->name, "efficient") &&
+					levels->part[SB_PART_PRECISION_ATTENTION] == SB_PRECISION_TF32);
+}
+
+static void add_precision(struct sb_evidence *e, const struct sb_levels *levels, const struct sb_trial_result *r)
 {
 	for (size_t i = 0; i < r->n_rollup; i++) {
 		const struct sb_rollup *u = &r->rollup[i];
 
-		if (strcmp(u->kind, "gemm") && strcmp(u->kind, "conv"))
+		if (!should_be_tf32(levels, u))
 			continue;
 		e->products += u->count;
 		e->products_ns += u->dur_ns;
@@ -41,10 +55,16 @@ void sb_evidence_add(struct sb_evidence *e, const struct sb_levels *levels, enum
 {
 	double workspace = sb_trial_result_value(r, "memory.attention_workspace_bytes");
 	bool efficient = levels->part[SB_PART_ATTENTION] == SB_ATTENTION_EFFICIENT;
+	bool tf32 = levels->part[SB_PART_PRECISION_GEMM] || levels->part[SB_PART_PRECISION_CONV];
 	double *largest = efficient ? &e->workspace_efficient : &e->workspace_standard;
+	double same = sb_trial_result_value(r, "quality.identical");
 
 	if (workspace > *largest)
 		*largest = workspace;
+	if (tf32 && !isnan(same)) {
+		e->compared++;
+		e->identical += same == 1.0;
+	}
 	if (levels->part[SB_PART_ALLOC] == SB_ALLOC_EXPANDABLE) {
 		double segments = sb_trial_result_value(r, "driver.cold_segment_alloc_calls");
 		double maps = sb_trial_result_value(r, "driver.cold_map_calls");
@@ -55,9 +75,8 @@ void sb_evidence_add(struct sb_evidence *e, const struct sb_levels *levels, enum
 	}
 	if (purpose != SB_TRACING || !r->trace_complete)
 		return;
-	if (levels->part[SB_PART_PRECISION_GEMM] == SB_PRECISION_TF32 &&
-			levels->part[SB_PART_PRECISION_CONV] == SB_PRECISION_TF32) {
-		add_precision(e, r);
+	if (tf32) {
+		add_precision(e, levels, r);
 		e->trials[SB_PART_PRECISION_GEMM]++;
 	}
 	if (efficient) {
@@ -73,24 +92,35 @@ static int percent(int64_t part, int64_t whole)
 
 static void judge_precision(const struct sb_evidence *e, bool emulated, struct sb_switch_line *out)
 {
-	out->in_effect = e->products && e->products_tf32 == e->products;
-	snprintf(out->text, sizeof(out->text), "%s: %lld of %lld gemm and conv kernels, %d %% of their time%s",
+	/* Names say what was launched; results that do not differ by one bit say that it changed nothing. */
+	bool no_change = e->compared && e->identical == e->compared && !e->reference_tf32;
+
+	out->in_effect = e->products && e->products_tf32 == e->products && !no_change;
+	snprintf(out->text, sizeof(out->text), "%s: %lld of %lld gemm and conv kernels, %d %% of their time%s%s",
 			out->in_effect ? "in effect" : "not in effect", (long long)e->products_tf32, (long long)e->products,
 			percent(e->products_tf32_ns, e->products_ns),
+			no_change ? ", but the results are FP32's to the bit" :
+			e->compared ? ", results differ from FP32's" : "",
 			emulated ? " (emulated: operands rounded, the speed is not TF32's)" : "");
 }
 
 static void judge_attention(const struct sb_evidence *e, struct sb_switch_line *out)
 {
 	bool kernels = e->attentions && e->attentions_efficient == e->attentions;
-	/* No arm with standard attention to compare with: the kernels alone must do. */
-	bool small = e->workspace_standard == 0.0 || e->workspace_efficient < e->workspace_standard;
+	/*
+	 * A score-sized allocation would show as a workspace like standard's. Below the size of a few tiles that says
+	 * nothing (a tiny score matrix is smaller than a tile), nor without an arm to compare with.
+	 */
+	bool small = e->workspace_standard == 0.0 || e->workspace_efficient < TILES_BYTES ||
+			e->workspace_efficient < e->workspace_standard;
+	char standard[48] = "";
 
+	if (e->workspace_standard > 0.0)
+		snprintf(standard, sizeof(standard), " (standard %.2f MiB)", e->workspace_standard / 1048576.0);
 	out->in_effect = kernels && small;
-	snprintf(out->text, sizeof(out->text),
-			"%s: %lld of %lld attention kernels, workspace %.2f MiB at most (standard %.2f MiB)",
+	snprintf(out->text, sizeof(out->text), "%s: %lld of %lld attention kernels, workspace %.2f MiB at most%s",
 			out->in_effect ? "in effect" : "not in effect", (long long)e->attentions_efficient,
-			(long long)e->attentions, e->workspace_efficient / 1048576.0, e->workspace_standard / 1048576.0);
+			(long long)e->attentions, e->workspace_efficient / 1048576.0, standard);
 }
 
 static void judge_alloc(const struct sb_evidence *e, struct sb_switch_line *out)

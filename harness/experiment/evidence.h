@@ -6,7 +6,9 @@
 
 /* Counted over the trace trials of the arms in which a factor is on. */
 struct sb_evidence {
-	int64_t products, products_tf32, products_ns, products_tf32_ns;        /* gemm and conv kernels */
+	int64_t products, products_tf32, products_ns, products_tf32_ns;        /* gemm and conv, standard attention's too */
+	int compared, identical; /* timing trials with TF32 on; those whose results are FP32's to the bit */
+	bool reference_tf32;     /* then that says nothing */
 	int64_t attentions, attentions_efficient, attention_ns, efficient_ns;  /* attention kernels */
 	double workspace_standard, workspace_efficient;                        /* largest seen, bytes */
 	double segment_allocs, maps;                                           /* cold driver calls of expandable arms */

@@ -21,8 +21,7 @@ struct loop {
 	double *wall;                       /* [n_arms][cap] of timing blocks; NAN where a trial failed */
 	double *log_ratio;                  /* the same shape, row 0 unused */
 	int n_pairs[SB_ARMS_MAX], cap;
-	int ran;         /* trials of this process */
-	int blocks_done; /* whole timing blocks that took this process no time */
+	int blocks_run; /* whole timing blocks of this process */
 };
 
 static double seconds(const struct loop *l)
@@ -99,39 +98,49 @@ static void count(struct loop *l, enum sb_purpose purpose, int arm, int block, e
 		l->wall[arm * l->cap + block] = wall_ns;
 }
 
-/* What an earlier process has done of this block: counted as if it had just happened. */
-static void take_done(struct loop *l, enum sb_purpose purpose, int block, bool *has)
+/*
+ * What an earlier process has done of this block: counted as if it had just happened. Says how much of it there is.
+ */
+enum block_state { BLOCK_NEW, BLOCK_BROKEN_OFF, BLOCK_WHOLE };
+
+static enum block_state take_done(struct loop *l, enum sb_purpose purpose, int block)
 {
-	memset(has, 0, sizeof(*has) * SB_ARMS_MAX);
+	bool has[SB_ARMS_MAX] = { false };
+	int n = 0, missing = 0;
+
 	for (size_t i = 0; l->done && i < l->done->n; i++) {
 		const struct sb_done_trial *d = &l->done->v[i];
 
-		if (d->purpose != purpose || d->block != block || d->arm < 0 || d->arm >= l->plan->n_arms)
+		if (d->purpose != purpose || d->block != block || d->arm < 0 || d->arm >= l->plan->n_arms || has[d->arm])
 			continue;
 		has[d->arm] = true;
+		n++;
 		count(l, purpose, d->arm, block, d->outcome, d->wall_ns);
 	}
+	for (int a = 0; a < l->plan->n_arms; a++)
+		missing += !has[a] && !l->out_of_memory[a];
+	if (n && missing && purpose == SB_TIMING)
+		for (int a = 0; a < l->plan->n_arms; a++)
+			l->wall[a * l->cap + block] = NAN;
+	return !n ? BLOCK_NEW : missing ? BLOCK_BROKEN_OFF : BLOCK_WHOLE;
 }
 
 /* All arms once, in random order. Outcomes other than ok are stored like any other. */
 static enum sb_status run_block(struct loop *l, enum sb_purpose purpose, int block, int blocks, struct sb_error *err)
 {
 	int order[SB_ARMS_MAX], n = l->plan->n_arms;
-	bool has[SB_ARMS_MAX];
 
 	block_order(l->plan, purpose, block, order);
-	take_done(l, purpose, block, has);
 	for (int i = 0; i < n; i++) {
 		struct sb_trial_result r = { 0 };
 		int arm = order[i];
 		enum sb_status status;
 
-		if (l->out_of_memory[arm] || has[arm])
+		if (l->out_of_memory[arm])
 			continue;
 		if (l->hooks->interrupted && l->hooks->interrupted(l->hooks->self))
 			return sb_fail(err, SB_E_INTERRUPTED, "interrupted");
 		report(l, purpose, block, blocks, arm);
-		l->ran++;
 		status = l->runner->trial(l->runner->self, purpose, &l->plan->arms[arm], &r, err);
 		if (!status)
 			status = l->sink->add(l->sink->self, arm, block, i, purpose, &r, err);
@@ -153,10 +162,12 @@ static bool any_arm_left(const struct loop *l)
 	return false;
 }
 
-static enum sb_stats_stop decide(struct loop *l, int blocks)
+static enum sb_stats_stop decide(struct loop *l)
 {
 	const double *rows[SB_ARMS_MAX];
-	double elapsed = seconds(l), block_s = blocks > l->blocks_done ? elapsed / (blocks - l->blocks_done) : 0.0;
+	int blocks = l->out->blocks;
+	double earlier = l->done ? l->done->elapsed_s : 0.0, elapsed = earlier + seconds(l);
+	double block_s = l->blocks_run ? seconds(l) / l->blocks_run : blocks ? earlier / blocks : 0.0;
 	struct sb_stats_progress p = {
 		.log_ratio = rows, .n_pairs = l->n_pairs + 1, .n_arms = l->plan->n_arms - 1, .blocks = blocks,
 		.fixed_blocks = l->plan->blocks, .elapsed_s = elapsed, .block_s = block_s,
@@ -173,34 +184,59 @@ static enum sb_stats_stop decide(struct loop *l, int blocks)
 	return sb_stats_next(&p);
 }
 
-static enum sb_status run_all(struct loop *l, struct sb_error *err)
+/* Blocks are numbered on through those that were broken off; out->blocks counts whole ones. */
+static enum sb_status run_timing(struct loop *l, struct sb_error *err)
 {
-	enum sb_status status;
-
 	for (int b = 0;; b++) {
+		enum sb_status status;
+		enum block_state state;
+
 		if (grow(l, b + 1, err))
 			return err->code;
 		for (int a = 0; a < l->plan->n_arms; a++)
 			l->wall[a * l->cap + b] = NAN;
+		state = take_done(l, SB_TIMING, b);
+		if (state != BLOCK_NEW) {
+			l->out->blocks += state == BLOCK_WHOLE;
+			continue;
+		}
 		update_ratios(l, b);
-		l->out->stop = b == BLOCKS_MAX || !any_arm_left(l) ? SB_STATS_STOP_MAX : decide(l, b);
+		if (l->done && l->done->stop != SB_STATS_CONTINUE)
+			l->out->stop = l->done->stop;
+		else if (!any_arm_left(l))
+			l->out->stop = SB_STATS_STOP_MAX;
+		else
+			l->out->stop = b == BLOCKS_MAX ? SB_STATS_STOP_MAX : decide(l);
 		if (l->out->stop != SB_STATS_CONTINUE)
-			break;
-		int ran = l->ran;
-
+			return SB_OK;
 		status = run_block(l, SB_TIMING, b, l->plan->blocks, err);
 		if (status)
 			return status;
-		l->blocks_done += l->ran == ran;
-		l->out->blocks = b + 1;
+		l->out->blocks++;
+		l->blocks_run++;
 	}
-	for (int b = 0; b < l->plan->trace_blocks && any_arm_left(l); b++) {
-		status = run_block(l, SB_TRACING, b, l->plan->trace_blocks, err);
+}
+
+static enum sb_status run_trace(struct loop *l, struct sb_error *err)
+{
+	for (int b = 0; l->out->trace_blocks < l->plan->trace_blocks && any_arm_left(l); b++) {
+		enum block_state state = take_done(l, SB_TRACING, b);
+		enum sb_status status = state == BLOCK_NEW ? run_block(l, SB_TRACING, b, l->plan->trace_blocks, err) : SB_OK;
+
 		if (status)
 			return status;
-		l->out->trace_blocks = b + 1;
+		l->out->trace_blocks += state != BLOCK_BROKEN_OFF;
 	}
 	return SB_OK;
+}
+
+static enum sb_status run_all(struct loop *l, struct sb_error *err)
+{
+	enum sb_status status = run_timing(l, err);
+
+	if (!status && l->sink->timing_ended)
+		status = l->sink->timing_ended(l->sink->self, l->out->stop, err);
+	return status ? status : run_trace(l, err);
 }
 
 enum sb_status sb_loop_run(const struct sb_plan *plan, const struct sb_done *done, const struct sb_runner *runner,
@@ -213,9 +249,7 @@ enum sb_status sb_loop_run(const struct sb_plan *plan, const struct sb_done *don
 	*out = (struct sb_loop_result){ 0 };
 	l.start_ns = hooks->now_ns ? hooks->now_ns(hooks->self) : sb_now_ns();
 	status = run_all(&l, err);
-	out->elapsed_s = seconds(&l);
-	if (status)
-		out->stop = SB_STATS_CONTINUE;
+	out->elapsed_s = seconds(&l) + (done ? done->elapsed_s : 0.0);
 	free(l.wall);
 	free(l.log_ratio);
 	return status;

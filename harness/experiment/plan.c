@@ -1,5 +1,6 @@
 /* A plan as JSON: what is stored with a run, and read back to resume it. */
 #include "sb_experiment.h"
+#include "path_json.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -13,15 +14,17 @@ char *sb_plan_format(const struct sb_plan *p, const struct sb_worker_setup *w)
 	char *text;
 
 	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)p->seed); /* JSON's numbers end at 2^53 */
-	j = json_pack("{s:i, s:i, s:f, s:s, s:f, s:s, s:I, s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "blocks",
-			p->blocks, "trace_blocks", p->trace_blocks, "budget_s", p->budget_s, "seed", seed, "timeout_s",
+	j = json_pack("{s:i, s:i, s:f, s:s, s:f, s:s, s:I, s:i, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b}",
+			"blocks", p->blocks, "trace_blocks", p->trace_blocks, "budget_s", p->budget_s, "seed", seed, "timeout_s",
 			p->timeout_s, "device", w->device, "memory_limit", (json_int_t)w->memory_limit_bytes, "threads",
-			w->threads, "workload", w->c.workload, "preset", w->c.preset, "video", w->c.video, "data_dir",
-			w->c.data_dir, "frames", (json_int_t)w->c.frames, "stride", (json_int_t)w->c.stride, "width",
-			(json_int_t)w->c.width, "height", (json_int_t)w->c.height, "own_size", w->c.own_size);
-	if (json_object_set_new(j, "weights_front", json_string(w->c.weights_front)) ||
-			json_object_set_new(j, "weights_track", json_string(w->c.weights_track))) {
-		json_decref(j); /* not UTF-8, or no memory */
+			w->threads, "workload", w->c.workload, "preset", w->c.preset, "video",
+			sb_path_json(w->c.video), "data_dir", sb_path_json(w->c.data_dir), "raw_width",
+			(json_int_t)w->c.raw_width, "raw_height", (json_int_t)w->c.raw_height, "frames",
+			(json_int_t)w->c.frames, "stride", (json_int_t)w->c.stride, "width", (json_int_t)w->c.width,
+			"height", (json_int_t)w->c.height, "own_size", w->c.own_size);
+	if (json_object_set_new(j, "weights_front", sb_path_json(w->c.weights_front)) ||
+			json_object_set_new(j, "weights_track", sb_path_json(w->c.weights_track))) {
+		json_decref(j); /* no memory */
 		return NULL;
 	}
 	text = j ? json_dumps(j, JSON_COMPACT) : NULL;
@@ -40,10 +43,10 @@ static bool text_into(json_t *j, const char *key, char *out, size_t n)
 }
 
 /* For what earlier versions did not write: then "". */
-static bool text_or_none_into(json_t *j, const char *key, char *out, size_t n)
+static bool path_or_none_into(json_t *j, const char *key, char *out, size_t n)
 {
 	out[0] = '\0';
-	return !json_object_get(j, key) || text_into(j, key, out, n);
+	return !json_object_get(j, key) || sb_path_from_json(json_object_get(j, key), out, n);
 }
 
 static bool int_into(json_t *j, const char *key, int64_t min, int64_t max, int64_t *out)
@@ -52,6 +55,13 @@ static bool int_into(json_t *j, const char *key, int64_t min, int64_t max, int64
 
 	*out = json_integer_value(v);
 	return json_is_integer(v) && *out >= min && *out <= max;
+}
+
+/* For what earlier versions did not write: then 0. */
+static bool int_or_none_into(json_t *j, const char *key, int64_t min, int64_t max, int64_t *out)
+{
+	*out = 0;
+	return !json_object_get(j, key) || int_into(j, key, min, max, out);
 }
 
 static bool read_plan(json_t *j, struct sb_plan *p, struct sb_worker_setup *w)
@@ -74,10 +84,12 @@ static bool read_plan(json_t *j, struct sb_plan *p, struct sb_worker_setup *w)
 	ok &= text_into(j, "device", w->device, sizeof(w->device));
 	ok &= text_into(j, "workload", w->c.workload, sizeof(w->c.workload));
 	ok &= text_into(j, "preset", w->c.preset, sizeof(w->c.preset));
-	ok &= text_into(j, "video", w->c.video, sizeof(w->c.video));
-	ok &= text_into(j, "data_dir", w->c.data_dir, sizeof(w->c.data_dir));
-	ok &= text_or_none_into(j, "weights_front", w->c.weights_front, sizeof(w->c.weights_front));
-	ok &= text_or_none_into(j, "weights_track", w->c.weights_track, sizeof(w->c.weights_track));
+	ok &= sb_path_from_json(json_object_get(j, "video"), w->c.video, sizeof(w->c.video));
+	ok &= sb_path_from_json(json_object_get(j, "data_dir"), w->c.data_dir, sizeof(w->c.data_dir));
+	ok &= int_or_none_into(j, "raw_width", 0, INT32_MAX, &w->c.raw_width);
+	ok &= int_or_none_into(j, "raw_height", 0, INT32_MAX, &w->c.raw_height);
+	ok &= path_or_none_into(j, "weights_front", w->c.weights_front, sizeof(w->c.weights_front));
+	ok &= path_or_none_into(j, "weights_track", w->c.weights_track, sizeof(w->c.weights_track));
 	if (!ok)
 		return false;
 	p->seed = strtoull(seed, &end, 10);

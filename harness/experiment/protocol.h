@@ -20,6 +20,8 @@ enum sb_frame_type {
 	SB_FRAME_TRIAL,     /* parent: {levels} */
 	SB_FRAME_RESULT,    /* worker: outcome, samples, names, roll-up */
 	SB_FRAME_ROWS,      /* worker: the trace rows of the result before it, when it announces some */
+	SB_FRAME_SAVE,      /* parent: {levels, file, depth_images, metadata}: a pass, and its results into files */
+	SB_FRAME_SAVED,     /* worker: {}; ERROR when it failed */
 };
 
 struct sb_frame {

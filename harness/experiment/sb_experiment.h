@@ -71,6 +71,8 @@ struct sb_sink {
 	void *self;
 	enum sb_status (*add)(void *self, int arm, int block, int position, enum sb_purpose purpose,
 			const struct sb_trial_result *r, struct sb_error *err);
+	/* The timing blocks ended, for this reason; the trace blocks come. Or NULL. */
+	enum sb_status (*timing_ended)(void *self, enum sb_stats_stop stop, struct sb_error *err);
 };
 
 struct sb_loop_state {
@@ -98,6 +100,8 @@ struct sb_done_trial {
 struct sb_done {
 	const struct sb_done_trial *v;
 	size_t n;
+	enum sb_stats_stop stop; /* why its timing blocks had ended, if they had */
+	double elapsed_s;        /* of its budget, already spent */
 };
 
 struct sb_loop_result {
@@ -110,8 +114,9 @@ struct sb_loop_result {
 /*
  * Blocks over all arms in random order until the stopping rule or the budget ends it, then the trace blocks, whose time
  * is set aside from the budget. An arm out of memory is recorded once and not run again. A block's order depends on the
- * seed, its purpose and its number alone, so that a resumed run goes on as the first would have: trials in `done` (NULL:
- * none) are not run again, and count.
+ * seed, its purpose and its number alone. Whole blocks in `done` (NULL: none) count and are not run again. A block that an
+ * earlier process broke off is left as it is, without counting, and another one is run in its stead: its pairs would
+ * have been made by two processes at two times.
  * Errors: SB_E_INTERRUPTED after the current trial was stored; what the runner or the sink reported. *out is valid
  * in every case.
  */
@@ -169,6 +174,13 @@ const struct sb_worker_facts *sb_worker_facts(const struct sb_worker *w);
  */
 enum sb_status sb_worker_trial(struct sb_worker *w, const struct sb_levels *levels, double deadline_s,
 		struct sb_trial_result *out, struct sb_error *err);
+/*
+ * One more pass at these levels, whose results the worker itself writes (it has them, and they may be large): relative
+ * paths are the worker's, which is where the parent was. metadata: key, value, .., NULL; UTF-8.
+ * Errors: the worker's own; SB_E_DEVICE when it died or did not answer within deadline_s.
+ */
+enum sb_status sb_worker_save(struct sb_worker *w, const struct sb_levels *levels, const struct sb_save *to,
+		double deadline_s, struct sb_error *err);
 bool sb_worker_alive(const struct sb_worker *w);
 /* Ask it to end; kill it after a second. Accepts NULL. Returns how it ended ("exit 0", "signal 9"), static. */
 const char *sb_worker_stop(struct sb_worker *w);

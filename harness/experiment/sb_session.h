@@ -33,6 +33,7 @@ struct sb_session_result {
 	struct sb_switch_line switches[SB_PART_COUNT];
 	int n_switches;
 	char clip_note[512], weights_note[512];
+	uint64_t clip_digest;
 	char last_failure[512]; /* of the last trial that was not ok, or "" */
 	int restarts;           /* workers that had to be started again */
 };
@@ -53,5 +54,19 @@ enum sb_status sb_session_read(struct sb_store *st, int64_t run_key, struct sb_s
  */
 enum sb_status sb_session_run(struct sb_store *st, const struct sb_session_options *opt,
 		const struct sb_loop_hooks *hooks, struct sb_session_result *out, struct sb_error *err);
+
+/* Results that are wanted as files. */
+struct sb_session_save {
+	const char *file, *depth_dir; /* see sb_save */
+	int arm;                      /* whose: an index into the plan's arms */
+};
+
+/*
+ * One more pass of an arm of a run that is over, in a worker of its own, outside every measurement; the worker writes the
+ * files. The run stays as it is, whatever comes of this.
+ * Errors: SB_E_DATA, always: what went wrong, and that the run is stored.
+ */
+enum sb_status sb_session_save(const struct sb_session_options *opt, const struct sb_session_result *run,
+		const struct sb_session_save *save, struct sb_error *err);
 
 #endif

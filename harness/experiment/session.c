@@ -141,12 +141,22 @@ static enum sb_status add_trial(void *self, int arm, int block, int position, en
 	return status;
 }
 
+/* The reason is stored when it is known: an interruption during the trace does not change it. */
+static enum sb_status timing_ended(void *self, enum sb_stats_stop stop, struct sb_error *err)
+{
+	struct session *s = self;
+	struct sb_fact f = { "stop.reason", sb_stats_stop_name(stop), NULL };
+
+	return sb_store_add_fact(s->st, s->run_key, &f, err);
+}
+
 /* ---- the run's rows ------------------------------------------------------------------------------------------ */
 
 static void worker_facts(struct sb_environment *e, const struct session *s)
 {
 	const struct sb_worker_facts *f = sb_worker_facts(s->workers[SB_TIMING].w);
 	const struct sb_plan *plan = &s->opt->plan;
+	struct sb_buf reference = { 0 };
 	char key[SB_METRIC_NAME_MAX + 8];
 
 	sb_environment_add(e, "device.name", "%s", f->device_name);
@@ -154,6 +164,10 @@ static void worker_facts(struct sb_environment *e, const struct session *s)
 	sb_environment_add(e, "device.memory_bytes", "%lld", (long long)f->device_memory_bytes);
 	sb_environment_add(e, "software", "%s", f->software);
 	sb_environment_add(e, "emulated", "%s", f->emulated);
+	sb_levels_format(&plan->arms[0].levels, &reference);
+	sb_environment_add(e, "reference.arm", "%s", plan->arms[0].name);
+	sb_environment_add(e, "reference.levels", "%s", sb_buf_str(&reference));
+	sb_buf_release(&reference);
 	if (f->info.clip_note[0])
 		sb_environment_add(e, "clip.note", "%s", f->info.clip_note);
 	if (s->opt->setup.c.weights_front[0])
@@ -302,9 +316,11 @@ enum sb_status sb_session_read(struct sb_store *st, int64_t run_key, struct sb_s
 	return status;
 }
 
-static enum sb_status done_from(struct session *s, const struct sb_trials *trials, const struct sb_samples *samples,
-		struct sb_error *err)
+static enum sb_status done_from(struct session *s, const struct sb_run *run, const struct sb_trials *trials,
+		const struct sb_samples *samples, struct sb_error *err)
 {
+	const char *elapsed = sb_run_fact(run, "elapsed_s");
+	double spent;
 	int wall = sb_samples_metric(samples, "wall_ns");
 
 	s->done_trials = calloc(trials->n + 1, sizeof(*s->done_trials));
@@ -319,7 +335,10 @@ static enum sb_status done_from(struct session *s, const struct sb_trials *trial
 		if (wall >= 0)
 			d->wall_ns = samples->value[i * samples->n_metrics + (size_t)wall];
 	}
-	s->done = (struct sb_done){ s->done_trials, trials->n };
+	s->done = (struct sb_done){ .v = s->done_trials, .n = trials->n,
+		.stop = sb_stats_stop_by_name(sb_run_fact(run, "stop.reason")) };
+	if (elapsed && !sb_parse_double(elapsed, "elapsed_s", 0.0, 1e9, &spent, NULL))
+		s->done.elapsed_s = spent; /* a killed process did not say: its time is forgiven */
 	return SB_OK;
 }
 
@@ -388,6 +407,10 @@ static enum sb_status resume_run(struct session *s, struct sb_error *err)
 		return status;
 	snprintf(s->out->run_id, sizeof(s->out->run_id), "%s", run.id);
 	status = same("device", sb_run_fact(&run, "device.name"), f->device_name, err);
+	if (!status) /* what other code or another number of threads measured is another experiment */
+		status = same("build", run.n_workers ? run.workers[0].build_id : NULL, f->build_id, err);
+	if (!status)
+		status = same("software", sb_run_fact(&run, "software"), f->software, err);
 	if (!status)
 		status = same("clip's digest", run.clip_digest, clip, err);
 	if (!status)
@@ -397,7 +420,7 @@ static enum sb_status resume_run(struct session *s, struct sb_error *err)
 	if (!status)
 		status = sb_store_read_samples(s->st, s->run_key, &trials, &samples, err);
 	if (!status)
-		status = done_from(s, &trials, &samples, err);
+		status = done_from(s, &run, &trials, &samples, err);
 	if (!status)
 		status = recall_evidence(s, &trials, &samples, err);
 	if (!status)
@@ -443,7 +466,6 @@ static enum sb_status finish_run(struct session *s, enum sb_status ended, struct
 	struct sb_error later;
 	char elapsed[32];
 	struct sb_fact facts[] = {
-		{ "stop.reason", sb_stats_stop_name(s->out->loop.stop), NULL },
 		{ "elapsed_s", elapsed, NULL },
 	};
 	const char *status = ended == SB_E_INTERRUPTED ? "interrupted" : ended || !s->out->loop.ok ? "failed" : "complete";
@@ -473,7 +495,7 @@ enum sb_status sb_session_run(struct sb_store *st, const struct sb_session_optio
 {
 	struct session s = { .st = st, .opt = opt, .hooks = hooks, .out = out };
 	struct sb_runner runner = { &s, run_trial };
-	struct sb_sink sink = { &s, add_trial };
+	struct sb_sink sink = { &s, add_trial, timing_ended };
 	struct sb_error ignored;
 	enum sb_status status;
 
@@ -483,9 +505,12 @@ enum sb_status sb_session_run(struct sb_store *st, const struct sb_session_optio
 		const struct sb_worker_facts *f = sb_worker_facts(s.workers[SB_TIMING].w);
 
 		s.emulated = f->emulated[0] != '\0';
+		s.evidence.reference_tf32 = opt->plan.arms[0].levels.part[SB_PART_PRECISION_GEMM] ||
+				opt->plan.arms[0].levels.part[SB_PART_PRECISION_CONV];
 		s.clip_digest = f->info.clip_digest;
 		s.weights_digest = f->info.weights_digest;
 		snprintf(out->clip_note, sizeof(out->clip_note), "%s", f->info.clip_note);
+		out->clip_digest = f->info.clip_digest;
 		snprintf(out->weights_note, sizeof(out->weights_note), "%s", f->info.weights_note);
 		status = opt->resume_key ? resume_run(&s, err) : begin_run(&s, err);
 	}

@@ -3,9 +3,11 @@
  * or a database.
  */
 #include "sb_experiment.h"
+#include "path_json.h"
 #include "protocol.h"
 #include "sb_trace.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +34,17 @@ static enum sb_status send_json(int fd, enum sb_frame_type type, json_t *j, stru
 		return sb_fail(err, SB_E_NOMEM, "no memory for a message");
 	status = sb_frame_write(fd, type, text, strlen(text), err);
 	free(text);
+	return status;
+}
+
+/* What went wrong, for the parent. Returns the status given. Names in a message may be any bytes, JSON is UTF-8. */
+static enum sb_status send_error(int fd, enum sb_status status, const struct sb_error *err)
+{
+	char message[sizeof(err->msg)];
+	struct sb_error ignored;
+
+	sb_escape(err->msg, message, sizeof(message));
+	send_json(fd, SB_FRAME_ERROR, json_pack("{s:i, s:s}", "code", (int)status, "message", message), &ignored);
 	return status;
 }
 
@@ -62,15 +75,17 @@ static enum sb_status parse_setup(const struct sb_frame *f, struct sb_worker_set
 	}
 	snprintf(s->c.workload, sizeof(s->c.workload), "%s", text_of(j, "workload"));
 	snprintf(s->c.preset, sizeof(s->c.preset), "%s", text_of(j, "preset"));
-	snprintf(s->c.video, sizeof(s->c.video), "%s", text_of(j, "video"));
-	snprintf(s->c.data_dir, sizeof(s->c.data_dir), "%s", text_of(j, "data_dir"));
-	snprintf(s->c.weights_front, sizeof(s->c.weights_front), "%s", text_of(j, "weights_front"));
-	snprintf(s->c.weights_track, sizeof(s->c.weights_track), "%s", text_of(j, "weights_track"));
+	sb_path_from_json(json_object_get(j, "video"), s->c.video, sizeof(s->c.video));
+	sb_path_from_json(json_object_get(j, "data_dir"), s->c.data_dir, sizeof(s->c.data_dir));
+	sb_path_from_json(json_object_get(j, "weights_front"), s->c.weights_front, sizeof(s->c.weights_front));
+	sb_path_from_json(json_object_get(j, "weights_track"), s->c.weights_track, sizeof(s->c.weights_track));
 	s->c.frames = json_integer_value(json_object_get(j, "frames"));
 	s->c.stride = json_integer_value(json_object_get(j, "stride"));
 	s->c.width = json_integer_value(json_object_get(j, "width"));
 	s->c.height = json_integer_value(json_object_get(j, "height"));
 	s->c.own_size = json_is_true(json_object_get(j, "own_size"));
+	s->c.raw_width = json_integer_value(json_object_get(j, "raw_width"));
+	s->c.raw_height = json_integer_value(json_object_get(j, "raw_height"));
 	snprintf(s->device, sizeof(s->device), "%s", text_of(j, "device"));
 	s->memory_limit_bytes = json_integer_value(json_object_get(j, "memory_limit"));
 	s->purpose = json_is_true(json_object_get(j, "trace")) ? SB_TRACING : SB_TIMING;
@@ -163,7 +178,7 @@ static json_t *ready_json(const struct server *s)
 			(json_int_t)w->parameters);
 	sb_buf_release(&emulated);
 	json_object_set_new(j, "weights_note", json_string(w->weights_note));
-	json_object_set_new(j, "weights_front", json_string(s->setup.c.weights_front)); /* that it was understood */
+	json_object_set_new(j, "weights_front", sb_path_json(s->setup.c.weights_front)); /* that it was understood */
 	return j;
 }
 
@@ -275,6 +290,8 @@ static void add_memory(const struct server *s, const struct timing *t, json_t *s
 		add(samples, metric, (double)t->cold.driver.calls[c]);
 	}
 	add(samples, "memory.retries", (double)st->num_alloc_retries);
+	json_object_set_new(samples, "memory.workspace_bytes", json_pack("[s]", "the library does not say"));
+	json_object_set_new(samples, "memory.device_used_bytes", json_pack("[s]", "the device is the host"));
 }
 
 static json_t *samples_json(const struct server *s, const struct timing *t)
@@ -324,9 +341,10 @@ static json_t *failure_json(const struct server *s, enum sb_status status, const
 {
 	char message[512];
 
-	if (status != SB_E_NOMEM)
-		return json_pack("{s:s, s:s, s:o}", "outcome", "failed", "message", err->msg, "samples", samples);
-	snprintf(message, sizeof(message), "%.500s", err->msg);
+	sb_escape(err->msg, message, sizeof(message));
+	/* The allocator knows when the device ran out; without one it was the weights. Else it was the host. */
+	if (status != SB_E_NOMEM || (s->be->alloc && !sb_alloc_oom(s->be->alloc)->asked))
+		return json_pack("{s:s, s:s, s:o}", "outcome", "failed", "message", message, "samples", samples);
 	if (s->be->alloc) {
 		const struct sb_oom *oom = sb_alloc_oom(s->be->alloc);
 
@@ -392,6 +410,61 @@ static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, st
 	return status;
 }
 
+/* ---- saving -------------------------------------------------------------------------------------------------- */
+
+#define METADATA_MAX 16
+
+/* One pass at the wanted levels; its results are then in host memory, and nothing of it on the device. */
+static enum sb_status pass_to_save(struct server *s, const struct sb_levels *levels, struct sb_error *err)
+{
+	enum sb_status status;
+
+	sb_backend_set_levels(s->be, levels);
+	status = s->ops->prepare(s->workload, err);
+	if (!status)
+		status = sb_backend_begin_arm(s->be, err);
+	if (!status)
+		status = one_pass(s, false, 0, err);
+	sb_backend_end_arm(s->be);
+	return status;
+}
+
+static enum sb_status save(struct server *s, json_t *request, struct sb_error *err)
+{
+	const char *metadata[2 * METADATA_MAX + 1] = { NULL }, *key;
+	char file[SB_PATH_MAX], depth_dir[SB_PATH_MAX];
+	struct sb_save to = { .metadata = metadata };
+	struct sb_levels levels;
+	json_t *value;
+	int n = 0;
+
+	if (!s->ops->save)
+		return sb_fail(err, SB_E_USAGE, "workload '%s' has no results to save", s->ops->name);
+	if (sb_path_from_json(json_object_get(request, "file"), file, sizeof(file)))
+		to.file = file;
+	if (sb_path_from_json(json_object_get(request, "depth_images"), depth_dir, sizeof(depth_dir)))
+		to.depth_dir = depth_dir;
+	json_object_foreach(json_object_get(request, "metadata"), key, value)
+	{
+		if (n == METADATA_MAX || !json_is_string(value))
+			return sb_fail(err, SB_E_DATA, "not a request to save");
+		metadata[2 * n] = key;
+		metadata[2 * n++ + 1] = json_string_value(value);
+	}
+	if (sb_levels_parse(text_of(request, "levels"), &levels, err) || pass_to_save(s, &levels, err))
+		return err->code;
+	return s->ops->save(s->workload, &to, err);
+}
+
+static enum sb_status serve_save(struct server *s, const struct sb_frame *f, struct sb_error *err)
+{
+	json_t *request = json_loadb(f->data, f->length, 0, NULL);
+	enum sb_status status = request ? save(s, request, err) : sb_fail(err, SB_E_DATA, "not a request to save");
+
+	json_decref(request);
+	return status ? send_error(s->fd, status, err) : send_json(s->fd, SB_FRAME_SAVED, json_object(), err);
+}
+
 /* ---- main ---------------------------------------------------------------------------------------------------- */
 
 static enum sb_status serve(struct server *s, const struct sb_workload_ops *const *workloads, struct sb_error *err)
@@ -403,10 +476,7 @@ static enum sb_status serve(struct server *s, const struct sb_workload_ops *cons
 		return status;
 	status = set_up(s, workloads, err);
 	if (status) {
-		struct sb_error ignored;
-
-		send_json(s->fd, SB_FRAME_ERROR, json_pack("{s:i, s:s}", "code", (int)status, "message", err->msg),
-				&ignored);
+		send_error(s->fd, status, err);
 		return status;
 	}
 	for (;;) {
@@ -415,7 +485,7 @@ static enum sb_status serve(struct server *s, const struct sb_workload_ops *cons
 
 		if (sb_frame_read(s->fd, 0, &f, &timed_out, err))
 			return SB_OK; /* end of file: the parent is done with us */
-		status = serve_trial(s, &f, err);
+		status = f.type == SB_FRAME_SAVE ? serve_save(s, &f, err) : serve_trial(s, &f, err);
 		free(f.data);
 		if (status)
 			return status;
@@ -429,6 +499,8 @@ int sb_worker_serve(int fd, const struct sb_workload_ops *const *workloads)
 	enum sb_status status;
 
 	signal(SIGINT, SIG_IGN); /* Ctrl-C is the parent's to handle: it ends after this trial */
+	signal(SIGTERM, SIG_IGN);
+	fcntl(fd, F_SETFD, FD_CLOEXEC); /* ffmpeg must not hold it: the parent waits for its end */
 	status = serve(&s, workloads, &err);
 	if (s.ops && s.workload)
 		s.ops->close(s.workload);

@@ -136,7 +136,7 @@ static void plan_init(struct sb_plan *p, struct fake *f, const char *arms)
 static enum sb_status run(struct sb_plan *p, struct fake *f, struct sb_loop_result *r, struct sb_error *err)
 {
 	struct sb_runner runner = { f, fake_trial };
-	struct sb_sink sink = { f, fake_add };
+	struct sb_sink sink = { .self = f, .add = fake_add };
 	struct sb_loop_hooks hooks = { .now_ns = fake_now, .interrupted = fake_interrupted, .self = f };
 
 	return sb_loop_run(p, f->done, &runner, &sink, &hooks, r, err);
@@ -308,6 +308,7 @@ static void a_run_with_nothing_left_to_run_ends(void **state)
 	assert_int_equal(run(&p, &f, &r, &err), SB_OK);
 	assert_int_equal(f.trials, 1);
 	assert_int_equal(r.ok, 0);
+	assert_int_equal(r.stop, SB_STATS_STOP_MAX);
 }
 
 static void an_interruption_keeps_what_was_stored(void **state)
@@ -324,7 +325,6 @@ static void an_interruption_keeps_what_was_stored(void **state)
 	assert_int_equal(f.trials, 7);
 	assert_int_equal(r.ok, 7);
 	assert_int_equal(r.blocks, 3);
-	assert_int_equal(r.stop, SB_STATS_CONTINUE);
 }
 
 static void a_resumed_run_goes_on_where_the_first_ended(void **state)
@@ -332,7 +332,7 @@ static void a_resumed_run_goes_on_where_the_first_ended(void **state)
 	struct sb_plan p;
 	struct fake whole, first, second;
 	struct sb_done_trial v[64];
-	struct sb_done done = { v, 0 };
+	struct sb_done done = { .v = v };
 	struct sb_loop_result r;
 	struct sb_error err;
 
@@ -358,12 +358,35 @@ static void a_resumed_run_goes_on_where_the_first_ended(void **state)
 	second.trials = 0;
 	second.done = &done;
 	assert_int_equal(run(&p, &second, &r, &err), SB_OK);
-	assert_int_equal(second.trials, 30 - 13);
+	/* four whole blocks count; the fifth, with one trial of three, is left and another takes its place */
+	assert_int_equal(second.trials, 4 * 3 + 2 * 3);
 	assert_int_equal(r.blocks, 8);
 	assert_int_equal(r.trace_blocks, 2);
-	assert_int_equal(r.ok, 30);
-	for (int b = 0; b < 8; b++) /* in the order that one process would have taken */
+	assert_int_equal(r.ok, 13 + second.trials);
+	for (int b = 5; b < 8; b++) /* in the order that one process would have taken */
 		assert_memory_equal(second.order[b], whole.order[b], 3 * sizeof(int));
+}
+
+static void a_run_resumed_in_its_trace_does_not_time_again(void **state)
+{
+	struct sb_plan p;
+	struct fake f;
+	struct sb_done_trial v[12];
+	struct sb_done done = { v, 12, SB_STATS_STOP_BUDGET, 40.0 };
+	struct sb_loop_result r;
+	struct sb_error err;
+
+	(void)state;
+	for (int i = 0; i < 12; i++)
+		v[i] = (struct sb_done_trial){ i % 2, i / 2, SB_TIMING, SB_OUTCOME_OK, 1e9 };
+	plan_init(&p, &f, "before,after");
+	p.trace_blocks = 2;
+	f.done = &done;
+	assert_int_equal(run(&p, &f, &r, &err), SB_OK);
+	assert_int_equal(r.stop, SB_STATS_STOP_BUDGET);
+	assert_int_equal(r.blocks, 6);
+	assert_int_equal(f.trials, 4);
+	assert_true(r.elapsed_s > 40.0);
 }
 
 static void a_sink_that_fails_ends_the_run(void **state)
@@ -391,6 +414,7 @@ int main(void)
 		cmocka_unit_test(a_run_with_nothing_left_to_run_ends),
 		cmocka_unit_test(an_interruption_keeps_what_was_stored),
 		cmocka_unit_test(a_resumed_run_goes_on_where_the_first_ended),
+		cmocka_unit_test(a_run_resumed_in_its_trace_does_not_time_again),
 		cmocka_unit_test(a_sink_that_fails_ends_the_run),
 		cmocka_unit_test(intervals_cover_the_truth_with_the_stopping_rule),
 	};

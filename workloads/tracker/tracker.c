@@ -3,6 +3,7 @@
 #include "sb_clip.h"
 #include "sb_front.h"
 #include "quality.h"
+#include "save.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,6 +103,8 @@ static enum sb_status load(struct sb_workload *w, const struct sb_case *c, struc
 	}
 	req.video = c->video[0] ? c->video : NULL;
 	req.data_dir = c->data_dir[0] ? c->data_dir : NULL;
+	req.raw_width = c->raw_width;
+	req.raw_height = c->raw_height;
 	req.n_frames = c->frames ? c->frames : dflt->n_frames;
 	if (sb_clip_load(&req, &w->clip, err) ||
 			sb_clip_geometry(w->clip.height, w->clip.width, width, height, &geo, err) ||
@@ -177,6 +180,11 @@ static int tracker_quality(const struct sb_workload *w, struct sb_measure out[SB
 	return w->have_reference ? sb_front_quality(&w->reference, &w->out, out) : 0;
 }
 
+static enum sb_status tracker_save(const struct sb_workload *w, const struct sb_save *to, struct sb_error *err)
+{
+	return sb_front_save(&w->out, to, err);
+}
+
 const struct sb_workload_ops sb_workload_tracker = {
 	.name = "tracker",
 	.open = tracker_open,
@@ -186,4 +194,5 @@ const struct sb_workload_ops sb_workload_tracker = {
 	.run = tracker_run,
 	.set_reference = tracker_set_reference,
 	.quality = tracker_quality,
+	.save = tracker_save,
 };

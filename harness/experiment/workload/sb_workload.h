@@ -19,6 +19,7 @@ struct sb_case {
 	int64_t frames, stride;
 	int64_t width, height; /* of the network, multiples of 14; 0 with frames' own: the published rule */
 	bool own_size;         /* use the rule of ARCHITECTURE 2.1 even where the preset has a size */
+	int64_t raw_width, raw_height; /* the video is a file of packed RGB24 frames of this size; 0: it is not */
 };
 
 /* What the workload made of it; filled by open(). */
@@ -40,6 +41,12 @@ struct sb_measure {
 };
 #define SB_QUALITY_MAX 16
 
+/* Where results go. */
+struct sb_save {
+	const char *file, *depth_dir; /* safetensors; a folder for one image of the depth a frame. NULL: not wanted */
+	const char *const *metadata;  /* key, value, .., NULL: UTF-8 */
+};
+
 struct sb_workload;
 
 struct sb_workload_ops {
@@ -60,6 +67,8 @@ struct sb_workload_ops {
 	void (*set_reference)(struct sb_workload *w);
 	/* How far the last results are from the reference: names "quality.*". Returns how many. 0 without a reference. */
 	int (*quality)(const struct sb_workload *w, struct sb_measure out[SB_QUALITY_MAX]);
+	/* Optional. Write the last results to files, complete ones only. Errors: SB_E_DATA naming the file, SB_E_NOMEM. */
+	enum sb_status (*save)(const struct sb_workload *w, const struct sb_save *to, struct sb_error *err);
 };
 
 #endif
