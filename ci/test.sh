@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test that needs no GPU. As root or with sudo.
-#   ci/test.sh          the release build: unit tests, command line, speed, formatting, headers
+#   ci/test.sh          the release build: unit tests, command line, speed, lint
 #   ci/test.sh --asan   the tests again under the address and undefined-behaviour sanitizers
-#   ci/test.sh --lint   clang-tidy over everything that is compiled
-# The exit code is that of CTest (or of clang-tidy); build/PRESET/junit.xml has the results for machines.
+#   ci/test.sh --lint   formatting, clang-tidy and includes alone
+# The exit code is CTest's; build/PRESET/junit.xml has the results for machines.
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
+# run_tests PRESET [CTEST-OPTION..]: perf tests run alone (RUN_SERIAL), the others share the cores.
 run_tests() {
+	local preset=$1
+
+	shift
 	cd -- "$root"
-	# Perf tests run alone (RUN_SERIAL); the others share the cores.
-	exec ctest --preset "$1" -j "$(nproc)" --output-junit "$root/build/$1/junit.xml" </dev/null
+	exec ctest --preset "$preset" -j "$(nproc)" --output-junit "$root/build/$preset/junit.xml" "$@" </dev/null
 }
 
 case ${1:-} in
@@ -33,6 +36,6 @@ case ${1:-} in
 	;;
 --lint)
 	build release
-	exec "$root/tests/lint/tidy.sh" "$root" "$root/build/release"
+	run_tests release -L lint
 	;;
 esac

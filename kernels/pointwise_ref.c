@@ -44,7 +44,7 @@ void sb_add_position_ref(const struct sb_add_position_args *a)
 void sb_depth_out_ref(const struct sb_depth_out_args *a)
 {
 	for (int64_t i = 0; i < a->n; i++) {
-		a->depth[i] = (float)exp(a->x[2 * i]);
+		a->depth[i] = (float)exp((double)a->x[2 * i]);
 		a->conf[i] = (float)(1.0 / (1.0 + exp(-(double)a->x[2 * i + 1])));
 	}
 }
