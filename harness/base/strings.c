@@ -125,12 +125,26 @@ enum sb_status sb_parse_bytes(const char *s, const char *what, int64_t *out, str
 	return SB_OK;
 }
 
-/* Bytes of the UTF-8 sequence at s, or 0 when it is not a well-formed one. */
+/*
+ * Bytes of the UTF-8 sequence at s, or 0 when it is not a well-formed one (Unicode, table 3-7): overlong forms, halves of
+ * surrogate pairs and what lies beyond U+10FFFF are none, and lenient terminals would see control characters in them.
+ */
 static size_t utf8_length(const unsigned char *s)
 {
-	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+	unsigned lowest = 0x80, highest = 0xbf; /* of the second byte */
+	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
 
-	for (size_t i = 1; i < n; i++)
+	if (s[0] == 0xe0)
+		lowest = 0xa0;
+	else if (s[0] == 0xed)
+		highest = 0x9f;
+	else if (s[0] == 0xf0)
+		lowest = 0x90;
+	else if (s[0] == 0xf4)
+		highest = 0x8f;
+	if (n > 1 && (s[1] < lowest || s[1] > highest))
+		return 0;
+	for (size_t i = 2; i < n; i++)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
 	/* C1 control characters (U+0080 to U+009F) drive terminals too. */

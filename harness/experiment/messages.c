@@ -167,8 +167,8 @@ static enum sb_status read_trace(json_t *j, struct sb_trial_result *r, struct sb
 	for (size_t i = 0; i < json_array_size(sums); i++) {
 		json_t *row = json_array_get(sums, i);
 
-		r->rollup[r->n_rollup++] = (struct sb_rollup){ name_at(r, row, 0), name_at(r, row, 1), name_at(r, row, 2),
-			name_at(r, row, 3), json_integer_value(json_array_get(row, 4)),
+		r->rollup[r->n_rollup++] = (struct sb_rollup){ name_at(r, row, 0), name_at(r, row, 1),
+			name_at(r, row, 2), name_at(r, row, 3), json_integer_value(json_array_get(row, 4)),
 			json_integer_value(json_array_get(row, 5)), json_integer_value(json_array_get(row, 6)) };
 	}
 	r->trace_complete = json_is_true(json_object_get(j, "complete"));
@@ -204,7 +204,7 @@ enum sb_status sb_message_result(json_t *j, struct sb_trial_result *r, size_t *r
 static bool row_is_sound(const struct sb_trace_row *row, size_t n_names)
 {
 	return row->name >= 0 && (size_t)row->name < n_names && (row->stage < 0 || (size_t)row->stage < n_names) &&
-			(row->op < 0 || (size_t)row->op < n_names) && row->launch == 0;
+	       (row->op < 0 || (size_t)row->op < n_names) && row->launch == 0;
 }
 
 enum sb_status sb_message_rows(struct sb_frame *f, size_t rows, struct sb_trial_result *r, struct sb_error *err)

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define ROOM_MIN ((size_t)1 << 16) /* of a frame's memory at first; doubled as it fills */
+
 struct header {
 	uint32_t magic;
 	uint16_t version, type;
@@ -74,10 +76,40 @@ static enum sb_status read_all(int fd, int64_t deadline_ns, void *data, size_t n
 	return SB_OK;
 }
 
+/* Memory grows as bytes come: a length alone, which may be anything, is not believed. */
+static enum sb_status read_payload(int fd, int64_t deadline_ns, uint32_t length, char **out, bool *timed_out,
+		struct sb_error *err)
+{
+	size_t have = 0;
+	char *data = NULL;
+
+	do {
+		size_t more = length - have < ROOM_MIN + have ? length - have : ROOM_MIN + have;
+		char *bigger = realloc(data, have + more + 1);
+		enum sb_status status;
+
+		if (!bigger) {
+			free(data);
+			return sb_fail(err, SB_E_NOMEM, "no memory for a frame of %u bytes", length);
+		}
+		data = bigger;
+		status = read_all(fd, deadline_ns, data + have, more, timed_out, err);
+		if (status) {
+			free(data);
+			return status;
+		}
+		have += more;
+	} while (have < length);
+	data[length] = '\0';
+	*out = data;
+	return SB_OK;
+}
+
 enum sb_status sb_frame_read(int fd, int64_t deadline_ns, struct sb_frame *frame, bool *timed_out, struct sb_error *err)
 {
+	enum sb_status status;
 	struct header h;
-	char *data;
+	char *data = NULL;
 
 	*timed_out = false;
 	if (read_all(fd, deadline_ns, &h, sizeof(h), timed_out, err))
@@ -89,14 +121,9 @@ enum sb_status sb_frame_read(int fd, int64_t deadline_ns, struct sb_frame *frame
 				SB_PROTOCOL_VERSION);
 	if (h.length > SB_FRAME_MAX)
 		return sb_fail(err, SB_E_DATA, "a frame announces %u bytes", h.length);
-	data = malloc((size_t)h.length + 1);
-	if (!data)
-		return sb_fail(err, SB_E_NOMEM, "no memory for a frame of %u bytes", h.length);
-	if (read_all(fd, deadline_ns, data, h.length, timed_out, err)) {
-		free(data);
-		return SB_E_DEVICE;
-	}
-	data[h.length] = '\0';
+	status = read_payload(fd, deadline_ns, h.length, &data, timed_out, err);
+	if (status)
+		return status;
 	*frame = (struct sb_frame){ (enum sb_frame_type)h.type, h.length, data };
 	return SB_OK;
 }

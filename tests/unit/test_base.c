@@ -82,6 +82,25 @@ static void escape_leaves_no_control_character(void **state)
 	assert_string_equal(tiny, "ab");
 }
 
+static void escape_takes_no_malformed_utf8_for_text(void **state)
+{
+	static const char *const malformed[] = { "\xc0\x80", "\xc1\xbf", "\xe0\x82\x9b", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
+		"\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\x80" };
+	static const char *const sound[] = { "\xc3\xa9", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xf0\x90\x80\x80",
+		"\xf4\x8f\xbf\xbf" };
+	char out[64];
+
+	(void)state;
+	for (size_t i = 0; i < SB_ARRAY_LEN(malformed); i++) {
+		sb_escape(malformed[i], out, sizeof(out));
+		assert_int_equal(strlen(out), 4 * strlen(malformed[i]));
+	}
+	for (size_t i = 0; i < SB_ARRAY_LEN(sound); i++) {
+		sb_escape(sound[i], out, sizeof(out));
+		assert_string_equal(out, sound[i]);
+	}
+}
+
 static void shuffle_is_a_permutation_and_seeded(void **state)
 {
 	int a[50], b[50], seen[50] = { 0 };
@@ -122,6 +141,7 @@ int main(void)
 		cmocka_unit_test(integers_are_whole_or_refused),
 		cmocka_unit_test(sizes_take_binary_units),
 		cmocka_unit_test(escape_leaves_no_control_character),
+		cmocka_unit_test(escape_takes_no_malformed_utf8_for_text),
 		cmocka_unit_test(shuffle_is_a_permutation_and_seeded),
 		cmocka_unit_test(buffer_grows_and_formats),
 	};
