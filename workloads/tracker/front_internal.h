@@ -3,21 +3,7 @@
 #define SB_FRONT_INTERNAL_H
 
 #include "sb_front.h"
-
-struct sb_linear_weight {
-	const float *w, *b; /* [out, in], [out] */
-	int64_t in, out;
-};
-
-struct sb_norm_weight {
-	const float *w, *b; /* [dim] */
-};
-
-struct sb_conv_weight {
-	const float *w, *b; /* [cout, k, k, cin] or, transposed, [k, k, cout, cin]; b NULL when there is none */
-	int64_t cin, cout;
-	int k;
-};
+#include "weight_set.h"
 
 struct sb_block_weight {
 	struct sb_norm_weight norm1, norm2, q_norm, k_norm; /* q_norm.w NULL: neither q/k norm nor RoPE */
@@ -65,9 +51,7 @@ struct sb_front_net {
 	struct sb_camera_weight camera;
 	struct sb_depth_weight depth;
 
-	struct sb_backend *be;
-	void *segment; /* one piece of device memory holds everything above */
-	int64_t bytes;
+	struct sb_weight_set set; /* holds everything above */
 };
 
 #endif

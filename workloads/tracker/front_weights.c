@@ -8,23 +8,10 @@
 #include <string.h>
 
 #define DINO   "aggregator.patch_embed."
-#define ALIGN  256 /* bytes; what every device's vector loads are content with */
-
-struct entry {
-	char name[SB_TENSOR_NAME_MAX];
-	int64_t shape[4];
-	int ndim;
-	enum sb_weight_use use;
-	size_t offset; /* in the segment */
-};
-
 struct loader {
 	struct sb_front_net *net;
-	struct entry *entries;
-	size_t n, cap, bytes;
-	bool failed;
+	struct sb_weight_set *set;
 	const struct sb_weights *weights;
-	float *scratch; /* host, the largest tensor */
 };
 
 static bool has(const char *name, const char *part)
@@ -41,142 +28,33 @@ static enum sb_weight_use use_of(const char *name, int ndim)
 	return ndim == 4 && has(name, ".weight") ? SB_WEIGHT_CONV : SB_WEIGHT_PLAIN;
 }
 
-static size_t count(const int64_t *shape, int ndim)
-{
-	size_t n = 1;
-
-	for (int i = 0; i < ndim; i++)
-		n *= (size_t)shape[i];
-	return n;
-}
-
-static size_t reserve_bytes(struct loader *l, size_t bytes)
-{
-	size_t at = l->bytes;
-
-	l->bytes += (bytes + ALIGN - 1) / ALIGN * ALIGN;
-	return at;
-}
-
-/* Called for each live tensor. Tokens and positional tables are not prepared one by one: derived() makes ours of them. */
+/* Called for each live tensor. Tokens and positional tables are not prepared one by one: fill_tables() makes ours of them. */
 static void add_entry(void *ctx, const char *name, const int64_t *shape, int ndim)
 {
 	struct loader *l = ctx;
-	struct entry *e;
 
-	if (!has(name, "empty_pose_tokens") && (has(name, "_token") || has(name, "pos_embed")))
-		return;
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? 2 * l->cap : 256;
-		struct entry *more = realloc(l->entries, cap * sizeof(*more));
-
-		if (!more) {
-			l->failed = true;
-			return;
-		}
-		l->entries = more;
-		l->cap = cap;
-	}
-	e = &l->entries[l->n++];
-	*e = (struct entry){ .ndim = ndim, .use = use_of(name, ndim) };
-	snprintf(e->name, sizeof(e->name), "%s", name);
-	memcpy(e->shape, shape, (size_t)ndim * sizeof(*shape));
-	e->offset = reserve_bytes(l, l->net->be->ops->weight_bytes(l->net->be, e->use, shape, ndim));
+	if (has(name, "empty_pose_tokens") || (!has(name, "_token") && !has(name, "pos_embed")))
+		sb_weight_set_add(l->set, use_of(name, ndim), name, shape, ndim);
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
-}
-
-/* a + b; every name of the table fits. */
-static void join(char out[SB_TENSOR_NAME_MAX], const char *a, const char *b)
-{
-	if (snprintf(out, SB_TENSOR_NAME_MAX, "%s%s", a, b) >= SB_TENSOR_NAME_MAX)
-		SB_BUG("tensor name '%s%s' is too long", a, b);
-}
-
-static const struct entry *find(const struct loader *l, const char *name)
-{
-	struct entry key;
-
-	join(key.name, name, "");
-	return bsearch(&key, l->entries, l->n, sizeof(key), by_name);
-}
-
-static const struct entry *need(const struct loader *l, const char *prefix, const char *name)
-{
-	char full[SB_TENSOR_NAME_MAX];
-	const struct entry *e;
-
-	join(full, prefix, name);
-	e = find(l, full);
-	if (!e)
-		SB_BUG("no tensor '%s' in the table", full);
-	return e;
-}
-
-static const float *at(const struct loader *l, const struct entry *e)
-{
-	return (const float *)((const char *)l->net->segment + e->offset);
-}
-
-static const float *tensor(const struct loader *l, const char *prefix, const char *name)
-{
-	return at(l, need(l, prefix, name));
-}
-
-static struct sb_norm_weight norm(const struct loader *l, const char *prefix, const char *name)
-{
-	char base[SB_TENSOR_NAME_MAX];
-
-	join(base, prefix, name);
-	return (struct sb_norm_weight){ tensor(l, base, ".weight"), tensor(l, base, ".bias") };
-}
-
-static struct sb_linear_weight linear(const struct loader *l, const char *prefix, const char *name)
-{
-	char base[SB_TENSOR_NAME_MAX];
-	const struct entry *w;
-
-	join(base, prefix, name);
-	w = need(l, base, ".weight");
-	return (struct sb_linear_weight){ at(l, w), tensor(l, base, ".bias"), w->shape[1], w->shape[0] };
-}
-
-static struct sb_conv_weight conv(const struct loader *l, const char *prefix, const char *name)
-{
-	char base[SB_TENSOR_NAME_MAX], full[SB_TENSOR_NAME_MAX];
-	const struct entry *w, *b;
-	bool transposed;
-
-	join(base, prefix, name);
-	w = need(l, base, ".weight");
-	transposed = w->use == SB_WEIGHT_CONV_TRANSPOSE;
-	join(full, base, ".bias");
-	b = find(l, full);
-	return (struct sb_conv_weight){ at(l, w), b ? at(l, b) : NULL, w->shape[transposed ? 0 : 1],
-		w->shape[transposed ? 1 : 0], (int)w->shape[2] };
-}
-
-static struct sb_block_weight block(const struct loader *l, const char *list, int i, int heads, bool qk_norm)
+static struct sb_block_weight block(const struct sb_weight_set *s, const char *list, int i, int heads, bool qk_norm)
 {
 	char p[SB_TENSOR_NAME_MAX];
 	struct sb_block_weight b = { .heads = heads };
 
 	snprintf(p, sizeof(p), "%s.%d.", list, i);
-	b.norm1 = norm(l, p, "norm1");
-	b.norm2 = norm(l, p, "norm2");
-	b.qkv = linear(l, p, "attn.qkv");
-	b.proj = linear(l, p, "attn.proj");
-	b.fc1 = linear(l, p, "mlp.fc1");
-	b.fc2 = linear(l, p, "mlp.fc2");
-	b.ls1 = tensor(l, p, "ls1.gamma");
-	b.ls2 = tensor(l, p, "ls2.gamma");
+	b.norm1 = sb_weight_set_norm(s, p, "norm1");
+	b.norm2 = sb_weight_set_norm(s, p, "norm2");
+	b.qkv = sb_weight_set_linear(s, p, "attn.qkv");
+	b.proj = sb_weight_set_linear(s, p, "attn.proj");
+	b.fc1 = sb_weight_set_linear(s, p, "mlp.fc1");
+	b.fc2 = sb_weight_set_linear(s, p, "mlp.fc2");
+	b.ls1 = sb_weight_set_tensor(s, p, "ls1.gamma");
+	b.ls2 = sb_weight_set_tensor(s, p, "ls2.gamma");
 	b.scale = (float)(1.0 / sqrt((double)b.qkv.in / heads));
 	if (qk_norm) {
-		b.q_norm = norm(l, p, "attn.q_norm");
-		b.k_norm = norm(l, p, "attn.k_norm");
+		b.q_norm = sb_weight_set_norm(s, p, "attn.q_norm");
+		b.k_norm = sb_weight_set_norm(s, p, "attn.k_norm");
 	}
 	return b;
 }
@@ -185,7 +63,7 @@ static bool blocks(const struct loader *l, const char *list, int n, bool qk_norm
 {
 	*out = calloc((size_t)n, sizeof(**out));
 	for (int i = 0; *out && i < n; i++)
-		(*out)[i] = block(l, list, i, l->net->cfg.heads, qk_norm);
+		(*out)[i] = block(l->set, list, i, l->net->cfg.heads, qk_norm);
 	return *out != NULL;
 }
 
@@ -218,15 +96,15 @@ static void reserve_tables(struct loader *l, struct tables *t)
 	size_t dim = (size_t)net->cfg.dim, patches = (size_t)(net->h / 14 * (net->w / 14));
 	size_t head_dim = dim / (size_t)net->cfg.heads;
 
-	t->pos = reserve_bytes(l, patches * dim * sizeof(float));
-	t->dino_specials = reserve_bytes(l, 2 * SB_FRONT_SPECIAL * dim * sizeof(float));
-	t->specials = reserve_bytes(l, 2 * SB_FRONT_SPECIAL * dim * sizeof(float));
-	t->rope = reserve_bytes(l, (size_t)rope_positions(net) * head_dim / 2 * sizeof(float));
+	t->pos = sb_weight_set_reserve(l->set, patches * dim * sizeof(float));
+	t->dino_specials = sb_weight_set_reserve(l->set, 2 * SB_FRONT_SPECIAL * dim * sizeof(float));
+	t->specials = sb_weight_set_reserve(l->set, 2 * SB_FRONT_SPECIAL * dim * sizeof(float));
+	t->rope = sb_weight_set_reserve(l->set, (size_t)rope_positions(net) * head_dim / 2 * sizeof(float));
 	for (int i = 0; i < 5; i++) {
 		struct code_shape s = code_shape(net, i);
 
-		t->code_u[i] = reserve_bytes(l, (size_t)(s.w * s.c / 2) * sizeof(float));
-		t->code_v[i] = reserve_bytes(l, (size_t)(s.h * s.c / 2) * sizeof(float));
+		t->code_u[i] = sb_weight_set_reserve(l->set, (size_t)(s.w * s.c / 2) * sizeof(float));
+		t->code_v[i] = sb_weight_set_reserve(l->set, (size_t)(s.h * s.c / 2) * sizeof(float));
 	}
 }
 
@@ -264,13 +142,6 @@ static void fill_code(double extent, int64_t n, int64_t c, float *out)
 			out[i * 2 * quarter + quarter + k] = (float)(0.1 * cos(angle));
 		}
 	}
-}
-
-static enum sb_status prepare(struct loader *l, size_t offset, const float *host, int64_t n, struct sb_error *err)
-{
-	struct sb_backend *be = l->net->be;
-
-	return be->ops->weight_prepare(be, SB_WEIGHT_PLAIN, &n, 1, host, (char *)l->net->segment + offset, err);
 }
 
 /*
@@ -314,9 +185,9 @@ static enum sb_status fill_positions(struct loader *l, const struct tables *t, f
 	}
 	sb_pos_embed_resize(values + dim, (int)ph, (int)pw, (int)dim, pos);
 	sb_weights_drop(l->weights, DINO "pos_embed");
-	if (prepare(l, t->pos, pos, ph * pw * dim, err))
+	if (sb_weight_set_table(l->set, t->pos, pos, ph * pw * dim, err))
 		return err->code;
-	return prepare(l, t->dino_specials, specials, 2 * SB_FRONT_SPECIAL * dim, err);
+	return sb_weight_set_table(l->set, t->dino_specials, specials, 2 * SB_FRONT_SPECIAL * dim, err);
 }
 
 static enum sb_status fill_tables(struct loader *l, const struct tables *t, struct sb_error *err)
@@ -344,18 +215,18 @@ static enum sb_status fill_tables(struct loader *l, const struct tables *t, stru
 		status = specials_from(l->weights, "aggregator.camera_token", "aggregator.register_token", true, dim, specials,
 				specials + 10 * dim, err);
 	if (!status)
-		status = prepare(l, t->specials, specials, 2 * SB_FRONT_SPECIAL * dim, err);
+		status = sb_weight_set_table(l->set, t->specials, specials, 2 * SB_FRONT_SPECIAL * dim, err);
 	fill_rope(net, table);
 	if (!status)
-		status = prepare(l, t->rope, table, rope_positions(net) * dim / net->cfg.heads / 2, err);
+		status = sb_weight_set_table(l->set, t->rope, table, rope_positions(net) * dim / net->cfg.heads / 2, err);
 	for (int i = 0; i < 5 && !status; i++) {
 		struct code_shape s = code_shape(net, i);
 
 		fill_code(aspect / diagonal, s.w, s.c, table);
-		status = prepare(l, t->code_u[i], table, s.w * s.c / 2, err);
+		status = sb_weight_set_table(l->set, t->code_u[i], table, s.w * s.c / 2, err);
 		fill_code(1.0 / diagonal, s.h, s.c, table);
 		if (!status)
-			status = prepare(l, t->code_v[i], table, s.h * s.c / 2, err);
+			status = sb_weight_set_table(l->set, t->code_v[i], table, s.h * s.c / 2, err);
 	}
 	free(table);
 	return status;
@@ -366,87 +237,62 @@ static enum sb_status fill_tables(struct loader *l, const struct tables *t, stru
 static void wire_depth(const struct loader *l, const struct tables *t)
 {
 	struct sb_depth_weight *d = &l->net->depth;
-	const char *segment = l->net->segment;
+	const struct sb_weight_set *s = l->set;
 	char name[64];
 
-	d->norm = norm(l, "depth_head.", "norm");
+	d->norm = sb_weight_set_norm(s, "depth_head.", "norm");
 	for (int k = 0; k < 4; k++) {
 		snprintf(name, sizeof(name), "projects.%d", k);
-		d->project[k] = conv(l, "depth_head.", name);
-		d->project_code[k] = (struct sb_position_code){ (const float *)(segment + t->code_u[k]),
-			(const float *)(segment + t->code_v[k]) };
+		d->project[k] = sb_weight_set_conv(s, "depth_head.", name);
+		d->project_code[k] = (struct sb_position_code){ sb_weight_set_at(s, t->code_u[k]),
+			sb_weight_set_at(s, t->code_v[k]) };
 		snprintf(name, sizeof(name), "layer%d_rn", k + 1);
-		d->rn[k] = conv(l, "depth_head.scratch.", name);
+		d->rn[k] = sb_weight_set_conv(s, "depth_head.scratch.", name);
 		snprintf(name, sizeof(name), "depth_head.scratch.refinenet%d.", k + 1);
 		if (k < 3) {
-			d->refine[k].rcu1.conv1 = conv(l, name, "resConfUnit1.conv1");
-			d->refine[k].rcu1.conv2 = conv(l, name, "resConfUnit1.conv2");
+			d->refine[k].rcu1.conv1 = sb_weight_set_conv(s, name, "resConfUnit1.conv1");
+			d->refine[k].rcu1.conv2 = sb_weight_set_conv(s, name, "resConfUnit1.conv2");
 		}
-		d->refine[k].rcu2.conv1 = conv(l, name, "resConfUnit2.conv1");
-		d->refine[k].rcu2.conv2 = conv(l, name, "resConfUnit2.conv2");
-		d->refine[k].out = conv(l, name, "out_conv");
+		d->refine[k].rcu2.conv1 = sb_weight_set_conv(s, name, "resConfUnit2.conv1");
+		d->refine[k].rcu2.conv2 = sb_weight_set_conv(s, name, "resConfUnit2.conv2");
+		d->refine[k].out = sb_weight_set_conv(s, name, "out_conv");
 	}
-	d->resize[0] = conv(l, "depth_head.", "resize_layers.0");
-	d->resize[1] = conv(l, "depth_head.", "resize_layers.1");
-	d->resize[2] = conv(l, "depth_head.", "resize_layers.3");
-	d->out1 = conv(l, "depth_head.scratch.", "output_conv1");
-	d->out2 = conv(l, "depth_head.scratch.", "output_conv2.0");
-	d->out3 = conv(l, "depth_head.scratch.", "output_conv2.2");
-	d->out_code = (struct sb_position_code){ (const float *)(segment + t->code_u[4]),
-		(const float *)(segment + t->code_v[4]) };
+	d->resize[0] = sb_weight_set_conv(s, "depth_head.", "resize_layers.0");
+	d->resize[1] = sb_weight_set_conv(s, "depth_head.", "resize_layers.1");
+	d->resize[2] = sb_weight_set_conv(s, "depth_head.", "resize_layers.3");
+	d->out1 = sb_weight_set_conv(s, "depth_head.scratch.", "output_conv1");
+	d->out2 = sb_weight_set_conv(s, "depth_head.scratch.", "output_conv2.0");
+	d->out3 = sb_weight_set_conv(s, "depth_head.scratch.", "output_conv2.2");
+	d->out_code = (struct sb_position_code){ sb_weight_set_at(s, t->code_u[4]),
+		sb_weight_set_at(s, t->code_v[4]) };
 }
 
 static enum sb_status wire(const struct loader *l, const struct tables *t, struct sb_error *err)
 {
 	struct sb_front_net *net = l->net;
 	struct sb_camera_weight *cam = &net->camera;
-	const char *segment = net->segment, *p = "camera_head.";
+	const struct sb_weight_set *s = l->set;
+	const char *p = "camera_head.";
 
-	net->patch = conv(l, DINO, "patch_embed.proj");
-	net->dino_norm = norm(l, DINO, "norm");
-	net->pos = (const float *)(segment + t->pos);
-	net->dino_specials = (const float *)(segment + t->dino_specials);
-	net->specials = (const float *)(segment + t->specials);
-	net->rope = (const float *)(segment + t->rope);
-	cam->token_norm = norm(l, p, "token_norm");
-	cam->trunk_norm = norm(l, p, "trunk_norm");
-	cam->embed = linear(l, p, "embed_pose");
-	cam->modulation = linear(l, p, "poseLN_modulation.1");
-	cam->fc1 = linear(l, p, "pose_branch.fc1");
-	cam->fc2 = linear(l, p, "pose_branch.fc2");
-	cam->empty_pose = tensor(l, p, "empty_pose_tokens");
+	net->patch = sb_weight_set_conv(s, DINO, "patch_embed.proj");
+	net->dino_norm = sb_weight_set_norm(s, DINO, "norm");
+	net->pos = sb_weight_set_at(s, t->pos);
+	net->dino_specials = sb_weight_set_at(s, t->dino_specials);
+	net->specials = sb_weight_set_at(s, t->specials);
+	net->rope = sb_weight_set_at(s, t->rope);
+	cam->token_norm = sb_weight_set_norm(s, p, "token_norm");
+	cam->trunk_norm = sb_weight_set_norm(s, p, "trunk_norm");
+	cam->embed = sb_weight_set_linear(s, p, "embed_pose");
+	cam->modulation = sb_weight_set_linear(s, p, "poseLN_modulation.1");
+	cam->fc1 = sb_weight_set_linear(s, p, "pose_branch.fc1");
+	cam->fc2 = sb_weight_set_linear(s, p, "pose_branch.fc2");
+	cam->empty_pose = sb_weight_set_tensor(s, p, "empty_pose_tokens");
 	wire_depth(l, t);
 	if (!blocks(l, DINO "blocks", net->cfg.vit_depth, false, &net->dino) ||
 			!blocks(l, "aggregator.frame_blocks", net->cfg.depth, true, &net->frame) ||
 			!blocks(l, "aggregator.global_blocks", net->cfg.depth, true, &net->global) ||
 			!blocks(l, "camera_head.trunk", net->cfg.trunk, false, &cam->trunk))
 		return sb_fail(err, SB_E_NOMEM, "no memory for the network's tables");
-	return SB_OK;
-}
-
-static enum sb_status fill_weights(struct loader *l, struct sb_error *err)
-{
-	struct sb_backend *be = l->net->be;
-	size_t largest = 0;
-
-	for (size_t i = 0; i < l->n; i++) {
-		size_t n = count(l->entries[i].shape, l->entries[i].ndim);
-
-		largest = n > largest ? n : largest;
-	}
-	l->scratch = malloc(largest * sizeof(float));
-	if (!l->scratch)
-		return sb_fail(err, SB_E_NOMEM, "no memory for a tensor of %zu values", largest);
-	for (size_t i = 0; i < l->n; i++) {
-		const struct entry *e = &l->entries[i];
-		const float *values;
-
-		if (sb_weights_get(l->weights, e->name, e->shape, e->ndim, l->scratch, &values, err))
-			return err->code;
-		if (be->ops->weight_prepare(be, e->use, e->shape, e->ndim, values, (char *)l->net->segment + e->offset, err))
-			return sb_wrap(err, "weight '%s'", e->name);
-		sb_weights_drop(l->weights, e->name);
-	}
 	return SB_OK;
 }
 
@@ -457,33 +303,18 @@ enum sb_status sb_front_net_open(struct sb_backend *be, const struct sb_front_co
 	struct loader l = { .net = net, .weights = weights };
 	struct tables t;
 	enum sb_status status;
-	uintptr_t segment;
 
 	if (!net)
 		return sb_fail(err, SB_E_NOMEM, "no memory for the network");
-	*net = (struct sb_front_net){ .cfg = *cfg, .h = h, .w = w, .be = be };
+	*net = (struct sb_front_net){ .cfg = *cfg, .h = h, .w = w, .set = { .be = be } };
+	l.set = &net->set;
 	sb_front_tensors(cfg, add_entry, &l);
 	reserve_tables(&l, &t);
-	if (l.failed) {
-		status = sb_fail(err, SB_E_NOMEM, "no memory for the table of tensors");
-		goto out;
-	}
-	qsort(l.entries, l.n, sizeof(*l.entries), by_name);
-	net->bytes = (int64_t)l.bytes;
-	status = sb_pages_segment_alloc(be->pages, net->bytes, &segment, err);
-	if (status) {
-		sb_wrap(err, "weights of %lld bytes", (long long)net->bytes);
-		goto out;
-	}
-	net->segment = (void *)segment;
-	status = fill_weights(&l, err);
+	status = sb_weight_set_load(&net->set, weights, err);
 	if (!status)
 		status = fill_tables(&l, &t, err);
 	if (!status)
 		status = wire(&l, &t, err);
-out:
-	free(l.scratch);
-	free(l.entries);
 	if (status)
 		sb_front_net_close(net);
 	else
@@ -495,8 +326,7 @@ void sb_front_net_close(struct sb_front_net *net)
 {
 	if (!net)
 		return;
-	if (net->segment) /* what the device says of earlier work has no meaning here */
-		(void)sb_pages_segment_free(net->be->pages, (uintptr_t)net->segment, net->bytes, NULL);
+	sb_weight_set_release(&net->set);
 	free(net->dino);
 	free(net->frame);
 	free(net->global);
@@ -506,5 +336,5 @@ void sb_front_net_close(struct sb_front_net *net)
 
 int64_t sb_front_net_bytes(const struct sb_front_net *net)
 {
-	return net->bytes;
+	return (int64_t)net->set.bytes;
 }

@@ -398,14 +398,25 @@ const float *sb_safetensors_values(const struct sb_safetensor *t, float *scratch
 	}
 }
 
+/* For all pages that the tensor is on. Only advice: if the system does not take it, things are slower or larger. */
+static void advise(const struct sb_safetensors *st, const struct sb_safetensor *t, int advice)
+{
+	const struct entry *e = &st->entries[t->index];
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)t->bytes, first = begin / page * page;
+
+	if (st->map && t->n)
+		madvise((void *)first, begin + (size_t)(e->end - e->begin) - first, advice);
+}
+
+void sb_safetensors_prefetch(const struct sb_safetensors *st, const struct sb_safetensor *t)
+{
+	advise(st, t, MADV_WILLNEED);
+}
+
+/* A neighbour on the first or last page loses that page too, and gets it back when it is read. */
 void sb_safetensors_drop(const struct sb_safetensors *st, const struct sb_safetensor *t)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = (size_t)(st->entries[t->index].end - st->entries[t->index].begin);
-	uintptr_t begin = (uintptr_t)t->bytes, first = begin / page * page;
-
-	/* A neighbour on the first or last page loses that page too, and gets it back when it is read. */
-	if (st->map && size)
-		madvise((void *)first, begin + size - first, MADV_DONTNEED);
+	advise(st, t, MADV_DONTNEED);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------- */

@@ -73,6 +73,8 @@ const char *sb_safetensors_metadata(const struct sb_safetensors *st, const char 
  * NULL for any other dtype.
  */
 const float *sb_safetensors_values(const struct sb_safetensor *t, float *scratch);
+/* Have the tensor's values read from the disk at once: page by page, as they are touched, takes several times as long. */
+void sb_safetensors_prefetch(const struct sb_safetensors *st, const struct sb_safetensor *t);
 /*
  * Let go of the memory that holds the tensor's mapped values; the next use reads them from the file again. So a file
  * that is read tensor by tensor is never in memory as a whole.

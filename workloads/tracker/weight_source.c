@@ -107,6 +107,7 @@ static enum sb_status file_get(const struct sb_weights *w, const char *name, con
 
 	if (!t)
 		return sb_wrap(err, "weights '%s'", f->shown);
+	sb_safetensors_prefetch(f->st, t);
 	*values = sb_safetensors_values(t, scratch);
 	return SB_OK;
 }
@@ -227,6 +228,7 @@ static void check_values(void *ctx, const char *name, const int64_t *shape, int 
 
 	if (c->first->code)
 		return;
+	sb_safetensors_prefetch(c->f->st, t);
 	values = sb_safetensors_values(t, c->scratch);
 	at = sb_weight_digest(&c->facts->digest, name, shape, ndim, values);
 	if (at >= 0)
