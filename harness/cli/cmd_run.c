@@ -99,7 +99,7 @@ static enum sb_status parse_size(const char *value, struct sb_case *c, struct sb
 	c->width = c->height = 0;
 	if (c->own_size)
 		return SB_OK;
-	if (!strchr(value, 'x'))
+	if (value[0] == 'x' || !strchr(value, 'x'))
 		return sb_fail(err, SB_E_USAGE, "--size '%.40s' is neither WIDTHxHEIGHT nor native", value);
 	return parse_sides(value, "size", &c->width, &c->height, err);
 }
