@@ -21,6 +21,7 @@ static const char *const stop_names[] = {
 	[SB_STATS_STOP_PRECISE] = "precise",
 	[SB_STATS_STOP_BUDGET] = "budget",
 	[SB_STATS_STOP_MAX] = "blocks",
+	[SB_STATS_STOP_NOTHING] = "nothing",
 };
 
 const char *sb_stats_stop_name(enum sb_stats_stop stop)

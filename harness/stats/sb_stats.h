@@ -118,8 +118,9 @@ enum sb_stats_stop {
 	SB_STATS_STOP_PRECISE, /* every arm's `total` is within +-1 % */
 	SB_STATS_STOP_BUDGET,  /* the next block would not end in time */
 	SB_STATS_STOP_MAX,     /* all blocks were run */
+	SB_STATS_STOP_NOTHING, /* no arm is left: all are out of memory (the loop says it, sb_stats_next() never) */
 };
-/* "unfinished", "precise", "budget", "blocks": what a stored run keeps. */
+/* "unfinished", "precise", "budget", "blocks", "nothing": what a stored run keeps. */
 const char *sb_stats_stop_name(enum sb_stats_stop stop);
 /* The inverse; NULL and unknown words are SB_STATS_CONTINUE, whose level suits every end but "precise". */
 enum sb_stats_stop sb_stats_stop_by_name(const char *name);

@@ -74,6 +74,7 @@ static void read_stop(struct sb_view *v)
 		{ "precise", "the interval of total is within +-1 %" },
 		{ "budget", "the budget is spent" },
 		{ "blocks", "all blocks were run" },
+		{ "nothing", "every arm is out of memory" },
 		{ "unfinished", "before it was done" },
 	};
 	const char *reason = sb_run_fact(v->run, "stop.reason"), *planned = sb_run_fact(v->run, "blocks");
