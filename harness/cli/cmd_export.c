@@ -52,8 +52,8 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 		if (!strcmp(value, "front"))
 			return SB_OK;
 		if (!strcmp(value, "track"))
-			return sb_fail(err, SB_E_USAGE,
-			        "--part track cannot be exported: the tracker is not there yet");
+			return sb_fail(
+			        err, SB_E_USAGE, "--part track cannot be exported: the tracker is not there yet");
 		return sb_fail(err, SB_E_USAGE, "no part '%.40s'; there is front", value);
 	case OPT_OUT:
 		q->out = value;

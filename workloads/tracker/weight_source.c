@@ -78,8 +78,8 @@ static bool is_readable(const struct sb_safetensor *t)
 }
 
 /* The file's tensor, or NULL and why it is not the wanted one. */
-static const struct sb_safetensor *match(const struct sb_weight_file *f, const char *name, const int64_t *shape,
-        int ndim, struct sb_error *err)
+static const struct sb_safetensor *match(
+        const struct sb_weight_file *f, const char *name, const int64_t *shape, int ndim, struct sb_error *err)
 {
 	const struct sb_safetensor *t = sb_safetensors_find(f->st, name);
 	char has[96], wants[96];
@@ -265,8 +265,8 @@ static void note_unused(const struct check *c, char *out, size_t n)
 		        unused > 1 ? "are" : "is", names, unused > 3 ? ", .." : "");
 	used = strlen(out);
 	if (track)
-		snprintf(out + used, n - used, "%s%zu tensors of the tracker are not used yet",
-		        unused ? "; " : "weights: ", track);
+		snprintf(out + used, n - used, "%s%zu tensor%s of the tracker %s not used yet",
+		        unused ? "; " : "weights: ", track, track > 1 ? "s" : "", track > 1 ? "are" : "is");
 }
 
 static enum sb_status check_all(struct check *c, const struct sb_front_config *cfg, struct sb_error *err)
@@ -308,7 +308,8 @@ enum sb_status sb_weight_file_check(const struct sb_weight_file *f, const struct
 /* ---- writing one --------------------------------------------------------------------------------------------- */
 
 /* The table as it goes into the file. */
-struct export {
+struct export
+{
 	struct sb_safetensor *tensors;
 	size_t n, cap;
 	int64_t largest;
@@ -342,12 +343,12 @@ static void add_tensor(void *ctx, const char *name, const int64_t *shape, int nd
 	x->largest = t->n > x->largest ? t->n : x->largest;
 }
 
-static enum sb_status append_all(
-        struct export *x, struct sb_safetensors_writer *w, bool (*stop)(void), struct sb_weight_facts *facts,
-        struct sb_error *err)
+static enum sb_status append_all(struct export *x, struct sb_safetensors_writer *w, bool (*stop)(void),
+        struct sb_weight_facts *facts, struct sb_error *err)
 {
 	float *values = malloc((size_t)x->largest * sizeof(*values));
-	enum sb_status status = values ? SB_OK : sb_fail(err, SB_E_NOMEM, "no memory for %lld values", (long long)x->largest);
+	enum sb_status status =
+	        values ? SB_OK : sb_fail(err, SB_E_NOMEM, "no memory for %lld values", (long long)x->largest);
 
 	for (size_t i = 0; !status && i < x->n; i++) {
 		const struct sb_safetensor *t = &x->tensors[i];
@@ -376,8 +377,8 @@ enum sb_status sb_weights_export(const struct sb_preset *preset, const char *pat
 	struct sb_safetensors_writer *w = NULL;
 	struct export x = { .n = 0 };
 	char rule[16];
-	const char *metadata[] = { "format", "pt", "spabench.preset", preset->name, RULE_KEY, rule, "spabench.note", note,
-		NULL };
+	const char *metadata[] = { "format", "pt", "spabench.preset", preset->name, RULE_KEY, rule, "spabench.note",
+		note, NULL };
 	enum sb_status status = SB_OK;
 
 	snprintf(rule, sizeof(rule), "%d", SB_SYNTHETIC_RULE);
