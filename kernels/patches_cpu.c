@@ -1,9 +1,7 @@
 /*
- * patches on the CPU. The 49 positions of a patch share one fraction, so a patch is the 8 x 8 pixels around its centre,
- * interpolated along x and then along y; at the border the indices are clamped instead of the coordinates, which is the
- * same: a + f (a - a) is a. Work is shared out by points or by tiles of (point, frame) that follow from the shape
- * alone, and sgemm runs single-threaded inside the parallel region (OpenBLAS's OpenMP build sees to that): results do
- * not depend on the number of threads.
+ * patches on the CPU. Work is shared out by points or by tiles of (point, frame) that follow from the shape alone, and
+ * sgemm runs single-threaded inside the parallel region (OpenBLAS's OpenMP build sees to that): results do not depend
+ * on the number of threads.
  */
 #include "patches.h"
 
@@ -13,8 +11,8 @@
 #include <string.h>
 
 #include "cpu_math.h"
+#include "patch_axis.h"
 
-#define WINDOW 8 /* pixels a side that a patch needs */
 #define CENTRE (SB_PATCH / 2)
 #define LANES  16
 #define VOLUME (SB_PATCH * SB_PATCH)
@@ -34,33 +32,6 @@ static int64_t round_up(int64_t v, int64_t step)
 	return (v + step - 1) / step * step;
 }
 
-/* ---- positions -------------------------------------------------------------------------------------------------- */
-
-/* The 8 lines along one axis between which the patch's 7 lie, as offsets in elements, and how far from the lower one.
- */
-struct axis {
-	int64_t at[WINDOW];
-	float frac;
-};
-
-static struct axis axis_of(float u, float scale, int64_t size, int64_t pitch)
-{
-	/* Through double, so that no compiler fuses the product with the difference below: it is rounded once. */
-	float pos = (float)((double)u * (double)scale), base, lowest = -WINDOW, highest = (float)(size + WINDOW);
-	struct axis axis;
-
-	pos = pos > lowest ? pos : lowest; /* NaN goes here, and what follows fits an integer */
-	pos = pos < highest ? pos : highest;
-	base = floorf(pos);
-	axis.frac = pos - base;
-	for (int i = 0; i < WINDOW; i++) {
-		int64_t line = (int64_t)base - SB_PATCH_SIDE / 2 + i;
-
-		axis.at[i] = max64(min64(line, size - 1), 0) * pitch;
-	}
-	return axis;
-}
-
 /* ---- sampling --------------------------------------------------------------------------------------------------- */
 
 SB_INLINE void lerp_rows(const float *a, const float *b, float f, float *restrict out, int64_t n)
@@ -71,20 +42,20 @@ SB_INLINE void lerp_rows(const float *a, const float *b, float f, float *restric
 }
 
 /* One column of a patch, x offset `a`, `n` channels (at most LANES) from `image` on: 7 positions, `c` floats apart. */
-SB_INLINE void sample_column(const float *image, const struct axis *x, const struct axis *y, int a, int64_t c,
-        float *restrict out, int64_t n)
+SB_INLINE void sample_column(const float *image, const struct sb_patch_axis *x, const struct sb_patch_axis *y, int a,
+        int64_t c, float *restrict out, int64_t n)
 {
-	float line[WINDOW][LANES];
+	float line[SB_PATCH_WINDOW][LANES];
 
-	for (int i = 0; i < WINDOW; i++)
+	for (int i = 0; i < SB_PATCH_WINDOW; i++)
 		lerp_rows(image + y->at[i] + x->at[a], image + y->at[i] + x->at[a + 1], x->frac, line[i], n);
 	for (int b = 0; b < SB_PATCH_SIDE; b++)
 		lerp_rows(line[b], line[b + 1], y->frac, out + (a * SB_PATCH_SIDE + b) * c, n);
 }
 
 /* out [49, c] */
-SB_HOT static void sample_patch(
-        const float *image, const struct axis *x, const struct axis *y, int64_t c, float *restrict out)
+SB_HOT static void sample_patch(const float *image, const struct sb_patch_axis *x, const struct sb_patch_axis *y,
+        int64_t c, float *restrict out)
 {
 	for (int a = 0; a < SB_PATCH_SIDE; a++) {
 		int64_t i = 0;
@@ -97,8 +68,8 @@ SB_HOT static void sample_patch(
 }
 
 /* Position k alone, n channels. */
-SB_INLINE void sample_position(
-        const float *image, const struct axis *x, const struct axis *y, int k, int64_t n, float *restrict out)
+SB_INLINE void sample_position(const float *image, const struct sb_patch_axis *x, const struct sb_patch_axis *y, int k,
+        int64_t n, float *restrict out)
 {
 	int a = k / SB_PATCH_SIDE, b = k % SB_PATCH_SIDE;
 	const float *ul = image + y->at[b] + x->at[a], *ur = image + y->at[b] + x->at[a + 1];
@@ -113,14 +84,15 @@ SB_INLINE void sample_position(
 }
 
 /* Three channels in double. */
-static void sample_points(const float *image, const struct axis *x, const struct axis *y, double out[SB_PATCH][3])
+static void sample_points(
+        const float *image, const struct sb_patch_axis *x, const struct sb_patch_axis *y, double out[SB_PATCH][3])
 {
 	double fx = (double)x->frac, fy = (double)y->frac;
 
 	for (int a = 0; a < SB_PATCH_SIDE; a++) {
-		double line[WINDOW][3];
+		double line[SB_PATCH_WINDOW][3];
 
-		for (int i = 0; i < WINDOW; i++)
+		for (int i = 0; i < SB_PATCH_WINDOW; i++)
 			for (int c = 0; c < 3; c++) {
 				double left = (double)image[y->at[i] + x->at[a] + c];
 				double right = (double)image[y->at[i] + x->at[a + 1] + c];
@@ -135,8 +107,8 @@ static void sample_points(const float *image, const struct axis *x, const struct
 
 static void sample_one(const struct sb_patch_sample_args *a, int64_t i)
 {
-	struct axis x = axis_of(a->xy[2 * i], a->scale, a->w, a->c);
-	struct axis y = axis_of(a->xy[2 * i + 1], a->scale, a->h, a->w * a->c);
+	struct sb_patch_axis x = sb_patch_axis_of(a->xy[2 * i], a->scale, a->w, a->c);
+	struct sb_patch_axis y = sb_patch_axis_of(a->xy[2 * i + 1], a->scale, a->h, a->w * a->c);
 	const float *image = a->map + a->frame[i] * a->h * a->w * a->c;
 	float *out = a->out + i * SB_PATCH * a->c;
 
@@ -218,8 +190,8 @@ static void volume_rows(const struct sb_corr_args *a, const float *query, int64_
 {
 	for (int64_t i = 0; i < count; i++) {
 		const float *uv = a->uv + 2 * (n * a->frames + t0 + i);
-		struct axis x = axis_of(uv[0], a->scale, a->width, a->c);
-		struct axis y = axis_of(uv[1], a->scale, a->h, a->width * a->c);
+		struct sb_patch_axis x = sb_patch_axis_of(uv[0], a->scale, a->width, a->c);
+		struct sb_patch_axis y = sb_patch_axis_of(uv[1], a->scale, a->h, a->width * a->c);
 
 		sample_patch(a->map + (t0 + i) * a->h * a->width * a->c, &x, &y, a->c, patches + i * SB_PATCH * a->c);
 	}
@@ -293,7 +265,7 @@ static void choose_neighbours(const float d[SB_PATCH][3], int chosen[SB_NEIGHBOU
 	choose(length, chosen);
 }
 
-SB_HOT static void sample_chosen(const float *image, const struct axis *x, const struct axis *y,
+SB_HOT static void sample_chosen(const float *image, const struct sb_patch_axis *x, const struct sb_patch_axis *y,
         const int chosen[SB_NEIGHBOURS], int64_t c, float *out, int64_t ld)
 {
 	for (int i = 0; i < SB_NEIGHBOURS; i++)
@@ -310,7 +282,8 @@ static void track_neighbours(const struct sb_neighbours_args *a, int64_t row)
 {
 	int64_t t = row % a->frames, pixels = a->h * a->w;
 	const float *uv = a->uv + 2 * row, *centre = a->centre + 3 * row;
-	struct axis x = axis_of(uv[0], a->scale, a->w, 3), y = axis_of(uv[1], a->scale, a->h, a->w * 3);
+	struct sb_patch_axis x = sb_patch_axis_of(uv[0], a->scale, a->w, 3),
+	                     y = sb_patch_axis_of(uv[1], a->scale, a->h, a->w * 3);
 	double points[SB_PATCH][3];
 	float d[SB_PATCH][3];
 	int chosen[SB_NEIGHBOURS];
@@ -321,8 +294,8 @@ static void track_neighbours(const struct sb_neighbours_args *a, int64_t row)
 			d[k][c] = (float)(points[k][c] - (double)centre[c]);
 	choose_neighbours(d, chosen);
 	store_chosen(d, chosen, a->out_d + row * SB_NEIGHBOURS * 3);
-	x = axis_of(uv[0], a->scale, a->w, a->c);
-	y = axis_of(uv[1], a->scale, a->h, a->w * a->c);
+	x = sb_patch_axis_of(uv[0], a->scale, a->w, a->c);
+	y = sb_patch_axis_of(uv[1], a->scale, a->h, a->w * a->c);
 	sample_chosen(
 	        a->map + t * pixels * a->c, &x, &y, chosen, a->c, a->out_f + row * SB_NEIGHBOURS * a->ldf, a->ldf);
 }
