@@ -1,0 +1,53 @@
+# Weights from a file, and the synthetic ones into a file.
+try export weights --out w.safetensors
+try_tiny --weights-front w.safetensors --db w.db | grep -v '^[a-z]*: '
+"$SPABENCH" compare --db w.db | grep -A1 '^  case' | visible ''
+try_tiny --weights w.safetensors --db w.db | grep '\[exit'
+echo '# files in their folder'
+ls
+echo '# mistakes: before a database is made'
+try_tiny --weights w.safetensors --weights-front w.safetensors --db no.db
+try_tiny --weights-track w.safetensors --db no.db
+try_tiny --weights missing --db no.db
+try_tiny --weights '' --db no.db
+try_tiny --weights . --db no.db
+try_tiny --preset small --weights w.safetensors --db small.db
+head -c 5000000 w.safetensors >cut
+try_tiny --weights-front cut --db no.db
+printf '\377\377\377\377\377\377\377\177{}' >absurd
+try_tiny --weights-front absurd --db no.db
+header='{"spatrack.Track3D.fnet.conv1.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+printf "\\$(printf %o ${#header})\\0\\0\\0\\0\\0\\0\\0%s0123" "$header" >track
+try_tiny --weights track --db no.db
+try_tiny --weights-front track --db no.db
+test ! -e no.db || echo 'a database was made'
+echo '# a file that changes while its run is interrupted'
+"$SPABENCH" run $tiny --weights w.safetensors --blocks 400 --db r.db >../run.out 2>&1 </dev/null &
+pid=$!
+has_trials() {
+	"$SPABENCH" compare --db r.db 2>/dev/null | grep -q '^  trials .*[1-9]'
+}
+eventually 20 has_trials || echo 'no trial within 20 s'
+kill -INT $pid
+wait $pid
+echo "[exit $?]"
+cp w.safetensors kept
+printf '\200' | dd of=w.safetensors bs=1 seek=5000002 conv=notrunc 2>/dev/null
+try run --resume --quiet --db r.db | sed -E "s/'[0-9a-f]{16}'/DIGEST/g"
+rm w.safetensors
+try run --resume --quiet --db r.db
+echo '# exports that cannot be'
+try export
+try export traces
+try export weights
+try export weights now --out x
+try export weights --out x --part track
+try export weights --out x --part all
+try export weights --out x --preset huge
+try export weights --out .
+try export weights --out missing/x
+(
+	ulimit -f 8
+	try export weights --out x
+)
+ls
