@@ -65,6 +65,11 @@ children() {
 	cat /proc/[0-9]*/stat 2>/dev/null | awk -v parent="$1" '{ pid = $1; sub(/.*\) /, ""); if ($2 == parent) print pid }'
 }
 
+# has_trials DB: whether its newest run has stored one.
+has_trials() {
+	"$SPABENCH" compare --db "$1" 2>/dev/null </dev/null | grep -q '^  trials '
+}
+
 # eventually SECONDS COMMAND..: whether it succeeds within so long, asked every 20 ms.
 eventually() {
 	tries=$(($1 * 50))

@@ -1,0 +1,40 @@
+# Results as files: after the run, which is complete whatever comes of them.
+save() {
+	try_tiny --db s.db "$@" | grep -v '^[a-z]*: not tested\|^alloc: '
+}
+save --save out.safetensors --depth-images depth
+ls depth
+head -c 400 out.safetensors | grep -o '"arm":"[^"]*","levels":"[^"]*"' | head -n 1
+save --save before.safetensors --save-arm before
+head -c 400 before.safetensors | grep -o '"arm":"[^"]*"' | head -n 1
+echo '# names'
+esc=$(printf 'a\033[31m b')
+bad=$(printf 'bad\377')
+save --save "$esc.safetensors" --depth-images "$bad"
+ls "$esc.safetensors" "$bad" | wc -l
+echo '# where nothing can be written'
+save --save no/such/folder/x
+save --save depth
+save --depth-images out.safetensors
+save --save /dev/null
+[ -c /dev/null ] || echo '/dev/null is gone'
+outcome s.db
+echo '# what makes no sense is refused before anything runs'
+save --save x --save-arm best
+save --save-arm before
+save --save ''
+save --depth-images ''
+[ ! -e x ] || echo 'x is there'
+echo '# the clip is another one by then'
+mkdir frames
+cp "$SB_SOURCE"/tests/data/frames/00[01].png frames
+"$SPABENCH" run $tiny --db c.db --video frames --frames 2 --blocks 100 --save c >../out 2>../err </dev/null &
+pid=$!
+eventually 20 has_trials c.db
+cp "$SB_SOURCE/tests/data/frames/002.png" frames/001.png
+wait "$pid"
+echo "[exit $?]"
+visible '2> ' <../err
+[ ! -e c ] || echo 'c is there'
+echo '# no file is left half-written'
+ls | grep tmp
