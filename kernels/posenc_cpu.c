@@ -1,7 +1,7 @@
 /*
  * posenc on the CPU: the arguments of a row are written where their sines go, then replaced by them. sin runs in double
  * with an argument reduction that is exact to the last bits, because 2^11 x is large and the network magnifies what
- * goes wrong here; rounded once, it is the nearest float but for one in some 10^4.
+ * goes wrong here; rounded once, all but one float in a million is the nearest.
  */
 #include "track.h"
 
