@@ -16,8 +16,10 @@
 #include "conv.h"
 #include "linear.h"
 #include "norm.h"
+#include "patches.h"
 #include "pointwise.h"
 #include "resize.h"
+#include "track.h"
 
 /* ---- ops ---------------------------------------------------------------------------------------------------- */
 
@@ -61,7 +63,31 @@ struct sb_transfer_args {
 	X(ADD_POSITION, add_position, ELEMENTWISE, struct sb_add_position_args)  \
 	X(DEPTH_OUT, depth_out, ELEMENTWISE, struct sb_depth_out_args)           \
 	X(POSE_DECODE, pose_decode, ELEMENTWISE, struct sb_pose_decode_args)     \
-	X(UNPROJECT, unproject, ELEMENTWISE, struct sb_unproject_args)
+	X(UNPROJECT, unproject, ELEMENTWISE, struct sb_unproject_args)           \
+	X(FILL, fill, ELEMENTWISE, struct sb_fill_args)                          \
+	X(SCALE, scale, ELEMENTWISE, struct sb_scale_args)                       \
+	X(ADD, add, ELEMENTWISE, struct sb_add_args)                             \
+	X(REPEAT, repeat, COPY, struct sb_repeat_args)                           \
+	X(SUBSAMPLE, subsample, COPY, struct sb_subsample_args)                  \
+	X(INSTANCE_NORM, instance_norm, NORM, struct sb_instance_norm_args)      \
+	X(L2_NORMALIZE, l2_normalize, NORM, struct sb_l2_normalize_args)         \
+	X(RESIZE_NEAREST, resize_nearest, SAMPLE, struct sb_resize_nearest_args) \
+	X(AVG_POOL2, avg_pool2, SAMPLE, struct sb_avg_pool2_args)                \
+	X(PATCH_SAMPLE, patch_sample, SAMPLE, struct sb_patch_sample_args)       \
+	X(CORR, corr, GEMM, struct sb_corr_args)                                 \
+	X(NEIGHBOURS, neighbours, SAMPLE, struct sb_neighbours_args)             \
+	X(POSENC, posenc, ELEMENTWISE, struct sb_posenc_args)                    \
+	X(MOTION, motion, ELEMENTWISE, struct sb_motion_args)                    \
+	X(GROUP_MEAN, group_mean, ELEMENTWISE, struct sb_group_mean_args)        \
+	X(DEPTH_MASK, depth_mask, ELEMENTWISE, struct sb_depth_mask_args)        \
+	X(QUERY_SETUP, query_setup, SAMPLE, struct sb_query_setup_args)          \
+	X(NORM_BOX, norm_box, NORM, struct sb_norm_box_args)                     \
+	X(BOX_MAP, box_map, ELEMENTWISE, struct sb_box_map_args)                 \
+	X(GEOMETRY_TOKENS, geometry_tokens, ELEMENTWISE, struct sb_geometry_tokens_args) \
+	X(TRACK_UPDATE, track_update, ELEMENTWISE, struct sb_track_update_args)  \
+	X(DEPTH_SNAP, depth_snap, SAMPLE, struct sb_depth_snap_args)             \
+	X(DEPTH_CLEAN, depth_clean, SAMPLE, struct sb_depth_clean_args)          \
+	X(TRACK_OUT, track_out, ELEMENTWISE, struct sb_track_out_args)
 
 enum sb_op_id {
 #define SB_OP_ENUM(ID, member, kind, args) SB_OP_##ID,

@@ -6,14 +6,16 @@
 #include <string.h>
 
 #include "ba_internal.h"
+#include "cpu_math.h"
 
 /*
- * Sums over points are formed in this many pieces and the pieces added in order: the bits do not depend on the number of
- * threads. Enough for 16 of them.
+ * Sums over points are formed in this many pieces and the pieces added in order: the bits do not depend on the number
+ * of threads. Enough for 16 of them.
  */
 #define CHUNKS 32
 
-#define FRAME_SUMS 27 /* of a frame: 21 of the symmetric 6 x 6 block of J'J, lower triangle row by row, and 6 of J'r */
+#define FRAME_SUMS 27 /* of a frame: 21 of the symmetric 6 x 6 block of J'J, lower triangle row by row, and 6 of J'r   \
+	               */
 
 const char *const sb_ba_outcome_names[] = { "converged", "iteration limit", "stuck", "skipped" };
 
@@ -47,8 +49,8 @@ struct camera {
 
 /* The normal equations of one point. */
 struct point {
-	double c[6]; /* J'J lower triangle row by row */
-	double g[3]; /* J'r */
+	double c[6];      /* J'J lower triangle row by row */
+	double g[3];      /* J'r */
 	double scale2[3]; /* squared Jacobi scaling */
 	double damp[3];
 	double l[6]; /* Cholesky factor of c + damp */
@@ -96,27 +98,27 @@ static int64_t groups_of(int64_t points)
 }
 
 /* X(where, elements) for every array of a struct sb_ba *b with room for `frames` x `points`. */
-#define ARRAYS(X, b)                                                                \
-	X((b)->first, points + 1)                                                   \
-	X((b)->original, points)                                                    \
-	X((b)->frame, frames *points)                                               \
-	X((b)->px, frames *points * 2)                                              \
-	X((b)->cross, frames *points * 18)                                          \
-	X((b)->point, points)                                                       \
-	X((b)->now.pose, frames)                                                    \
-	X((b)->now.xyz, points * 3)                                                 \
-	X((b)->next.pose, frames)                                                   \
-	X((b)->next.xyz, points * 3)                                                \
-	X((b)->best.pose, frames)                                                   \
-	X((b)->best.xyz, points * 3)                                                \
-	X((b)->camera, frames)                                                      \
-	X((b)->chunk_sums, CHUNKS *frames *FRAME_SUMS)                              \
-	X((b)->frame_sums, frames *FRAME_SUMS)                                      \
-	X((b)->scale2, frames * 6)                                                  \
-	X((b)->damp, frames * 6)                                                    \
-	X((b)->step, frames * 6)                                                    \
-	X((b)->reduced.w, panels_of(frames) * points * 3 * SB_BA_PANEL)             \
-	X((b)->reduced.used, panels_of(frames) * groups_of(points))                 \
+#define ARRAYS(X, b)                                                                                                   \
+	X((b)->first, points + 1)                                                                                      \
+	X((b)->original, points)                                                                                       \
+	X((b)->frame, frames *points)                                                                                  \
+	X((b)->px, frames *points * 2)                                                                                 \
+	X((b)->cross, frames *points * 18)                                                                             \
+	X((b)->point, points)                                                                                          \
+	X((b)->now.pose, frames)                                                                                       \
+	X((b)->now.xyz, points * 3)                                                                                    \
+	X((b)->next.pose, frames)                                                                                      \
+	X((b)->next.xyz, points * 3)                                                                                   \
+	X((b)->best.pose, frames)                                                                                      \
+	X((b)->best.xyz, points * 3)                                                                                   \
+	X((b)->camera, frames)                                                                                         \
+	X((b)->chunk_sums, CHUNKS *frames *FRAME_SUMS)                                                                 \
+	X((b)->frame_sums, frames *FRAME_SUMS)                                                                         \
+	X((b)->scale2, frames * 6)                                                                                     \
+	X((b)->damp, frames * 6)                                                                                       \
+	X((b)->step, frames * 6)                                                                                       \
+	X((b)->reduced.w, panels_of(frames) * points * 3 * SB_BA_PANEL)                                                \
+	X((b)->reduced.used, panels_of(frames) * groups_of(points))                                                    \
 	X((b)->reduced.s, panels_of(frames) * panels_of(frames) * SB_BA_PANEL * SB_BA_PANEL)
 
 int64_t sb_ba_bytes(int64_t frames, int64_t points)
@@ -296,8 +298,7 @@ static void set_cameras(struct sb_ba *ba, const struct sb_pose *pose)
 }
 
 /* rx = R x; e = projection - observation; returns 1/z. */
-static inline double residual(
-        const struct camera *c, const double *x, const double *px, double rx[3], double e[2])
+SB_INLINE double residual(const struct camera *c, const double *x, const double *px, double rx[3], double e[2])
 {
 	double inv;
 
@@ -309,7 +310,7 @@ static inline double residual(
 	return inv;
 }
 
-static double cost_of_points(const struct sb_ba *ba, const double *xyz, int64_t from, int64_t to)
+SB_INLINE double cost_of_points(const struct sb_ba *ba, const double *xyz, int64_t from, int64_t to)
 {
 	double sum = 0.0;
 
@@ -323,7 +324,7 @@ static double cost_of_points(const struct sb_ba *ba, const double *xyz, int64_t 
 	return 0.5 * sum;
 }
 
-static int64_t chunk_start(const struct sb_ba *ba, int64_t chunk)
+SB_INLINE int64_t chunk_start(const struct sb_ba *ba, int64_t chunk)
 {
 	return ba->points * chunk / CHUNKS;
 }
@@ -334,7 +335,7 @@ static int64_t chunk_start(const struct sb_ba *ba, int64_t chunk)
  * One observation: add to the point's and the frame's blocks, write the block between them. With J_pi (2 x 3) of the
  * projection: d e / d point = J_pi R, d e / d half-angle = J_pi (-2 [R x]), d e / d t = J_pi.
  */
-static inline void add_observation(const struct camera *c, const double *x, const double *px, struct point *pt,
+SB_INLINE void add_observation(const struct camera *c, const double *x, const double *px, struct point *pt,
         double *restrict sums, double *restrict cross)
 {
 	double rx[3], e[2], jc[2][6], jp[2][3];
@@ -373,7 +374,7 @@ static inline void add_observation(const struct camera *c, const double *x, cons
 			cross[m * 3 + n] = jc[0][m] * jp[0][n] + jc[1][m] * jp[1][n];
 }
 
-static double linearise_chunk(struct sb_ba *ba, int64_t chunk)
+SB_HOT static double linearise_chunk(struct sb_ba *ba, int64_t chunk)
 {
 	double *sums = ba->chunk_sums + chunk * ba->frames * FRAME_SUMS, gradient = 0.0;
 
@@ -415,7 +416,7 @@ static double linearise(struct sb_ba *ba)
 }
 
 /* Where the diagonal stands in a lower triangle stored row by row. */
-static int diagonal(int m)
+SB_INLINE int diagonal(int m)
 {
 	return m * (m + 3) / 2;
 }
@@ -441,13 +442,13 @@ static void set_scales(struct sb_ba *ba)
 /* ---- one step ----------------------------------------------------------------------------------------------- */
 
 /* What is added to an unscaled diagonal element for the scaled one to be damped by itself / radius. */
-static double damping(double diag, double scale2, double radius, const struct sb_ba_options *o)
+SB_INLINE double damping(double diag, double scale2, double radius, const struct sb_ba_options *o)
 {
 	return fmin(fmax(diag * scale2, o->min_diagonal), o->max_diagonal) / (radius * scale2);
 }
 
 /* Eliminate the points of a chunk: factors, u = l^-1 g, and their columns of W. */
-static void eliminate_chunk(struct sb_ba *ba, int64_t chunk, double radius, const struct sb_ba_options *options)
+SB_HOT static void eliminate_chunk(struct sb_ba *ba, int64_t chunk, double radius, const struct sb_ba_options *options)
 {
 	struct sb_ba_reduced *r = &ba->reduced;
 
@@ -511,7 +512,7 @@ static void start_reduced(struct sb_ba *ba, double radius, const struct sb_ba_op
 }
 
 /* The step of one point: -l'^-1 (u + W' d), W = E l'^-1. */
-static void point_step(const struct sb_ba *ba, int64_t p, double d[3])
+SB_INLINE void point_step(const struct sb_ba *ba, int64_t p, double d[3])
 {
 	const struct point *pt = &ba->point[p];
 	const double *l = pt->l;
@@ -533,12 +534,12 @@ static void point_step(const struct sb_ba *ba, int64_t p, double d[3])
 }
 
 /* The decrease that the model promises for one unknown: for the exact damped step, -g'd/2 + d'D d/2. */
-static double promise(double g, double d, double damp)
+SB_INLINE double promise(double g, double d, double damp)
 {
 	return 0.5 * d * (d * damp - g);
 }
 
-static struct totals move_chunk(struct sb_ba *ba, int64_t chunk)
+SB_HOT static struct totals move_chunk(struct sb_ba *ba, int64_t chunk)
 {
 	struct totals sum = { 0 };
 	int64_t from = chunk_start(ba, chunk), to = chunk_start(ba, chunk + 1);
@@ -677,7 +678,8 @@ static void clear_reduced(struct sb_ba *ba)
 		r->used[r->n / SB_BA_PANEL * r->groups + p / SB_BA_GROUP] = 1;
 		for (int64_t o = ba->first[p]; o < ba->first[p + 1]; o++)
 			if (ba->frame[o] > 0)
-				r->used[6 * ((int64_t)ba->frame[o] - 1) / SB_BA_PANEL * r->groups + p / SB_BA_GROUP] = 1;
+				r->used[6 * ((int64_t)ba->frame[o] - 1) / SB_BA_PANEL * r->groups + p / SB_BA_GROUP] =
+				        1;
 	}
 }
 
@@ -789,7 +791,10 @@ static void reject(struct trust *tr)
 /* From ba->now; leaves the best in ba->best. */
 static void iterate(struct sb_ba *ba, const struct sb_ba_options *o, struct sb_ba_result *res)
 {
-	struct trust tr = { .radius = o->radius, .shrink = 2.0, .lowest = ba->now.cost, .reference = ba->now.cost,
+	struct trust tr = { .radius = o->radius,
+		.shrink = 2.0,
+		.lowest = ba->now.cost,
+		.reference = ba->now.cost,
 		.candidate = ba->now.cost };
 	int invalid = 0;
 	double gradient = linearise(ba);

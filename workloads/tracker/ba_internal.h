@@ -1,6 +1,7 @@
 /*
  * What ba.c and ba_reduced.c share: the reduced camera system S d = -g, S = B - W W', as tiles.
- * Its unknowns are 6 a frame from frame 1 on; row `n` holds the right-hand side, so that factorising S also solves L y = g.
+ * Its unknowns are 6 a frame from frame 1 on; row `n` holds the right-hand side, so that factorising S also solves L y
+ * = g.
  */
 #ifndef SB_BA_INTERNAL_H
 #define SB_BA_INTERNAL_H
@@ -14,7 +15,8 @@
  */
 #define SB_BA_PANEL 24
 
-/* Points whose rows of W are used or skipped together: 96 columns of two panels fill 36 KiB, less than most L1 caches. */
+/* Points whose rows of W are used or skipped together: 96 columns of two panels fill 36 KiB, less than most L1 caches.
+ */
 #define SB_BA_GROUP 32
 
 struct sb_ba_reduced {
@@ -22,7 +24,7 @@ struct sb_ba_reduced {
 	int64_t columns, groups; /* of W: 3 a point; groups of SB_BA_GROUP points */
 	double *w;               /* [panels, columns, SB_BA_PANEL] */
 	uint8_t *used;           /* [panels, groups] 0: all zero there */
-	double *s;               /* [panels, panels * SB_BA_PANEL, SB_BA_PANEL] lower triangle: row-panel, column, row */
+	double *s; /* [panels, panels * SB_BA_PANEL, SB_BA_PANEL] lower triangle: row-panel, column, row */
 };
 
 /* Element (row, col), row >= col, of S. */

@@ -1,18 +1,18 @@
 /*
- * ba: bundle adjustment of one window, in double on the host. Uses base and OpenMP; knows nothing of tracks or networks.
- * Source: ARCHITECTURE section 4.9.
+ * ba: bundle adjustment of one window, in double on the host. Uses base and OpenMP; knows nothing of tracks or
+ * networks. Source: ARCHITECTURE section 4.9.
  *
- * Minimises  1/2 sum of |pi(R_t X_n + t_t) - observation|^2,  pi(x, y, z) = f (x, y)/z + (cx, cy),  over the points X_n and
- * the cameras of frames 1 .. frames-1. Frame 0 and all intrinsics stay. No robust loss; points behind a camera project like
- * others. With frame 0 fixed one freedom is left, the common scale of points and camera positions: the damping alone
- * holds it, so compare translations of two solutions after bringing them to one scale.
+ * Minimises  1/2 sum of |pi(R_t X_n + t_t) - observation|^2,  pi(x, y, z) = f (x, y)/z + (cx, cy),  over the points X_n
+ * and the cameras of frames 1 .. frames-1. Frame 0 and all intrinsics stay. No robust loss; points behind a camera
+ * project like others. With frame 0 fixed one freedom is left, the common scale of points and camera positions: the
+ * damping alone holds it, so compare translations of two solutions after bringing them to one scale.
  *
- * Levenberg-Marquardt with the trust region, scaling, damping, non-monotonic steps and tolerances of the reference's solver
- * (sb_ba_options_default). Its inner solver is inexact conjugate gradients; here the points are eliminated and the
- * reduced camera system, 6 (frames - 1) unknowns, is solved by a dense Cholesky factorisation. Steps are therefore better
- * than the reference's, and the same bits come out for any number of threads.
- * Cost: points x frames^2 x 54 multiply-adds a step where all points are seen everywhere, less where blocks of 32 points are
- * not seen in blocks of 4 frames; memory: sb_ba_bytes().
+ * Levenberg-Marquardt with the trust region, scaling, damping, non-monotonic steps and tolerances of the reference's
+ * solver (sb_ba_options_default). Its inner solver is inexact conjugate gradients; here the points are eliminated and
+ * the reduced camera system, 6 (frames - 1) unknowns, is solved by a dense Cholesky factorisation. Steps are therefore
+ * better than the reference's, and the same bits come out for any number of threads. Cost: points x frames^2 x 54
+ * multiply-adds a step where all points are seen everywhere, less where blocks of 32 points are not seen in blocks of 4
+ * frames; memory: sb_ba_bytes().
  */
 #ifndef SB_BA_H
 #define SB_BA_H
@@ -25,16 +25,16 @@ struct sb_pose {
 	double t[3];
 };
 
-#define SB_BA_MIN_POINTS 50    /* fewer that take part: nothing is done */
+#define SB_BA_MIN_POINTS 50     /* fewer that take part: nothing is done */
 #define SB_BA_FAR        3000.0 /* a point with a coordinate >= this takes no part */
 
 struct sb_ba_options {
 	int max_iterations; /* steps tried, accepted or not */
 	int max_invalid;    /* steps in a row that gave no finite cost or promised no decrease */
 	int non_monotonic;  /* accepted steps in a row that may stay above the lowest cost; 0: the cost never rises */
-	double radius, min_radius, max_radius;  /* of the trust region: damping = diagonal / radius */
-	double min_diagonal, max_diagonal;      /* of the scaled normal equations, as the damping sees it */
-	double min_decrease;                    /* actual / promised decrease from which a step is accepted */
+	double radius, min_radius, max_radius; /* of the trust region: damping = diagonal / radius */
+	double min_diagonal, max_diagonal;     /* of the scaled normal equations, as the damping sees it */
+	double min_decrease;                   /* actual / promised decrease from which a step is accepted */
 	double function_tol, gradient_tol, parameter_tol;
 };
 extern const struct sb_ba_options sb_ba_options_default;
@@ -43,7 +43,8 @@ struct sb_ba_problem {
 	int64_t frames, points;
 	/*
 	 * [points, frames, 2] pixels. A coordinate that is NAN or infinite: not seen there (so a broken observation is
-	 * dropped, never an error). Dropped likewise: what projects to nothing finite at the start (on the camera's plane).
+	 * dropped, never an error). Dropped likewise: what projects to nothing finite at the start (on the camera's
+	 * plane).
 	 */
 	const float *seen;
 	const double *intrinsics; /* [frames, 3] f, cx, cy */
@@ -63,7 +64,8 @@ struct sb_ba_result {
 	enum sb_ba_outcome outcome;
 	int64_t points;       /* seen in at least 2 frames, finite, every coordinate < SB_BA_FAR */
 	int64_t observations; /* of these */
-	int64_t dropped;      /* observations not finite in one coordinate only, or projecting to nothing finite at the start */
+	int64_t dropped; /* observations not finite in one coordinate only, or projecting to nothing finite at the start
+	                  */
 	int iterations, accepted;
 	double cost_start, cost; /* NAN when skipped */
 };

@@ -10,14 +10,18 @@
 #define SB_TRACK_NETWORK_H
 
 #include "sb_backend.h"
+#include "sb_weights.h"
 
 #define SB_TRACK_ITERATIONS 4
+
+/* Call fn for every tensor that the tracker reads (names with SB_TRACK_PREFIX). Source: ARCHITECTURE 4.12, 4.13. */
+void sb_track_tensors(sb_tensor_fn *fn, void *ctx);
 
 struct sb_track_net;
 
 /* Prepare the tracker's weights for be->levels at working resolution h x w (384 x 512 as released). */
-enum sb_status sb_track_net_open(struct sb_backend *be, int64_t h, int64_t w, struct sb_track_net **out,
-		struct sb_error *err);
+enum sb_status sb_track_net_open(struct sb_backend *be, int64_t h, int64_t w, const struct sb_weights *weights,
+		struct sb_track_net **out, struct sb_error *err);
 void sb_track_net_close(struct sb_track_net *net);
 int64_t sb_track_net_bytes(const struct sb_track_net *net);
 

@@ -5,7 +5,6 @@
 
 /* Rows (track, frame) a tile of the neighbour attention: its widest buffer is 16 x 512 floats a row, 64 MiB in all. */
 #define TILE_ROWS 2048
-#define HEADS     8
 
 struct pass {
 	struct sb_backend *be;
@@ -398,6 +397,7 @@ static enum sb_status neighbour_tokens(struct pass *p, float *d, float *both, in
 		*et = e;
 	else
 		put(p, e);
+	tap(p, et ? "corr_xyz_mlp.in.track" : "corr_xyz_mlp.in.query", p->iteration, both, n * 256);
 	TRY(mlp(p, both, n, &p->net->corr_xyz, (struct out_place){ .y = out }));
 	put(p, both);
 	tap(p, et ? "corr_xyz_mlp.out.track" : "corr_xyz_mlp.out.query", p->iteration, out, n * 128);
@@ -543,6 +543,8 @@ static enum sb_status correlation(struct pass *p, int l, float *tokens)
 
 	TRY(get(p, p->rows * m->fc1.out, &hidden));
 	a.y = hidden;
+	/* The volume itself is never stored: whoever wants to see it gets what it is made of. */
+	tap(p, "corr.args", p->iteration * SB_TRACK_LEVELS + l, (const float *)(const void *)&a, 0);
 	TRY(SB_SUBMIT(p->be, CORR, corr, a, p->err));
 	TRY(linear(p, hidden, p->rows, &m->fc2, (struct out_place){ .y = column, .ld = SB_TRACK_TOKEN2 }, SB_ACT_NONE));
 	put(p, hidden);
@@ -564,7 +566,7 @@ static enum sb_status group_mean(struct pass *p, const float *x, int64_t rows, i
 static enum sb_status cross_mean(struct pass *p, const struct level *v, int64_t first, int64_t n, const float *ft, float *g)
 {
 	const struct sb_track_block *b = &p->net->pointformer.cross;
-	int64_t rows = n * p->t, tokens = rows * SB_NEIGHBOURS, len = SB_NEIGHBOURS * 128, head = 128 / HEADS;
+	int64_t rows = n * p->t, tokens = rows * SB_NEIGHBOURS, len = SB_NEIGHBOURS * 128, head = 128 / SB_TRACK_HEADS;
 	float *x, *q, *kv, *cn, *hidden, *mean;
 
 	TRY(get(p, tokens * 128, &cn));
@@ -575,7 +577,7 @@ static enum sb_status cross_mean(struct pass *p, const struct level *v, int64_t 
 	TRY(repeat(p, v->q_q + first * len, q, n, len));
 	struct sb_attention_args a = {
 		.q = q, .k = kv, .v = kv + 128, .o = cn, .qs = { len, head, 128 }, .ks = { 2 * len, head, 256 },
-		.vs = { 2 * len, head, 256 }, .os = { len, head, 128 }, .batch = rows, .heads = HEADS, .lq = SB_NEIGHBOURS,
+		.vs = { 2 * len, head, 256 }, .os = { len, head, 128 }, .batch = rows, .heads = SB_TRACK_HEADS, .lq = SB_NEIGHBOURS,
 		.lk = SB_NEIGHBOURS, .dim = (int)head, .scale = b->scale,
 	};
 	TRY(SB_SUBMIT(p->be, ATTENTION, attention, a, p->err));
@@ -924,7 +926,6 @@ enum sb_status sb_track_run(struct sb_backend *be, const struct sb_track_net *ne
 {
 	struct pass p = {
 		.be = be, .net = net, .in = in, .tap = tap_fn, .err = err, .n = in->n_queries + in->n_support, .t = in->frames,
-		.fh = net->h / 4, .fw = net->w / 4,
 	};
 
 	p.rows = p.n * p.t;
@@ -932,6 +933,8 @@ enum sb_status sb_track_run(struct sb_backend *be, const struct sb_track_net *ne
 		return sb_fail(err, SB_E_USAGE, "the tracker needs at least 3 frames, not %lld", (long long)p.t);
 	if (p.n < 2)
 		return sb_fail(err, SB_E_USAGE, "the tracker needs at least 2 points, not %lld", (long long)p.n);
+	p.fh = net->h / 4;
+	p.fw = net->w / 4;
 	if (out->tracks != p.n || out->frames != p.t)
 		SB_BUG("results for %lld tracks", (long long)out->tracks);
 	return run(&p, out);

@@ -2,8 +2,9 @@
 #ifndef SB_TRACK_INTERNAL_H
 #define SB_TRACK_INTERNAL_H
 
-#include "front_internal.h"
+#include "sb_front.h"
 #include "sb_track_net.h"
+#include "weight_set.h"
 
 #define SB_TRACK_LEVELS   4
 #define SB_TRACK_DEPTH    3    /* time + space rounds of the update transformer */
@@ -12,6 +13,7 @@
 #define SB_TRACK_TOKEN2   1110 /* 2-D token: vis 1, conf 1, correlation 1024, motion 84 */
 #define SB_TRACK_TOKEN3   1260 /* 3-D token: vis 1, conf 1, correlation 1024, motion 84, geometry 150 */
 #define SB_TRACK_FEATURES 128
+#define SB_TRACK_HEADS    8
 
 /* An attention block of the tracker. norm_context.w NULL: a self block, whose keys take the queries' own norm. */
 struct sb_track_block {
@@ -45,9 +47,7 @@ struct sb_track_net {
 	const float *virtual_tracks; /* [64, 384] */
 	int time_len;                /* rows of the stored time embedding: 60 offline, 20 online */
 
-	struct sb_backend *be;
-	void *segment;
-	int64_t bytes;
+	struct sb_weight_set set; /* holds everything above */
 };
 
 /*
