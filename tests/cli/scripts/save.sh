@@ -16,8 +16,9 @@ echo '# where nothing can be written'
 save --save no/such/folder/x
 save --save depth
 save --depth-images out.safetensors
-save --save /dev/null
-[ -c /dev/null ] || echo '/dev/null is gone'
+mkfifo fifo
+save --save fifo
+[ -p fifo ] || echo 'the fifo is gone'
 outcome s.db
 echo '# what makes no sense is refused before anything runs'
 save --save x --save-arm best
@@ -28,7 +29,7 @@ save --depth-images ''
 echo '# the clip is another one by then'
 mkdir frames
 cp "$SB_SOURCE"/tests/data/frames/00[01].png frames
-"$SPABENCH" run $tiny --db c.db --video frames --frames 2 --blocks 100 --save c >../out 2>../err </dev/null &
+"$SPABENCH" run $tiny --db c.db --video frames --frames 2 --blocks 40 --save c >../out 2>../err </dev/null &
 pid=$!
 eventually 20 has_trials c.db
 cp "$SB_SOURCE/tests/data/frames/002.png" frames/001.png
