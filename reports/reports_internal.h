@@ -9,6 +9,63 @@ int sb_display_width(const char *s);
 /* Bytes of the longest head of s that takes at most `columns`. */
 size_t sb_display_head(const char *s, int columns);
 
+/* ---- number.c: figures as people read them ------------------------------------------------------------------- */
+
+struct sb_scale {
+	double factor; /* base units in one of these */
+	const char *unit;
+};
+
+/* One unit for two values that stand side by side. */
+struct sb_scale sb_report_scale(enum sb_unit unit, double a, double b);
+/*
+ * `digits` significant digits, without an exponent where that is readable. Whole numbers keep their zeros behind the
+ * point unless they are `counts`: 12.00 ms beside 12.34 ms, but 12 calls. "-" for what is not finite.
+ */
+void sb_report_number(double x, int digits, bool counts, char out[32]);
+/* "12.34 ms"; "-" for what is absent. */
+void sb_report_value(struct sb_value v, struct sb_scale scale, int digits, char out[48]);
+/* A ratio, or a difference or value with its unit, and its interval; "-" for what there is not. */
+void sb_report_effect(const struct sb_effect *e, enum sb_unit unit, enum sb_compare compare, bool exact,
+        char estimate[48], char interval[96]);
+/* Append sb_escape(s), however long it is. */
+void sb_report_escape(struct sb_buf *b, const char *s);
+
+/* ---- page.c: lines of a table --------------------------------------------------------------------------------- */
+
+enum sb_tint { SB_TINT_PLAIN, SB_TINT_BOLD, SB_TINT_GREEN, SB_TINT_RED, SB_TINT_YELLOW };
+
+struct sb_page {
+	struct sb_buf buf;
+	int width; /* display columns */
+	bool color;
+};
+void sb_page_blanks(struct sb_page *p, int n);
+/* Escaped text in a field of `columns`, cut with "..", padded on the right (or on the left if `right`). */
+void sb_page_cell(struct sb_page *p, const char *text, int columns, bool right, enum sb_tint tint);
+/* End a line without the blanks that padding left. */
+void sb_page_end(struct sb_page *p);
+/* Escaped words from column `at`, where the line stands now, to the width; following lines are indented. Ends the line.
+ */
+void sb_page_paragraph(struct sb_page *p, const char *text, int at, int indent);
+/* "  key  text..", wrapped; nothing for no text. */
+void sb_page_item(struct sb_page *p, const char *key, int columns, const char *text);
+
+/* ---- csv.c, markdown.c: escaping ------------------------------------------------------------------------------ */
+
+struct sb_csv {
+	struct sb_buf buf;
+	int column; /* of the next cell */
+};
+void sb_csv_header(struct sb_csv *c, const char *const *names); /* NULL-terminated */
+/* Control characters as \xNN; an apostrophe before what a spreadsheet would run: = + - @. NULL is an empty cell. */
+void sb_csv_text(struct sb_csv *c, const char *text);
+void sb_csv_number(struct sb_csv *c, double x); /* reads back as the same number; NAN is an empty cell */
+void sb_csv_end(struct sb_csv *c);
+
+/* Text that stands as it is wherever Markdown has inline text, table cells included. */
+void sb_markdown_text(struct sb_buf *b, const char *text);
+
 /* Write all of `text` and flush. Errors: SB_E_DATA, SB_E_NOMEM if the buffer failed. */
 enum sb_status sb_report_write(const struct sb_buf *text, FILE *out, struct sb_error *err);
 

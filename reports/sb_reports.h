@@ -1,5 +1,6 @@
 /*
- * reports: a summary as text or JSON. Renders what summary/ gives and computes nothing; the database stays closed.
+ * reports: a summary as text, Markdown, CSV or JSON, and what a database holds. Renders what summary/ and store/ give
+ * and computes nothing; the database stays closed.
  *
  * Every renderer writes the whole document to `out` and flushes it. Errors: SB_E_DATA when it cannot be written (full
  * disk, closed pipe: whoever owns main() ignores SIGPIPE), SB_E_NOMEM.
@@ -24,6 +25,15 @@ struct sb_text_options {
 enum sb_status sb_report_text(
         const struct sb_summary *s, FILE *out, const struct sb_text_options *opt, struct sb_error *err);
 
+/* The same groups, rows and claims as GitHub's Markdown, to be pasted into an issue. */
+enum sb_status sb_report_markdown(const struct sb_summary *s, FILE *out, struct sb_error *err);
+
+/*
+ * One line for each (group, row) as RFC 4180 has it, numbers in base units; a missing number is an empty cell, and the
+ * column *_absent says why. Text that a spreadsheet would run (= + - @) has an apostrophe before it: "'+precision".
+ */
+enum sb_status sb_report_csv(const struct sb_summary *s, FILE *out, struct sb_error *err);
+
 #define SB_REPORT_JSON_VERSION 1
 
 /*
@@ -31,5 +41,32 @@ enum sb_status sb_report_text(
  * numbers in base units (ns, bytes, fractions). A missing number is null, and KEY_absent beside it says why.
  */
 enum sb_status sb_report_json(const struct sb_summary *s, FILE *out, struct sb_error *err);
+
+/* ---- what a database holds ---------------------------------------------------------------------------------- */
+
+/* A line for each run, in the order given, the note cut to the width (80..200; 0: 100). */
+enum sb_status sb_report_list_text(const struct sb_run_lines *runs, FILE *out, int width, struct sb_error *err);
+enum sb_status sb_report_list_json(const struct sb_run_lines *runs, FILE *out, struct sb_error *err);
+
+/* One run as it is stored. */
+struct sb_report_run {
+	const struct sb_run *run;
+	const struct sb_trials *trials;
+	const struct sb_samples *samples;
+	/*
+	 * For the medians and units: the run summarised with its first arm set beside the second, the third, ..; one
+	 * summary where there is one arm.
+	 */
+	const struct sb_summary *tables;
+	int arm; /* this arm alone; -1: all */
+};
+
+/* For people: identification, facts, arms, workers, the median of every metric. At most 100 columns. */
+enum sb_status sb_report_run_text(const struct sb_report_run *r, FILE *out, bool color, struct sb_error *err);
+/* Raw samples for other programs: a line for each trial and metric. A trial without a sample has one line of its own.
+ */
+enum sb_status sb_report_run_csv(const struct sb_report_run *r, FILE *out, struct sb_error *err);
+/* Everything: {"format": "spabench-run", "schema_version": 1, ..}. */
+enum sb_status sb_report_run_json(const struct sb_report_run *r, FILE *out, struct sb_error *err);
 
 #endif
