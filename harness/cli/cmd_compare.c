@@ -6,14 +6,13 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { OPT_DB, OPT_FORMAT, OPT_COLOR };
 
 const struct sb_option sb_compare_options[] = {
 	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
-	[OPT_FORMAT] = { "format", "text|json", "how to print it [text]" },
+	[OPT_FORMAT] = { "format", "FORMAT", "text, markdown, csv or json [text]" },
 	[OPT_COLOR] = { "color", "auto|always|never", "colour in the text [auto: on a terminal]" },
 	{ NULL, NULL, NULL },
 };
@@ -23,45 +22,17 @@ const char sb_compare_details[] =
 		"Two REFs of one run name the two arms of the first table, for instance 'compare /before /+attention'.\n"
 		"Ratio is after / before everywhere: below 1 is faster or smaller.\n";
 
-/* [FILE:][RUN][/ARM], cut into pieces that point into `text`. */
-struct reference {
-	char text[4096];
-	const char *file, *run, *arm; /* NULL: not given */
-};
-
-static enum sb_status parse_reference(const char *s, struct reference *r, struct sb_error *err)
-{
-	struct stat sb;
-	char *colon, *slash;
-
-	*r = (struct reference){ .file = NULL };
-	if (strlen(s) >= sizeof(r->text))
-		return sb_fail(err, SB_E_USAGE, "a reference of %zu characters is too long", strlen(s));
-	strcpy(r->text, s);
-	colon = strrchr(r->text, ':');
-	if (!colon && !stat(s, &sb)) /* a database given by its name alone */
-		return sb_fail(err, SB_E_USAGE, "'%.200s' is a file; write --db %.200s, or %.200s: with a colon", s, s, s);
-	if (colon) {
-		*colon = '\0';
-		r->file = r->text;
-	}
-	r->run = colon ? colon + 1 : r->text;
-	slash = strchr(r->text + (r->run - r->text), '/');
-	if (slash) {
-		*slash = '\0';
-		r->arm = slash + 1;
-		if (!*r->arm)
-			return sb_fail(err, SB_E_USAGE, "'%.200s' names no arm after the slash", s);
-	}
-	return SB_OK;
-}
-
 struct request {
-	const char *db, *format, *color;
-	struct reference ref[2];
+	const char *db;
+	int format, color; /* indices into the lists below */
+	struct sb_reference ref[2];
 	int n_refs;
 };
 
+enum { TEXT, MARKDOWN, CSV, JSON };
+static const char *const formats[] = { "text", "markdown", "csv", "json", NULL };
+enum { AUTO, ALWAYS, NEVER };
+static const char *const colors[] = { "auto", "always", "never", NULL };
 
 static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_error *err)
 {
@@ -75,14 +46,12 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 			q->db = value;
 			break;
 		case OPT_FORMAT:
-			if (strcmp(value, "text") != 0 && strcmp(value, "json") != 0)
-				return sb_fail(err, SB_E_USAGE, "--format '%.40s' is neither text nor json", value);
-			q->format = value;
+			if (sb_parse_word(value, "--format", formats, &q->format, err))
+				return SB_E_USAGE;
 			break;
 		case OPT_COLOR:
-			if (strcmp(value, "auto") != 0 && strcmp(value, "always") != 0 && strcmp(value, "never") != 0)
-				return sb_fail(err, SB_E_USAGE, "--color '%.40s' is none of auto, always, never", value);
-			q->color = value;
+			if (sb_parse_word(value, "--color", colors, &q->color, err))
+				return SB_E_USAGE;
 			break;
 		}
 	}
@@ -92,7 +61,7 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 		return sb_fail(err, SB_E_USAGE, "compare takes one or two references, not %d", p.n_operands);
 	q->n_refs = p.n_operands;
 	for (int r = 0; r < q->n_refs; r++)
-		if (parse_reference(p.operands[r], &q->ref[r], err))
+		if (sb_reference_parse(p.operands[r], &q->ref[r], err))
 			return SB_E_USAGE;
 	return SB_OK;
 }
@@ -101,7 +70,7 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 static enum sb_status merge(struct request *q, const char **db, const char **run, struct sb_summary_options *opt,
 		struct sb_error *err)
 {
-	const struct reference *a = &q->ref[0], *b = &q->ref[1];
+	const struct sb_reference *a = &q->ref[0], *b = &q->ref[1];
 
 	*db = q->n_refs && a->file ? a->file : sb_database_path(q->db);
 	*run = q->n_refs && a->run[0] ? a->run : NULL;
@@ -128,17 +97,23 @@ static enum sb_status print(const struct request *q, const struct sb_summary *s,
 	struct sb_text_options text = { .width = 100 };
 	int width = sb_terminal_width(STDOUT_FILENO);
 
-	if (!strcmp(q->format, "json"))
+	switch (q->format) {
+	case MARKDOWN:
+		return sb_report_markdown(s, stdout, err);
+	case CSV:
+		return sb_report_csv(s, stdout, err);
+	case JSON:
 		return sb_report_json(s, stdout, err);
+	}
 	if (width >= 80 && width < 100)
 		text.width = width;
-	text.color = !strcmp(q->color, "always") || (!strcmp(q->color, "auto") && sb_terminal_color(STDOUT_FILENO));
+	text.color = q->color == ALWAYS || (q->color == AUTO && sb_terminal_color(STDOUT_FILENO));
 	return sb_report_text(s, stdout, &text, err);
 }
 
 enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err)
 {
-	struct request q = { .format = "text", .color = "auto" };
+	struct request q = { .format = TEXT, .color = AUTO };
 	struct sb_summary_options opt;
 	struct sb_summary summary;
 	struct sb_store *st = NULL;

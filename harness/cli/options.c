@@ -55,6 +55,24 @@ int sb_options_next(struct sb_option_parser *p, int argc, char **argv, const str
 	return -1;
 }
 
+enum sb_status sb_parse_word(const char *value, const char *option, const char *const *words, int *out,
+		struct sb_error *err)
+{
+	struct sb_buf list = { 0 };
+
+	for (int i = 0; words[i]; i++) {
+		if (!strcmp(words[i], value)) {
+			*out = i;
+			sb_buf_release(&list);
+			return SB_OK;
+		}
+		sb_buf_addf(&list, "%s%s", i ? ", " : "", words[i]);
+	}
+	sb_fail(err, SB_E_USAGE, "%s '%.40s' is none of %s", option, value, sb_buf_str(&list));
+	sb_buf_release(&list);
+	return SB_E_USAGE;
+}
+
 void sb_command_help(const struct sb_command *c)
 {
 	printf("usage: spabench %s %s\n%s.\n", c->name, c->usage, c->summary);

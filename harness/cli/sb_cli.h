@@ -44,6 +44,18 @@ void sb_command_help(const struct sb_command *c);
 /* --db, else $SPABENCH_DB, else ./spabench.db. */
 const char *sb_database_path(const char *given);
 
+/* A reference to data, cut into pieces that point into `text`. */
+struct sb_reference {
+	char text[4096];
+	const char *file, *run, *arm; /* NULL: not given; a run that is not given but could be is "" */
+};
+/* [FILE:][RUN][/ARM]. Errors: SB_E_USAGE. */
+enum sb_status sb_reference_parse(const char *s, struct sb_reference *r, struct sb_error *err);
+
+/* The index of `value` in a NULL-terminated list of words. Errors: SB_E_USAGE naming `option` and the words. */
+enum sb_status sb_parse_word(const char *value, const char *option, const char *const *words, int *out,
+		struct sb_error *err);
+
 /* The path of this very program, for starting workers of it. Errors: SB_E_ENV. */
 enum sb_status sb_own_path(char *out, size_t n, struct sb_error *err);
 
@@ -52,10 +64,13 @@ bool sb_terminal_color(int fd);
 int sb_terminal_width(int fd); /* columns; 0 when it is no terminal */
 
 /* The commands. */
-extern const struct sb_option sb_run_options[], sb_compare_options[], sb_export_options[], sb_worker_options[];
-extern const char sb_run_details[], sb_compare_details[], sb_export_details[];
+extern const struct sb_option sb_run_options[], sb_compare_options[], sb_list_options[], sb_show_options[],
+		sb_export_options[], sb_worker_options[];
+extern const char sb_run_details[], sb_compare_details[], sb_show_details[], sb_export_details[];
 enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err);
+enum sb_status sb_cmd_list(int argc, char **argv, struct sb_error *err);
+enum sb_status sb_cmd_show(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_export(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_worker(int argc, char **argv, struct sb_error *err);
 
