@@ -2,7 +2,7 @@
 # Installs what is missing, builds, and runs every test that needs no GPU. As root or with sudo.
 #   ci/test.sh          the release build: unit tests, command line, speed, lint
 #   ci/test.sh --asan   the tests again under the address and undefined-behaviour sanitizers
-#   ci/test.sh --lint   formatting, clang-tidy and includes alone
+#   ci/test.sh --lint   formatting, includes and clang-tidy alone, the last with the analyzer's findings (minutes)
 # The exit code is CTest's; build/PRESET/junit.xml has the results for machines.
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -36,6 +36,7 @@ case ${1:-} in
 	;;
 --lint)
 	build release
+	"$root/tests/lint/tidy.sh" "$root" "$root/build/release" analyze || say "clang-tidy has complaints"
 	run_tests release -L lint
 	;;
 esac
