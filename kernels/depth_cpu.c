@@ -260,8 +260,8 @@ SB_INLINE void column_range(const float *const *rows, int count, int64_t w, int6
 			float d = row[x0 - 1 + i];
 			int roi = of_interest(d, upper);
 
-			hi[i] = roi & (d > hi[i]) ? d : hi[i];
-			lo[i] = roi & (d < lo[i]) ? d : lo[i];
+			hi[i] = (roi & (d > hi[i])) ? d : hi[i];
+			lo[i] = (roi & (d < lo[i])) ? d : lo[i];
 		}
 	}
 }
