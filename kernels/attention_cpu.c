@@ -9,11 +9,12 @@
 
 #include <cblas.h>
 #include <float.h>
-#include <omp.h>
 #include <stdbool.h>
 
 #include "attention_internal.h"
+#include "cpu_loop.h"
 #include "cpu_math.h"
+#include "linear.h"
 
 /* standard: rows of scores a task. 256 rows of queries pay for packing the keys anew (linear_cpu.c). */
 #define ROWS 256
@@ -30,34 +31,15 @@
 /* Sums run in a fixed number of lanes, so that they vectorise and depend neither on alignment nor on vector width. */
 #define LANES 32
 
-/* Whole problems smaller than this (multiply-adds of one product) are over before the other threads are awake. */
-#define MIN_PARALLEL 65536
-
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
+/* Is it worth waking the other threads? */
 static bool is_large(const struct sb_attention_args *a)
 {
-	return a->batch * a->heads * a->lq * a->lk * a->dim >= MIN_PARALLEL;
+	return a->batch * a->heads * a->lq * a->lk * a->dim >= SB_BLAS_SERIAL;
 }
 
 static int64_t offset(const struct sb_attention_strides *s, int64_t bh, int64_t heads, int64_t row)
 {
 	return bh / heads * s->batch + bh % heads * s->head + row * s->row;
-}
-
-SB_HOT static void round_rows(const float *src, int64_t ld_src, float *dst, int64_t rows, int64_t cols)
-{
-	for (int64_t r = 0; r < rows; r++) {
-		const float *s = src + r * ld_src;
-		float *d = dst + r * cols;
-
-#pragma omp simd
-		for (int64_t c = 0; c < cols; c++)
-			d[c] = sb_tf32f(s[c]);
-	}
 }
 
 SB_INLINE float row_max(const float *s, int64_t n)
@@ -149,9 +131,9 @@ static const float *round_copy(const struct sb_attention_args *a, const float *s
 	struct sb_attention_strides from = *strides;
 
 	*strides = dense(a->heads, length, a->dim);
-#pragma omp parallel for schedule(static) if (is_large(a))
-	for (int64_t bh = 0; bh < a->batch * a->heads; bh++)
-		round_rows(src + offset(&from, bh, a->heads, 0), from.row, dst + bh * length * a->dim, length, a->dim);
+	SB_PARALLEL_FOR(static, is_large(a), bh, a->batch * a->heads,
+	        sb_tf32_round_rows_cpu(
+	                src + offset(&from, bh, a->heads, 0), from.row, dst + bh * length * a->dim, length, a->dim));
 	return dst;
 }
 
@@ -173,33 +155,38 @@ size_t sb_attention_standard_cpu_rest(const struct sb_attention_args *a)
 	return a->tf32 ? (size_t)(a->batch * a->heads * a->dim * (a->lq + 2 * a->lk)) * sizeof(float) : 0;
 }
 
+/* Scores of the rows of task t: tile t % tiles of (batch, head) t / tiles. */
+static void score_rows(const struct sb_attention_args *a, const struct operands *x, int64_t t, float *s)
+{
+	int64_t tiles = sb_pieces(a->lq, ROWS), bh = t / tiles, r0 = t % tiles * ROWS, n = sb_min64(ROWS, a->lq - r0);
+
+	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)n, (blasint)a->lk, a->dim, a->scale,
+	        x->q + offset(&x->qs, bh, a->heads, r0), (blasint)x->qs.row, x->k + offset(&x->ks, bh, a->heads, 0),
+	        (blasint)x->ks.row, 0.0f, s + (bh * a->lq + r0) * a->lk, (blasint)a->lk);
+}
+
+/* Outputs of the same rows. */
+static void weigh_rows(const struct sb_attention_args *a, const struct operands *x, int64_t t, const float *p)
+{
+	int64_t tiles = sb_pieces(a->lq, ROWS), bh = t / tiles, r0 = t % tiles * ROWS, n = sb_min64(ROWS, a->lq - r0);
+
+	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)n, a->dim, (blasint)a->lk, 1.0f,
+	        p + (bh * a->lq + r0) * a->lk, (blasint)a->lk, x->v + offset(&x->vs, bh, a->heads, 0),
+	        (blasint)x->vs.row, 0.0f, a->o + offset(&a->os, bh, a->heads, r0), (blasint)a->os.row);
+}
+
 void sb_attention_standard_cpu(const struct sb_attention_args *a, float *s, float *p, void *rest)
 {
 	struct operands x = rounded_operands(a, rest);
-	int64_t tiles = (a->lq + ROWS - 1) / ROWS, tasks = a->batch * a->heads * tiles;
-	int64_t rows = a->batch * a->heads * a->lq, row_tasks = (rows + ROWS - 1) / ROWS;
+	int64_t tasks = a->batch * a->heads * sb_pieces(a->lq, ROWS), rows = a->batch * a->heads * a->lq;
 	bool parallel = is_large(a);
 
 	/* Three loops, each over everything: the scores, all of them, exist before softmax reads the first. */
-#pragma omp parallel for schedule(dynamic) if (parallel)
-	for (int64_t t = 0; t < tasks; t++) {
-		int64_t bh = t / tiles, r0 = t % tiles * ROWS, n = min64(ROWS, a->lq - r0);
-
-		cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)n, (blasint)a->lk, a->dim, a->scale,
-		        x.q + offset(&x.qs, bh, a->heads, r0), (blasint)x.qs.row, x.k + offset(&x.ks, bh, a->heads, 0),
-		        (blasint)x.ks.row, 0.0f, s + (bh * a->lq + r0) * a->lk, (blasint)a->lk);
-	}
-#pragma omp parallel for schedule(dynamic) if (parallel)
-	for (int64_t t = 0; t < row_tasks; t++)
-		softmax_rows(s + t * ROWS * a->lk, p + t * ROWS * a->lk, min64(ROWS, rows - t * ROWS), a->lk, a->tf32);
-#pragma omp parallel for schedule(dynamic) if (parallel)
-	for (int64_t t = 0; t < tasks; t++) {
-		int64_t bh = t / tiles, r0 = t % tiles * ROWS, n = min64(ROWS, a->lq - r0);
-
-		cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)n, a->dim, (blasint)a->lk, 1.0f,
-		        p + (bh * a->lq + r0) * a->lk, (blasint)a->lk, x.v + offset(&x.vs, bh, a->heads, 0),
-		        (blasint)x.vs.row, 0.0f, a->o + offset(&a->os, bh, a->heads, r0), (blasint)a->os.row);
-	}
+	SB_PARALLEL_FOR(dynamic, parallel, t, tasks, score_rows(a, &x, t, s));
+	SB_PARALLEL_FOR(dynamic, parallel, t, sb_pieces(rows, ROWS),
+	        softmax_rows(
+	                s + t * ROWS * a->lk, p + t * ROWS * a->lk, sb_min64(ROWS, rows - t * ROWS), a->lk, a->tf32));
+	SB_PARALLEL_FOR(dynamic, parallel, t, tasks, weigh_rows(a, &x, t, p));
 }
 
 /* ---- efficient ----------------------------------------------------------------------------------------------- */
@@ -346,13 +333,13 @@ static void end(const struct sb_attention_args *a, const struct tile *t, float *
 
 static struct keys keys_at(const struct sb_attention_args *a, const struct tile *t, int64_t bh, int64_t k0)
 {
-	struct keys x = { .n = min64(BK, a->lk - k0), .ldk = a->ks.row, .ldv = a->vs.row };
+	struct keys x = { .n = sb_min64(BK, a->lk - k0), .ldk = a->ks.row, .ldv = a->vs.row };
 
 	x.k = a->k + offset(&a->ks, bh, a->heads, k0);
 	x.v = a->v + offset(&a->vs, bh, a->heads, k0);
 	if (a->tf32) {
-		round_rows(x.k, x.ldk, t->k, x.n, a->dim);
-		round_rows(x.v, x.ldv, t->v, x.n, a->dim);
+		sb_tf32_round_rows_cpu(x.k, x.ldk, t->k, x.n, a->dim);
+		sb_tf32_round_rows_cpu(x.v, x.ldv, t->v, x.n, a->dim);
 		x = (struct keys){ .k = t->k, .v = t->v, .ldk = a->dim, .ldv = a->dim, .n = x.n };
 	}
 	return x;
@@ -360,7 +347,7 @@ static struct keys keys_at(const struct sb_attention_args *a, const struct tile 
 
 static void do_queries(const struct sb_attention_args *a, const struct tile *t, step_fn step, int64_t bh, int64_t q0)
 {
-	int64_t rows = min64(BQ, a->lq - q0), columns = (rows + GROUP - 1) / GROUP * GROUP;
+	int64_t rows = sb_min64(BQ, a->lq - q0), columns = (rows + GROUP - 1) / GROUP * GROUP;
 
 	begin(a, t, a->q + offset(&a->qs, bh, a->heads, q0), rows, columns);
 	for (int64_t k0 = 0; k0 < a->lk; k0 += BK) {
@@ -377,17 +364,20 @@ size_t sb_attention_efficient_cpu_workspace(const struct sb_attention_args *a)
 	return (size_t)tile_floats(a) * sizeof(float) * (size_t)omp_get_max_threads();
 }
 
+static void efficient_task(const struct sb_attention_args *a, step_fn step, int64_t task, float *workspace)
+{
+	int64_t tiles = sb_pieces(a->lq, BQ);
+	struct tile t = tile_at(a, workspace + tile_floats(a) * omp_get_thread_num());
+
+	do_queries(a, &t, step, task / tiles, task % tiles * BQ);
+}
+
 void sb_attention_efficient_cpu_as(int version, const struct sb_attention_args *a, void *workspace)
 {
-	int64_t tiles = (a->lq + BQ - 1) / BQ, tasks = a->batch * a->heads * tiles;
 	step_fn step = version_at(version);
 
-#pragma omp parallel for schedule(dynamic) if (is_large(a))
-	for (int64_t i = 0; i < tasks; i++) {
-		struct tile t = tile_at(a, (float *)workspace + tile_floats(a) * omp_get_thread_num());
-
-		do_queries(a, &t, step, i / tiles, i % tiles * BQ);
-	}
+	SB_PARALLEL_FOR(dynamic, is_large(a), i, a->batch * a->heads * sb_pieces(a->lq, BQ),
+	        efficient_task(a, step, i, workspace));
 }
 
 void sb_attention_efficient_cpu(const struct sb_attention_args *a, void *workspace)

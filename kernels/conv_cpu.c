@@ -7,10 +7,11 @@
 #include "conv.h"
 
 #include <cblas.h>
-#include <omp.h>
 #include <string.h>
 
+#include "cpu_loop.h"
 #include "cpu_math.h"
+#include "linear.h"
 
 /*
  * k = kh kw cin is taken in pieces of at most MAX_DEPTH (256 channels x 3 x 3) and a tile holds at most PATCH_FLOATS
@@ -35,47 +36,27 @@ struct tiling {
 	int64_t slot_floats;
 };
 
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t max64(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-static int64_t round_up(int64_t v, int64_t step)
-{
-	return (v + step - 1) / step * step;
-}
-
-static int64_t pieces(int64_t v, int64_t step)
-{
-	return (v + step - 1) / step;
-}
-
 static struct tiling tile_shape(int64_t pixels, int64_t k, int64_t cout, int64_t taps, int gather)
 {
 	struct tiling t = { .pixels = pixels, .k = k };
-	int64_t depth = round_up(pieces(k, pieces(k, MAX_DEPTH)), 16);
+	int64_t depth = sb_round_up(sb_pieces(k, sb_pieces(k, MAX_DEPTH)), 16);
 
-	t.cols = min64(cout, MAX_COLS);
-	t.blocks = pieces(cout, t.cols) * taps;
-	t.tile = min64(PATCH_FLOATS / depth, MAX_TILE);
-	t.tile = min64(t.tile, max64(round_up(pieces(pixels * t.blocks, WANTED_TASKS), 16), MIN_TILE));
-	t.tile = max64(min64(t.tile, pixels), 1);
-	t.tiles = pieces(pixels, t.tile);
-	t.depth = gather ? min64(depth, k) : 0;
-	t.patch_floats = round_up(t.tile * t.depth, 16);
-	t.slot_floats = t.patch_floats + round_up(t.tile * t.cols, 16);
+	t.cols = sb_min64(cout, MAX_COLS);
+	t.blocks = sb_pieces(cout, t.cols) * taps;
+	t.tile = sb_min64(PATCH_FLOATS / depth, MAX_TILE);
+	t.tile = sb_min64(t.tile, sb_max64(sb_round_up(sb_pieces(pixels * t.blocks, WANTED_TASKS), 16), MIN_TILE));
+	t.tile = sb_max64(sb_min64(t.tile, pixels), 1);
+	t.tiles = sb_pieces(pixels, t.tile);
+	t.depth = gather ? sb_min64(depth, k) : 0;
+	t.patch_floats = sb_round_up(t.tile * t.depth, 16);
+	t.slot_floats = t.patch_floats + sb_round_up(t.tile * t.cols, 16);
 	return t;
 }
 
 /* One slot a thread, or a task when those are fewer. */
 static int64_t slots(const struct tiling *t)
 {
-	return min64(t->tiles * t->blocks, omp_get_max_threads());
+	return sb_min64(t->tiles * t->blocks, omp_get_max_threads());
 }
 
 static float *slot_of(const struct tiling *t, int64_t task, void *workspace)
@@ -116,15 +97,15 @@ static void gather_patch(
         const struct sb_conv_args *a, const float *image, int64_t iy0, int64_t ix0, int64_t k0, int64_t len, float *dst)
 {
 	int64_t run = a->kw * a->cin;
-	int64_t in_from = min64(max64(-ix0, 0), a->kw) * a->cin;
-	int64_t in_to = max64(min64(a->width - ix0, a->kw) * a->cin, in_from);
+	int64_t in_from = sb_min64(sb_max64(-ix0, 0), a->kw) * a->cin;
+	int64_t in_to = sb_max64(sb_min64(a->width - ix0, a->kw) * a->cin, in_from);
 
 	for (int64_t ky = k0 / run; ky * run < k0 + len; ky++) {
-		int64_t from = max64(k0 - ky * run, 0), to = min64(k0 + len - ky * run, run);
+		int64_t from = sb_max64(k0 - ky * run, 0), to = sb_min64(k0 + len - ky * run, run);
 		int64_t iy = iy0 + ky;
 		int inside = iy >= 0 && iy < a->h;
-		int64_t copy_from = min64(max64(from, in_from), to);
-		int64_t copy_to = inside ? max64(min64(to, in_to), copy_from) : copy_from;
+		int64_t copy_from = sb_min64(sb_max64(from, in_from), to);
+		int64_t copy_to = inside ? sb_max64(sb_min64(to, in_to), copy_from) : copy_from;
 
 		memset(dst, 0, (size_t)(copy_from - from) * sizeof(*dst));
 		if (copy_to > copy_from)
@@ -141,12 +122,6 @@ SB_HOT static void relu_in_place(float *v, int64_t n)
 		v[i] = v[i] < 0.0f ? 0.0f : v[i];
 }
 
-SB_HOT static void tf32_in_place(float *v, int64_t n)
-{
-	for (int64_t i = 0; i < n; i++)
-		v[i] = sb_tf32f(v[i]);
-}
-
 static void gather_tile(const struct sb_conv_args *a, int64_t p0, int64_t rows, int64_t k0, int64_t len, float *patches)
 {
 	int64_t ho = out_size(a->h, a->kh, a->stride, a->pad), wo = out_size(a->width, a->kw, a->stride, a->pad);
@@ -160,7 +135,7 @@ static void gather_tile(const struct sb_conv_args *a, int64_t p0, int64_t rows, 
 	if (a->relu_in)
 		relu_in_place(patches, rows * len);
 	if (a->tf32)
-		tf32_in_place(patches, rows * len);
+		sb_tf32_round_cpu(patches, patches, (size_t)(rows * len));
 }
 
 /* What a tile's sums still need, and where they go: pointers to the tile's first element, rows `pitch` apart. */
@@ -205,11 +180,11 @@ static void conv_task(const struct sb_conv_args *a, const struct tiling *t, int6
 {
 	float *sums = patches + t->patch_floats;
 	int64_t p0 = task / t->blocks * t->tile, o0 = task % t->blocks * t->cols;
-	int64_t rows = min64(t->tile, t->pixels - p0), cols = min64(t->cols, a->cout - o0);
+	int64_t rows = sb_min64(t->tile, t->pixels - p0), cols = sb_min64(t->cols, a->cout - o0);
 	int64_t step = t->depth ? t->depth : t->k, at = p0 * a->cout + o0;
 
 	for (int64_t k0 = 0; k0 < t->k; k0 += step) {
-		int64_t len = min64(step, t->k - k0);
+		int64_t len = sb_min64(step, t->k - k0);
 		const float *x = t->depth ? patches : a->x + p0 * a->cin;
 
 		if (t->depth)
@@ -231,9 +206,7 @@ void sb_conv_cpu(const struct sb_conv_args *a, void *workspace)
 {
 	struct tiling t = conv_tiling(a);
 
-#pragma omp parallel for schedule(dynamic)
-	for (int64_t task = 0; task < t.tiles * t.blocks; task++)
-		conv_task(a, &t, task, slot_of(&t, task, workspace));
+	SB_PARALLEL_FOR(dynamic, 1, task, t.tiles * t.blocks, conv_task(a, &t, task, slot_of(&t, task, workspace)));
 }
 
 /* ---- transposed --------------------------------------------------------------------------------------------- */
@@ -263,18 +236,12 @@ static void scatter_tile(const struct sb_conv_transpose_args *a, int64_t p0, int
 		int64_t line = (p0 + r) / a->width, x = (p0 + r) % a->width; /* line counts over the images */
 		int64_t at = ((line * a->k + ky) * a->width + x) * a->k + kx;
 
-		run = min64(a->width - x, rows - r);
+		run = sb_min64(a->width - x, rows - r);
 		finish_tile(&(struct finish){ .bias = a->bias ? a->bias + o0 : NULL,
 		                    .y = a->y + at * a->cout + o0,
 		                    .pitch = a->k * a->cout },
 		        run, cols, sums + r * cols);
 	}
-}
-
-SB_HOT static void tf32_copy(const float *restrict src, float *restrict dst, int64_t n)
-{
-	for (int64_t i = 0; i < n; i++)
-		dst[i] = sb_tf32f(src[i]);
 }
 
 static void transpose_task(const struct sb_conv_transpose_args *a, const struct tiling *t, int64_t task, float *rounded)
@@ -283,16 +250,16 @@ static void transpose_task(const struct sb_conv_transpose_args *a, const struct 
 	int64_t col_blocks = t->blocks / (a->k * a->k);
 	int64_t p0 = task / t->blocks * t->tile, tap = task % t->blocks / col_blocks;
 	int64_t o0 = task % col_blocks * t->cols;
-	int64_t rows = min64(t->tile, t->pixels - p0), cols = min64(t->cols, a->cout - o0);
+	int64_t rows = sb_min64(t->tile, t->pixels - p0), cols = sb_min64(t->cols, a->cout - o0);
 	const float *w = a->w + (tap * a->cout + o0) * a->cin;
 	int64_t step = t->depth ? t->depth : t->k;
 
 	for (int64_t k0 = 0; k0 < t->k; k0 += step) {
-		int64_t len = min64(step, t->k - k0);
+		int64_t len = sb_min64(step, t->k - k0);
 		const float *x = t->depth ? rounded : a->x + p0 * a->cin;
 
-		for (int64_t r = 0; t->depth && r < rows; r++)
-			tf32_copy(a->x + (p0 + r) * a->cin + k0, rounded + r * len, len);
+		if (t->depth)
+			sb_tf32_round_rows_cpu(a->x + p0 * a->cin + k0, a->cin, rounded, rows, len);
 		cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)cols, (int)len, 1.0f, x, (int)len,
 		        w + k0, (int)a->cin, k0 ? 1.0f : 0.0f, sums, (int)cols);
 	}
@@ -303,7 +270,6 @@ void sb_conv_transpose_cpu(const struct sb_conv_transpose_args *a, void *workspa
 {
 	struct tiling t = transpose_tiling(a);
 
-#pragma omp parallel for schedule(dynamic)
-	for (int64_t task = 0; task < t.tiles * t.blocks; task++)
-		transpose_task(a, &t, task, slot_of(&t, task, workspace));
+	SB_PARALLEL_FOR(
+	        dynamic, 1, task, t.tiles * t.blocks, transpose_task(a, &t, task, slot_of(&t, task, workspace)));
 }

@@ -48,5 +48,7 @@ void sb_linear_ref(const struct sb_linear_args *a);
 
 /* Round n floats to TF32 (10 stored mantissa bits), to nearest, ties away from zero; NaN and infinity stay. */
 void sb_tf32_round_cpu(const float *src, float *dst, size_t n);
+/* The same for rows of `cols` floats that lie ld_src apart; dst [rows, cols] is dense. */
+void sb_tf32_round_rows_cpu(const float *src, int64_t ld_src, float *dst, int64_t rows, int64_t cols);
 
 #endif

@@ -7,9 +7,8 @@
 #include "linear.h"
 
 #include <cblas.h>
-#include <omp.h>
-#include <stdbool.h>
 
+#include "cpu_loop.h"
 #include "cpu_math.h"
 
 /*
@@ -24,9 +23,6 @@
 #define WANTED_TASKS  16  /* smaller tiles until there are so many, for few rows on several cores */
 #define MAX_DEPTH     512 /* columns of x that are rounded to TF32 at a time: 0.5 MiB a tile */
 
-/* Products smaller than this (multiply-adds) are over before the other threads are awake. */
-#define MIN_PARALLEL 65536
-
 struct tiling {
 	int64_t rows, cols; /* of a tile */
 	int64_t row_tiles, col_tiles;
@@ -35,21 +31,11 @@ struct tiling {
 	int64_t rounded_floats; /* scratch a thread for the rounded piece of x; 0 at fp32 */
 };
 
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t pieces(int64_t n, int64_t piece)
-{
-	return (n + piece - 1) / piece;
-}
-
 static struct tiling tile_shape(const struct sb_linear_args *a)
 {
 	struct tiling t = { .rows = TILE_ROWS, .cols = TILE_COLS, .depth = a->in };
 
-	while (pieces(a->rows, t.rows) * pieces(a->out, t.cols) < WANTED_TASKS) {
+	while (sb_pieces(a->rows, t.rows) * sb_pieces(a->out, t.cols) < WANTED_TASKS) {
 		if (t.cols > MIN_TILE_COLS && (t.cols >= t.rows || t.rows == MIN_TILE_ROWS))
 			t.cols /= 2;
 		else if (t.rows > MIN_TILE_ROWS)
@@ -57,17 +43,17 @@ static struct tiling tile_shape(const struct sb_linear_args *a)
 		else
 			break;
 	}
-	t.rows = min64(t.rows, a->rows);
-	t.cols = min64(t.cols, a->out);
+	t.rows = sb_min64(t.rows, a->rows);
+	t.cols = sb_min64(t.cols, a->out);
 	if (t.rows == 0 || t.cols == 0)
 		return t;
-	t.row_tiles = pieces(a->rows, t.rows);
-	t.col_tiles = pieces(a->out, t.cols);
+	t.row_tiles = sb_pieces(a->rows, t.rows);
+	t.col_tiles = sb_pieces(a->out, t.cols);
 	/* The product overwrites y, so a residual that is y needs it elsewhere. */
 	if (a->residual == a->y)
 		t.product_floats = t.rows * t.cols;
 	if (a->tf32) {
-		t.depth = min64(a->in, MAX_DEPTH);
+		t.depth = sb_min64(a->in, MAX_DEPTH);
 		t.rounded_floats = t.rows * t.depth;
 	}
 	return t;
@@ -95,6 +81,11 @@ SB_HOT static void round_all(const float *src, float *dst, int64_t n)
 void sb_tf32_round_cpu(const float *src, float *dst, size_t n)
 {
 	round_all(src, dst, (int64_t)n);
+}
+
+void sb_tf32_round_rows_cpu(const float *src, int64_t ld_src, float *dst, int64_t rows, int64_t cols)
+{
+	round_rows(src, ld_src, dst, rows, cols);
 }
 
 /* v = act(v + bias) for one row; bias may be NULL. */
@@ -168,12 +159,12 @@ SB_HOT static void finish(
 static void do_tile(const struct sb_linear_args *a, const struct tiling *t, int64_t task, float *scratch)
 {
 	int64_t r0 = task / t->col_tiles * t->rows, c0 = task % t->col_tiles * t->cols;
-	int64_t rows = min64(t->rows, a->rows - r0), cols = min64(t->cols, a->out - c0);
+	int64_t rows = sb_min64(t->rows, a->rows - r0), cols = sb_min64(t->cols, a->out - c0);
 	float *v = t->product_floats ? scratch : a->y + r0 * a->ldy + c0;
 	int64_t ldv = t->product_floats ? cols : a->ldy;
 
 	for (int64_t k0 = 0; k0 < a->in; k0 += t->depth) {
-		int64_t depth = min64(t->depth, a->in - k0), ldx = a->ldx;
+		int64_t depth = sb_min64(t->depth, a->in - k0), ldx = a->ldx;
 		const float *x = a->x + r0 * a->ldx + k0;
 
 		if (a->tf32) {
@@ -199,10 +190,9 @@ size_t sb_linear_cpu_workspace(const struct sb_linear_args *a)
 void sb_linear_cpu(const struct sb_linear_args *a, void *workspace)
 {
 	struct tiling t = tile_shape(a);
-	int64_t tasks = t.row_tiles * t.col_tiles, slot = t.product_floats + t.rounded_floats;
-	bool parallel = tasks > 1 && a->rows * a->in * a->out >= MIN_PARALLEL;
+	int64_t slot = t.product_floats + t.rounded_floats;
 
-#pragma omp parallel for schedule(dynamic) if (parallel)
-	for (int64_t task = 0; task < tasks; task++)
-		do_tile(a, &t, task, slot ? (float *)workspace + slot * omp_get_thread_num() : NULL);
+	/* By all threads even where there is one tile: sgemm must not share it out by itself. */
+	SB_PARALLEL_FOR(dynamic, a->rows * a->in * a->out >= SB_BLAS_SERIAL, task, t.row_tiles * t.col_tiles,
+	        do_tile(a, &t, task, slot ? (float *)workspace + slot * omp_get_thread_num() : NULL));
 }

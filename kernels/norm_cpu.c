@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "cpu_loop.h"
 #include "cpu_math.h"
 
 #define LANES 16 /* two AVX-512 or four AVX2 registers of double: enough sums in flight to hide the adder's latency */
@@ -104,11 +105,10 @@ void sb_layer_norm_cpu(const struct sb_layer_norm_args *a)
 {
 	int64_t rows = a->batch * a->rows;
 
-#pragma omp parallel for schedule(static) if (rows * a->dim >= MIN_PARALLEL)
-	for (int64_t i = 0; i < rows; i++)
-		norm_row(a->x + i / a->rows * a->x_batch + i % a->rows * a->x_row,
-		        a->y + i / a->rows * a->y_batch + i % a->rows * a->y_row, a->weight, a->bias,
-		        a->mod ? a->mod + i * a->ld_mod : NULL, a->dim, (double)a->eps);
+	SB_PARALLEL_FOR(static, rows * a->dim >= MIN_PARALLEL, i, rows,
+	        norm_row(a->x + i / a->rows * a->x_batch + i % a->rows * a->x_row,
+	                a->y + i / a->rows * a->y_batch + i % a->rows * a->y_row, a->weight, a->bias,
+	                a->mod ? a->mod + i * a->ld_mod : NULL, a->dim, (double)a->eps));
 }
 
 /* ---- q/k normalisation with rotary positions ----------------------------------------------------------------- */
@@ -144,16 +144,19 @@ SB_HOT static void qk_token(float *x, int heads, int dim, const float *weight, c
 	}
 }
 
+/* q and k of one token. */
+static void qk_both(const struct sb_qk_norm_rope_args *a, int64_t t)
+{
+	int64_t patch = t % a->frame_tokens - a->special;
+	int64_t line = a->dim / 4 * 2; /* floats of one position in the table */
+	const float *cs_row = patch < 0 ? NULL : a->rope + (patch / a->grid_w + 1) * line;
+	const float *cs_col = patch < 0 ? NULL : a->rope + (patch % a->grid_w + 1) * line;
+
+	qk_token(a->q + t * a->row, a->heads, a->dim, a->q_weight, a->q_bias, (double)a->eps, cs_row, cs_col);
+	qk_token(a->k + t * a->row, a->heads, a->dim, a->k_weight, a->k_bias, (double)a->eps, cs_row, cs_col);
+}
+
 void sb_qk_norm_rope_cpu(const struct sb_qk_norm_rope_args *a)
 {
-#pragma omp parallel for schedule(static) if (a->tokens * a->heads * a->dim >= MIN_PARALLEL)
-	for (int64_t t = 0; t < a->tokens; t++) {
-		int64_t patch = t % a->frame_tokens - a->special;
-		int64_t line = a->dim / 4 * 2; /* floats of one position in the table */
-		const float *cs_row = patch < 0 ? NULL : a->rope + (patch / a->grid_w + 1) * line;
-		const float *cs_col = patch < 0 ? NULL : a->rope + (patch % a->grid_w + 1) * line;
-
-		qk_token(a->q + t * a->row, a->heads, a->dim, a->q_weight, a->q_bias, (double)a->eps, cs_row, cs_col);
-		qk_token(a->k + t * a->row, a->heads, a->dim, a->k_weight, a->k_bias, (double)a->eps, cs_row, cs_col);
-	}
+	SB_PARALLEL_FOR(static, a->tokens * a->heads * a->dim >= MIN_PARALLEL, t, a->tokens, qk_both(a, t));
 }

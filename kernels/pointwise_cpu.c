@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "cpu_loop.h"
 #include "cpu_math.h"
 
 /* Elements a piece: 3 x 16 KiB in and out stay in L1/L2, and a thread's start is paid back. A multiple of 3 and of 16.
@@ -15,16 +16,6 @@
 
 /* Work smaller than this is done by one thread: waking the others costs more. */
 #define MIN_PARALLEL 16384
-
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t pieces(int64_t n, int64_t step)
-{
-	return (n + step - 1) / step;
-}
 
 /* ---- channel affine --------------------------------------------------------------------------------------------- */
 
@@ -53,9 +44,8 @@ void sb_channel_affine_cpu(const struct sb_channel_affine_args *a)
 		scale[j] = a->scale[j % 3];
 		offset[j] = a->offset[j % 3];
 	}
-#pragma omp parallel for schedule(static) if (n >= MIN_PARALLEL)
-	for (int64_t i = 0; i < pieces(n, PIECE); i++)
-		affine_piece(a->x + i * PIECE, a->y + i * PIECE, min64(PIECE, n - i * PIECE), scale, offset);
+	SB_PARALLEL_FOR(static, n >= MIN_PARALLEL, i, sb_pieces(n, PIECE),
+	        affine_piece(a->x + i * PIECE, a->y + i * PIECE, sb_min64(PIECE, n - i * PIECE), scale, offset));
 }
 
 /* ---- tokens, copies, positions ---------------------------------------------------------------------------------- */
@@ -72,30 +62,32 @@ static void copy_floats(float *dst, const float *src, int64_t n)
 	memcpy(dst, src, (size_t)n * sizeof(*dst));
 }
 
+/* The i-th row that is written, all frames counted through. */
+static void token_row(const struct sb_tokens_args *a, int64_t i)
+{
+	int64_t rows = a->special + a->patches, dim = a->dim, written = a->x ? rows : a->special;
+	int64_t t = i / written, row = i % written, p = row - a->special;
+	float *out = a->out + (t * rows + row) * dim;
+
+	if (p < 0)
+		copy_floats(out, a->specials + ((t ? 1 : 0) * a->special + row) * dim, dim);
+	else if (a->pos)
+		add_rows(a->x + (t * a->patches + p) * dim, a->pos + p * dim, out, dim);
+	else
+		copy_floats(out, a->x + (t * a->patches + p) * dim, dim);
+}
+
 void sb_tokens_cpu(const struct sb_tokens_args *a)
 {
-	int64_t rows = a->special + a->patches, dim = a->dim;
-	int64_t written = a->x ? rows : a->special;
+	int64_t n = a->frames * (a->x ? a->special + a->patches : a->special);
 
-#pragma omp parallel for schedule(static) if (a->frames * written * dim >= MIN_PARALLEL)
-	for (int64_t i = 0; i < a->frames * written; i++) {
-		int64_t t = i / written, row = i % written, p = row - a->special;
-		float *out = a->out + (t * rows + row) * dim;
-
-		if (p < 0)
-			copy_floats(out, a->specials + ((t ? 1 : 0) * a->special + row) * dim, dim);
-		else if (a->pos)
-			add_rows(a->x + (t * a->patches + p) * dim, a->pos + p * dim, out, dim);
-		else
-			copy_floats(out, a->x + (t * a->patches + p) * dim, dim);
-	}
+	SB_PARALLEL_FOR(static, n * a->dim >= MIN_PARALLEL, i, n, token_row(a, i));
 }
 
 void sb_copy2d_cpu(const struct sb_copy2d_args *a)
 {
-#pragma omp parallel for schedule(static) if (a->rows * a->cols >= MIN_PARALLEL)
-	for (int64_t r = 0; r < a->rows; r++)
-		copy_floats(a->dst + r * a->ld_dst, a->src + r * a->ld_src, a->cols);
+	SB_PARALLEL_FOR(static, a->rows * a->cols >= MIN_PARALLEL, r, a->rows,
+	        copy_floats(a->dst + r * a->ld_dst, a->src + r * a->ld_src, a->cols));
 }
 
 /* One image row. */
@@ -110,9 +102,8 @@ SB_HOT static void add_position_row(float *restrict x, const float *u, const flo
 
 void sb_add_position_cpu(const struct sb_add_position_args *a)
 {
-#pragma omp parallel for schedule(static) if (a->n * a->h * a->w * a->c >= MIN_PARALLEL)
-	for (int64_t i = 0; i < a->n * a->h; i++)
-		add_position_row(a->x + i * a->w * a->c, a->u, a->v + i % a->h * (a->c / 2), a->w, a->c / 2);
+	SB_PARALLEL_FOR(static, a->n * a->h * a->w * a->c >= MIN_PARALLEL, i, a->n * a->h,
+	        add_position_row(a->x + i * a->w * a->c, a->u, a->v + i % a->h * (a->c / 2), a->w, a->c / 2));
 }
 
 /* ---- depth ------------------------------------------------------------------------------------------------------ */
@@ -127,10 +118,9 @@ SB_HOT static void depth_piece(const float *x, float *restrict depth, float *res
 
 void sb_depth_out_cpu(const struct sb_depth_out_args *a)
 {
-#pragma omp parallel for schedule(static) if (a->n >= MIN_PARALLEL)
-	for (int64_t i = 0; i < pieces(a->n, PIECE); i++)
-		depth_piece(a->x + 2 * i * PIECE, a->depth + i * PIECE, a->conf + i * PIECE,
-		        min64(PIECE, a->n - i * PIECE));
+	SB_PARALLEL_FOR(static, a->n >= MIN_PARALLEL, i, sb_pieces(a->n, PIECE),
+	        depth_piece(a->x + 2 * i * PIECE, a->depth + i * PIECE, a->conf + i * PIECE,
+	                sb_min64(PIECE, a->n - i * PIECE)));
 }
 
 /* ---- cameras ---------------------------------------------------------------------------------------------------- */
@@ -230,21 +220,31 @@ SB_HOT static void unproject_row(const float *depth, const float *k, int64_t v, 
 
 void sb_unproject_cpu(const struct sb_unproject_args *a)
 {
-#pragma omp parallel for schedule(static) if (a->frames * a->h * a->w >= MIN_PARALLEL)
-	for (int64_t i = 0; i < a->frames * a->h; i++)
-		unproject_row(a->depth + i * a->w, a->k + i / a->h * 9, i % a->h, a->w, a->points + i * a->w * 3);
+	SB_PARALLEL_FOR(static, a->frames * a->h * a->w >= MIN_PARALLEL, i, a->frames * a->h,
+	        unproject_row(a->depth + i * a->w, a->k + i / a->h * 9, i % a->h, a->w, a->points + i * a->w * 3));
+}
+
+static void fill_piece(float *x, float value, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		x[i] = value;
 }
 
 void sb_fill_cpu(const struct sb_fill_args *a)
 {
-#pragma omp parallel for schedule(static)
-	for (int64_t i = 0; i < a->n; i++)
-		a->x[i] = a->value;
+	SB_PARALLEL_FOR(static, a->n >= MIN_PARALLEL, i, sb_pieces(a->n, PIECE),
+	        fill_piece(a->x + i * PIECE, a->value, sb_min64(PIECE, a->n - i * PIECE)));
+}
+
+SB_HOT static void scale_piece(const float *x, float *y, float factor, int64_t n)
+{
+#pragma omp simd
+	for (int64_t i = 0; i < n; i++)
+		y[i] = x[i] * factor;
 }
 
 void sb_scale_cpu(const struct sb_scale_args *a)
 {
-#pragma omp parallel for schedule(static)
-	for (int64_t i = 0; i < a->n; i++)
-		a->y[i] = a->x[i] * a->factor;
+	SB_PARALLEL_FOR(static, a->n >= MIN_PARALLEL, i, sb_pieces(a->n, PIECE),
+	        scale_piece(a->x + i * PIECE, a->y + i * PIECE, a->factor, sb_min64(PIECE, a->n - i * PIECE)));
 }

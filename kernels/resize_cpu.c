@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "cpu_loop.h"
 #include "cpu_math.h"
 
 /* ---- frames, bicubic ------------------------------------------------------------------------------------------ */
@@ -71,7 +72,7 @@ static void cubic_rows(const struct sb_frames_resize_args *a, const uint8_t *src
 	for (int64_t r = r0; r < r1; r++)
 		ty[r - r0] = cubic_taps(r + a->crop_y, a->h, a->full_h, a->w * 3);
 	for (int64_t c0 = 0; c0 < a->out_w; c0 += PIECE_COLS) {
-		int64_t cols = a->out_w - c0 < PIECE_COLS ? a->out_w - c0 : PIECE_COLS;
+		int64_t cols = sb_min64(PIECE_COLS, a->out_w - c0);
 
 		for (int64_t i = 0; i < cols; i++)
 			tx[i] = cubic_taps(c0 + i + a->crop_x, a->w, a->full_w, 3);
@@ -80,17 +81,18 @@ static void cubic_rows(const struct sb_frames_resize_args *a, const uint8_t *src
 	}
 }
 
+/* Piece i of all frames' pieces. */
+static void cubic_piece(const struct sb_frames_resize_args *a, int64_t i)
+{
+	int64_t pieces = sb_pieces(a->out_h, PIECE_ROWS), frame = i / pieces, r0 = i % pieces * PIECE_ROWS;
+
+	cubic_rows(a, a->src + frame * a->h * a->w * 3, a->dst + frame * a->out_h * a->out_w * 3, r0,
+	        sb_min64(r0 + PIECE_ROWS, a->out_h));
+}
+
 void sb_frames_resize_cpu(const struct sb_frames_resize_args *a)
 {
-	int64_t pieces = (a->out_h + PIECE_ROWS - 1) / PIECE_ROWS;
-
-#pragma omp parallel for schedule(static)
-	for (int64_t i = 0; i < a->n * pieces; i++) {
-		int64_t frame = i / pieces, r0 = i % pieces * PIECE_ROWS;
-		int64_t r1 = r0 + PIECE_ROWS < a->out_h ? r0 + PIECE_ROWS : a->out_h;
-
-		cubic_rows(a, a->src + frame * a->h * a->w * 3, a->dst + frame * a->out_h * a->out_w * 3, r0, r1);
-	}
+	SB_PARALLEL_FOR(static, 1, i, a->n * sb_pieces(a->out_h, PIECE_ROWS), cubic_piece(a, i));
 }
 
 /* ---- bilinear, align_corners=True ----------------------------------------------------------------------------- */
@@ -127,14 +129,16 @@ SB_HOT static void bilinear_row(
 	}
 }
 
+/* Target row i of all images' rows. */
+static void bilinear_line(const struct sb_resize_bilinear_args *a, int64_t i)
+{
+	struct between b = between_lines(i % a->out_h, a->h, a->out_h);
+	const float *image = a->x + i / a->out_h * a->h * a->w * a->c;
+
+	bilinear_row(a, image + b.lo * a->w * a->c, image + b.hi * a->w * a->c, b.frac, a->y + i * a->out_w * a->c);
+}
+
 void sb_resize_bilinear_cpu(const struct sb_resize_bilinear_args *a)
 {
-#pragma omp parallel for schedule(static)
-	for (int64_t i = 0; i < a->n * a->out_h; i++) {
-		struct between b = between_lines(i % a->out_h, a->h, a->out_h);
-		const float *image = a->x + i / a->out_h * a->h * a->w * a->c;
-
-		bilinear_row(
-		        a, image + b.lo * a->w * a->c, image + b.hi * a->w * a->c, b.frac, a->y + i * a->out_w * a->c);
-	}
+	SB_PARALLEL_FOR(static, 1, i, a->n * a->out_h, bilinear_line(a, i));
 }

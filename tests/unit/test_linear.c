@@ -336,6 +336,38 @@ static void bits_depend_neither_on_threads_nor_on_alignment(void **state)
 	omp_set_num_threads(threads);
 }
 
+/* Outside a parallel region sgemm shares a product out by itself, in an order that follows from the threads. */
+static void bits_of_a_single_tile_do_not_depend_on_threads(void **state)
+{
+	static const int64_t one_tile[][3] = { { 64, 4096, 64 }, { 1, 9216, 64 }, { 64, 300, 1 }, { 1, 256, 32 },
+		{ 1, 257, 40 }, { 33, 2048, 5 }, { 7, 31, 64 } };
+	int threads = omp_get_max_threads();
+
+	(void)state;
+	for (size_t i = 0; i < LEN(one_tile); i++) {
+		for (int tf32 = 0; tf32 < 2; tf32++) {
+			struct problem p;
+			float *first;
+
+			seed = 11 + i;
+			p = problem_new(
+			        one_tile[i][0], one_tile[i][1], one_tile[i][2], SB_ACT_NONE, WITH_BIAS, tf32, 0);
+			first = floats(p.n_y);
+			for (int t = 1; t <= 4; t++) {
+				omp_set_num_threads(t);
+				run(&p.a);
+				if (t == 1)
+					memcpy(first, p.y, (size_t)p.n_y * sizeof(float));
+				assert_memory_equal(first, p.y, (size_t)p.n_y * sizeof(float));
+				poison(p.y, p.n_y);
+			}
+			free(first);
+			problem_free(&p);
+		}
+	}
+	omp_set_num_threads(threads);
+}
+
 static void nan_in_a_row_stays_in_that_row(void **state)
 {
 	(void)state;
@@ -476,6 +508,7 @@ int main(void)
 		cmocka_unit_test(no_rows_write_nothing),
 		cmocka_unit_test(a_residual_in_place_gives_the_same_bits),
 		cmocka_unit_test(bits_depend_neither_on_threads_nor_on_alignment),
+		cmocka_unit_test(bits_of_a_single_tile_do_not_depend_on_threads),
 		cmocka_unit_test(nan_in_a_row_stays_in_that_row),
 		cmocka_unit_test(tf32_rounds_to_nearest_and_has_no_gain),
 		cmocka_unit_test(tf32_rounding_is_exact_at_its_edges),
