@@ -754,6 +754,21 @@ static void on_a_cpu_times_between_precisions_are_not_tested(void **state)
 	sb_summary_release(&s);
 }
 
+static void weights_that_spabench_exported_are_synthetic_still(void **state)
+{
+	struct sb_summary s;
+
+	(void)state;
+	claims_of(ALL_ARMS, "tracker", "synthetic file", no_facts, &s);
+	expect_claims(&s, (const char *const[]){ "not met", "not met", "not met", "not met", "needs the churn workload",
+	                          "synthetic weights", "synthetic weights" });
+	sb_summary_release(&s);
+	claims_of(ALL_ARMS, "tracker", "file", no_facts, &s);
+	expect_claims(&s, (const char *const[]){ "not met", "not met", "not met", "not met", "needs the churn workload",
+	                          "not recorded", "not met" });
+	sb_summary_release(&s);
+}
+
 static void a_switch_that_was_not_in_effect_leaves_its_claims_untested(void **state)
 {
 	static const char *const facts[] = { "effect.precision", "in effect: 4 of 4", "effect.attention",
@@ -848,6 +863,7 @@ int main(void)
 		cmocka_unit_test(claims_are_judged_where_they_can_be),
 		cmocka_unit_test(claims_that_fail_are_not_met),
 		cmocka_unit_test(on_a_cpu_times_between_precisions_are_not_tested),
+		cmocka_unit_test(weights_that_spabench_exported_are_synthetic_still),
 		cmocka_unit_test(a_switch_that_was_not_in_effect_leaves_its_claims_untested),
 		cmocka_unit_test(a_claim_names_the_arm_it_needs),
 		cmocka_unit_test(the_run_is_identified),

@@ -21,19 +21,36 @@ printf "\\$(printf %o ${#header})\\0\\0\\0\\0\\0\\0\\0%s0123" "$header" >track
 try_tiny --weights track --db no.db
 try_tiny --weights-front track --db no.db
 test ! -e no.db || echo 'a database was made'
-echo '# a file that changes while its run is interrupted'
-"$SPABENCH" run $tiny --weights w.safetensors --blocks 400 --db r.db >../run.out 2>&1 </dev/null &
-pid=$!
-has_trials() {
-	"$SPABENCH" compare --db r.db 2>/dev/null | grep -q '^  trials .*[1-9]'
+# begin DB: a run in the background, as $pid, with a trial or more in its database.
+begin() {
+	db=$1
+	"$SPABENCH" run $tiny --weights w.safetensors --blocks 400 --db "$db" >../run.out 2>&1 </dev/null &
+	pid=$!
+	eventually 20 has_trials || echo 'no trial within 20 s'
 }
-eventually 20 has_trials || echo 'no trial within 20 s'
+has_trials() {
+	"$SPABENCH" compare --db "$db" 2>/dev/null | grep -q '^  trials .*[1-9]'
+}
+cp w.safetensors changed
+printf '\200' | dd of=changed bs=1 seek=5000002 conv=notrunc 2>/dev/null
+cp w.safetensors kept
+
+echo '# a file that changes while its run is interrupted'
+begin r.db
 kill -INT $pid
 wait $pid
 echo "[exit $?]"
-cp w.safetensors kept
-printf '\200' | dd of=w.safetensors bs=1 seek=5000002 conv=notrunc 2>/dev/null
-try run --resume --quiet --db r.db | sed -E "s/'[0-9a-f]{16}'/DIGEST/g"
+cp changed w.safetensors
+try run --resume --quiet --db r.db | sed -E "s/[0-9a-f]{16}/DIGEST/g"
+echo '# a file that changes before another worker reads it'
+cp kept w.safetensors
+begin c.db
+mv changed w.safetensors
+kill -KILL $(children $pid)
+wait $pid
+echo "[exit $?]"
+grep '^spabench run' ../run.out
+echo '# a file that is gone'
 rm w.safetensors
 try run --resume --quiet --db r.db
 echo '# exports that cannot be'
@@ -50,4 +67,4 @@ try export weights --out missing/x
 	ulimit -f 8
 	try export weights --out x
 )
-ls
+ls x* 2>/dev/null || echo 'nothing is left'
