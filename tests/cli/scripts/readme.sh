@@ -1,4 +1,5 @@
 # README.md names every command and none besides: its paragraph 'Commands: `run` ..' against the overview.
+[ -f "$SB_SOURCE/README.md" ] || exit 77
 "$SPABENCH" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' | sort >../program
 sed -n '/^Commands:/,/^$/p' "$SB_SOURCE/README.md" | sed 's/Exit codes:.*//' | tr ' ' '\n' | sed -n 's/^`\([a-z]*\)`.*/\1/p' |
 	sort -u >../readme
