@@ -83,6 +83,9 @@ void sb_buf_release(struct sb_buf *b);
 
 char *sb_strdup(const char *s); /* NULL when out of memory */
 
+/* Is `word`, which is not empty, one of the words of `list`, between commas or blanks? */
+bool sb_list_has(const char *list, const char *word);
+
 /*
  * Parse a whole string as a decimal integer in [min, max].
  * Errors: SB_E_USAGE naming `what` and the range; *out is untouched then.

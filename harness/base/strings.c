@@ -76,6 +76,16 @@ char *sb_strdup(const char *s)
 	return copy ? memcpy(copy, s, n) : NULL;
 }
 
+bool sb_list_has(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; (p = strstr(p, word)) != NULL; p += n)
+		if ((p == list || p[-1] == ',' || p[-1] == ' ') && (p[n] == ',' || p[n] == ' ' || !p[n]))
+			return true;
+	return false;
+}
+
 enum sb_status sb_parse_int(const char *s, const char *what, int64_t min, int64_t max, int64_t *out,
 		struct sb_error *err)
 {

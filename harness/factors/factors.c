@@ -172,16 +172,6 @@ enum sb_status sb_arms_parse(const char *list, struct sb_arm arms[SB_ARMS_MAX], 
 	return SB_OK;
 }
 
-static bool list_has(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *p = list; (p = strstr(p, word)) != NULL; p += n)
-		if ((p == list || p[-1] == ',') && (p[n] == ',' || !p[n]))
-			return true;
-	return false;
-}
-
 static enum sb_status check_factor_list(const char *list, struct sb_error *err)
 {
 	for (const char *p = list; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
@@ -214,7 +204,7 @@ enum sb_status sb_arms_default(const char *factors, bool with_best, struct sb_ar
 	for (int f = 0; sb_factor_names[f]; f++) {
 		struct sb_arm arm = before;
 
-		if (factors && !list_has(factors, sb_factor_names[f]))
+		if (factors && !sb_list_has(factors, sb_factor_names[f]))
 			continue;
 		snprintf(arm.name, sizeof(arm.name), "+%s", sb_factor_names[f]);
 		switch_on(&arm.levels, sb_factor_names[f]);

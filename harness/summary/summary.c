@@ -124,16 +124,6 @@ static void read_identity(struct sb_view *v)
 
 /* ---- arms and trials ------------------------------------------------------------------------------------------ */
 
-static bool list_has(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *p = list; (p = strstr(p, word)) != NULL; p += n)
-		if ((p == list || p[-1] == ',' || p[-1] == ' ') && (p[n] == ',' || p[n] == ' ' || !p[n]))
-			return true;
-	return false;
-}
-
 /* The parts that this device can only imitate. On a CPU that is precision, also where the run does not say so. */
 static void read_emulated(struct sb_view *v)
 {
@@ -142,7 +132,7 @@ static void read_emulated(struct sb_view *v)
 	if (!list)
 		list = kind && !strcmp(kind, "cpu") ? "precision" : "";
 	for (int p = 0; p < SB_PART_COUNT; p++)
-		v->emulated[p] = list_has(list, sb_parts[p].name) || list_has(list, sb_parts[p].factor);
+		v->emulated[p] = sb_list_has(list, sb_parts[p].name) || sb_list_has(list, sb_parts[p].factor);
 }
 
 static enum sb_status read_arms(struct sb_view *v, struct sb_error *err)

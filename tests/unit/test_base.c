@@ -101,6 +101,18 @@ static void escape_takes_no_malformed_utf8_for_text(void **state)
 	}
 }
 
+static void a_list_has_whole_words_only(void **state)
+{
+	(void)state;
+	assert_true(sb_list_has("alloc", "alloc"));
+	assert_true(sb_list_has("precision,alloc", "alloc"));
+	assert_true(sb_list_has("alloc, precision", "precision"));
+	assert_true(sb_list_has("preallocated,alloc", "alloc"));
+	assert_false(sb_list_has("preallocated", "alloc"));
+	assert_false(sb_list_has("allocated,pre-alloc", "alloc"));
+	assert_false(sb_list_has("", "alloc"));
+}
+
 static void shuffle_is_a_permutation_and_seeded(void **state)
 {
 	int a[50], b[50], seen[50] = { 0 };
@@ -142,6 +154,7 @@ int main(void)
 		cmocka_unit_test(sizes_take_binary_units),
 		cmocka_unit_test(escape_leaves_no_control_character),
 		cmocka_unit_test(escape_takes_no_malformed_utf8_for_text),
+		cmocka_unit_test(a_list_has_whole_words_only),
 		cmocka_unit_test(shuffle_is_a_permutation_and_seeded),
 		cmocka_unit_test(buffer_grows_and_formats),
 	};
