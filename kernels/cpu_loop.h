@@ -38,20 +38,20 @@ static inline int64_t sb_round_up(int64_t n, int64_t step)
  * multiply-adds on in all, be it for a single i: in a region of several threads OpenBLAS (its OpenMP build) uses one,
  * outside it splits a product by their number, and then so many threads give other bits.
  */
-#define SB_PARALLEL_FOR(kind, worth, i, n, ...)                                                                        \
-	do {                                                                                                           \
-		const int64_t sb_count = (n);                                                                          \
-                                                                                                                       \
-		if ((worth) && omp_get_max_threads() > 1) {                                                            \
-			SB_LOOP_PRAGMA(omp parallel for schedule(kind))                                                \
-			for (int64_t i = 0; i < sb_count; i++) {                                                       \
-				__VA_ARGS__;                                                                           \
-			}                                                                                              \
-		} else {                                                                                               \
-			for (int64_t i = 0; i < sb_count; i++) {                                                       \
-				__VA_ARGS__;                                                                           \
-			}                                                                                              \
-		}                                                                                                      \
+#define SB_PARALLEL_FOR(kind, worth, i, n, ...)                         \
+	do {                                                            \
+		const int64_t sb_count = (n);                           \
+                                                                        \
+		if ((worth) && omp_get_max_threads() > 1) {             \
+			SB_LOOP_PRAGMA(omp parallel for schedule(kind)) \
+			for (int64_t i = 0; i < sb_count; i++) {        \
+				__VA_ARGS__;                            \
+			}                                               \
+		} else {                                                \
+			for (int64_t i = 0; i < sb_count; i++) {        \
+				__VA_ARGS__;                            \
+			}                                               \
+		}                                                       \
 	} while (0)
 #define SB_LOOP_PRAGMA(text) _Pragma(#text)
 

@@ -20,7 +20,7 @@
  * Empty for sanitizers, because the resolvers run before the sanitizers' start-up, for compilers other than gcc and for
  * C libraries without ifunc.
  */
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__) && __GNUC__ >= 12 &&         \
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__) && __GNUC__ >= 12 && \
         !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define SB_HOT __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else

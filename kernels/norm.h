@@ -9,8 +9,8 @@
  * With `mod` (adaptive): y = gate * (n(x) (1 + scale) + shift) + x, where a row of mod is [shift | scale | gate], 3 dim
  * floats, row stride ld_mod.
  *
- * Shapes:  row (b, r) of x at x + b*x_batch + r*x_row, of y likewise; batch x rows rows of dim elements; weight and bias
- *          [dim] or both NULL; mod row index b*rows + r. y may be x itself. Strides in elements.
+ * Shapes:  row (b, r) of x at x + b*x_batch + r*x_row, of y likewise; batch x rows rows of dim elements; weight and
+ * bias [dim] or both NULL; mod row index b*rows + r. y may be x itself. Strides in elements.
  */
 struct sb_layer_norm_args {
 	const float *x;
@@ -31,7 +31,8 @@ void sb_layer_norm_ref(const struct sb_layer_norm_args *a);
  * each half the pairs are (j, j + dim/4): a' = a cos - b sin, b' = b cos + a sin.
  *
  * Shapes:  q, k: element d of head h of token t at base + t*row + h*dim + d, t < tokens; weights [dim];
- *          rope [max_pos + 1, dim/4, 2] = (cos, sin) of pos * 100^(-2j/(dim/2)), max_pos >= rows and columns of the grid.
+ *          rope [max_pos + 1, dim/4, 2] = (cos, sin) of pos * 100^(-2j/(dim/2)), max_pos >= rows and columns of the
+ * grid.
  */
 struct sb_qk_norm_rope_args {
 	float *q, *k;

@@ -54,8 +54,8 @@ void sb_depth_out_cpu(const struct sb_depth_out_args *a);
 
 /*
  * Camera vectors to matrices. p [frames, 9] = t(3), quaternion x y z w (any norm), fov_h, fov_w (before ReLU).
- * enc [frames, 9] = p with ReLU on the two fov (may be p itself); w2c, c2w [frames, 4, 4]; K [frames, 3, 3] in pixels of
- * a width x height image: fy = (height/2)/tan(fov_h/2), fx = (width/2)/tan(fov_w/2), principal point in the middle.
+ * enc [frames, 9] = p with ReLU on the two fov (may be p itself); w2c, c2w [frames, 4, 4]; K [frames, 3, 3] in pixels
+ * of a width x height image: fy = (height/2)/tan(fov_h/2), fx = (width/2)/tan(fov_w/2), principal point in the middle.
  * c2w is the general inverse of w2c, computed in double. A fov of 0 gives infinity, as in the reference.
  * Source: ARCHITECTURE section 3.3.
  */
@@ -67,8 +67,8 @@ struct sb_pose_decode_args {
 void sb_pose_decode_cpu(const struct sb_pose_decode_args *a);
 
 /*
- * points[t, v, u] = depth[t, v, u] * K_t^-1 (u, v, 1); depth [frames, h, w], k [frames, 3, 3], points [frames, h, w, 3].
- * K has no skew: ((u - cx)/fx, (v - cy)/fy, 1).
+ * points[t, v, u] = depth[t, v, u] * K_t^-1 (u, v, 1); depth [frames, h, w], k [frames, 3, 3], points [frames, h, w,
+ * 3]. K has no skew: ((u - cx)/fx, (v - cy)/fy, 1).
  */
 struct sb_unproject_args {
 	const float *depth, *k;

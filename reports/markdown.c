@@ -107,6 +107,7 @@ static void head_case(struct sb_buf *b, const struct sb_summary *s)
 	add(&t, "", s->device ? s->device : "not recorded", "");
 	if (s->cpu && (!s->device || strcmp(s->cpu, s->device)))
 		add(&t, "", s->cpu, "");
+	add(&t, "", s->setting, "");
 	add(&t, "host ", s->host, "");
 	item_buf(b, "device", &t);
 }
@@ -141,9 +142,7 @@ static void head(struct sb_buf *b, const struct sb_summary *s)
 	head_blocks(b, s);
 	for (size_t i = 0; i < s->n_switches; i++)
 		item(b, s->switches[i].factor, s->switches[i].evidence);
-	if (!s->tracer_cost.absent)
-		sb_buf_addf(b, "- **tracer:** a trace trial takes %.3f times as long as a timing trial\n",
-		        s->tracer_cost.v);
+	item(b, "tracer", s->trace_to_timing);
 	item(b, "note", s->note);
 	for (size_t i = 0; i < s->n_notes; i++)
 		item(b, "warning", s->notes[i]);
@@ -297,7 +296,8 @@ static void print_group(struct sb_buf *b, const struct sb_summary_group *g)
 	print_table(b, g);
 	print_unmeasured(&below, g);
 	if (others)
-		sb_buf_addf(&below, "- **more:** %zu other metric%s: --format json or csv\n", others, others == 1 ? "" : "s");
+		sb_buf_addf(&below, "- **more:** %zu other metric%s: --format json or csv\n", others,
+		        others == 1 ? "" : "s");
 	if (below.len)
 		sb_buf_addf(b, "\n%s", sb_buf_str(&below));
 	b->failed |= below.failed;
@@ -349,6 +349,8 @@ static void print_claim(struct sb_buf *b, const struct sb_summary_claim *c)
 	sb_buf_puts(&verdict, sb_verdict_name(c->verdict));
 	if (!tested && c->reason)
 		sb_buf_addf(&verdict, ": %s", c->reason);
+	if (c->where)
+		sb_buf_addf(&verdict, " (%s)", c->where);
 	sb_buf_puts(b, "|");
 	cell(b, c->label);
 	cell(b, c->stated);

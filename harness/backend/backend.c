@@ -6,8 +6,8 @@
 
 const struct sb_backend_ops *const sb_backends[] = { &sb_backend_cpu, NULL };
 
-enum sb_status sb_backend_open(const char *name, int64_t memory_limit_bytes, struct sb_backend **out,
-		struct sb_error *err)
+enum sb_status sb_backend_open(
+        const char *name, int64_t memory_limit_bytes, struct sb_backend **out, struct sb_error *err)
 {
 	if (!strcmp(name, "auto"))
 		name = "cpu";
@@ -160,8 +160,12 @@ enum sb_status sb_submit(struct sb_backend *be, const struct sb_op *op, struct s
 		sb_wrap(err, "op %s", info->name);
 	} else if (be->logging && be->n_log < be->cap_log) {
 		be->log[be->n_log++] = (struct sb_op_record){
-			.start_ns = start, .dur_ns = sb_now_ns() - start, .kernel = be->kernel, .op = (uint16_t)op->id,
-			.stage = (uint16_t)(be->stage < 0 ? 0 : be->stage), .bytes = info->work(op).bytes,
+			.start_ns = start,
+			.dur_ns = sb_now_ns() - start,
+			.kernel = be->kernel,
+			.op = (uint16_t)op->id,
+			.stage = (uint16_t)(be->stage < 0 ? 0 : be->stage),
+			.bytes = info->work(op).bytes,
 		};
 	} else if (be->logging) {
 		be->log_overflow = true;

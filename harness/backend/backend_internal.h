@@ -7,9 +7,9 @@
 extern const struct sb_backend_ops sb_backend_cpu;
 
 /* check_<member>(), work_<member>(): one of each a row, in op_<family>.c. */
-#define SB_OP_DECLARE(ID, member, kind, args)                     \
-	const char *sb_check_##member(const struct sb_op *op);    \
-	struct sb_work sb_work_##member(const struct sb_op *op);  \
+#define SB_OP_DECLARE(ID, member, kind, args)                    \
+	const char *sb_check_##member(const struct sb_op *op);   \
+	struct sb_work sb_work_##member(const struct sb_op *op); \
 	enum sb_status sb_cpu_##member(struct sb_backend *be, const args *a, struct sb_error *err);
 SB_OPS(SB_OP_DECLARE)
 #undef SB_OP_DECLARE

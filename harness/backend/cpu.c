@@ -68,9 +68,9 @@ static void cpu_info(const struct sb_backend *be, struct sb_device_info *out)
 	cpu_model(out->name, sizeof(out->name));
 	out->kind = "cpu";
 	snprintf(out->software, sizeof(out->software), "%s; %d OpenMP threads", openblas_get_config(),
-			omp_get_max_threads());
-	out->emulated_parts = 1u << SB_PART_PRECISION_GEMM | 1u << SB_PART_PRECISION_CONV |
-			1u << SB_PART_PRECISION_ATTENTION;
+	        omp_get_max_threads());
+	out->emulated_parts =
+	        1u << SB_PART_PRECISION_GEMM | 1u << SB_PART_PRECISION_CONV | 1u << SB_PART_PRECISION_ATTENTION;
 	if (!sb_pages_info(be->pages, &free_bytes, &total_bytes, NULL))
 		out->memory_bytes = total_bytes;
 }
@@ -117,7 +117,8 @@ static void copy(const float *src, size_t n, float *dst)
 
 #pragma omp parallel for schedule(static) if (pieces > 1)
 	for (size_t i = 0; i < pieces; i++)
-		memcpy(dst + i * piece, src + i * piece, (n - i * piece < piece ? n - i * piece : piece) * sizeof(float));
+		memcpy(dst + i * piece, src + i * piece,
+		        (n - i * piece < piece ? n - i * piece : piece) * sizeof(float));
 }
 
 /* dst[a, c, d, b] = src[a, b, c, d]: convolution weights with the channels last. */
@@ -145,7 +146,7 @@ static void blocks_first(const int64_t *s, const float *src, float *dst)
 }
 
 static enum sb_status cpu_weight_prepare(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim,
-		const float *host, void *dst, struct sb_error *err)
+        const float *host, void *dst, struct sb_error *err)
 {
 	enum sb_part part = use == SB_WEIGHT_LINEAR ? SB_PART_PRECISION_GEMM : SB_PART_PRECISION_CONV;
 	size_t bytes = cpu_weight_bytes(be, use, shape, ndim);

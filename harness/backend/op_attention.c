@@ -5,9 +5,9 @@ const char *sb_check_attention(const struct sb_op *op)
 {
 	const struct sb_attention_args *a = &op->u.attention;
 
-	return a->q && a->k && a->v && a->o && a->batch > 0 && a->heads > 0 && a->lq > 0 && a->lk > 0 && a->dim > 0 ?
-			NULL :
-			"missing operand or empty shape";
+	return a->q && a->k && a->v && a->o && a->batch > 0 && a->heads > 0 && a->lq > 0 && a->lk > 0 && a->dim > 0
+	               ? NULL
+	               : "missing operand or empty shape";
 }
 
 struct sb_work sb_work_attention(const struct sb_op *op)

@@ -10,8 +10,8 @@ const char *sb_check_conv(const struct sb_op *op)
 {
 	const struct sb_conv_args *a = &op->u.conv;
 
-	if (!a->x || !a->w || !a->y || a->n < 0 || a->cin < 1 || a->cout < 1 || a->kh < 1 || a->kw < 1 || a->stride < 1 ||
-			a->pad < 0)
+	if (!a->x || !a->w || !a->y || a->n < 0 || a->cin < 1 || a->cout < 1 || a->kh < 1 || a->kw < 1 ||
+	        a->stride < 1 || a->pad < 0)
 		return "missing operand or empty shape";
 	if (a->h + 2 * a->pad < a->kh || a->width + 2 * a->pad < a->kw)
 		return "the kernel is larger than the image";
@@ -25,7 +25,8 @@ struct sb_work sb_work_conv(const struct sb_op *op)
 	double k = (double)(a->kh * a->kw * a->cin), out = (double)(a->n * ho * wo * a->cout);
 	double reads = (double)(a->n * a->h * a->width * a->cin) + k * (double)a->cout;
 
-	return (struct sb_work){ 2.0 * k * out, 4.0 * (reads + out * (1 + (a->residual != NULL) + (a->residual2 != NULL))) };
+	return (struct sb_work){ 2.0 * k * out,
+		4.0 * (reads + out * (1 + (a->residual != NULL) + (a->residual2 != NULL))) };
 }
 
 enum sb_status sb_cpu_conv(struct sb_backend *be, const struct sb_conv_args *args, struct sb_error *err)
@@ -48,9 +49,9 @@ const char *sb_check_conv_transpose(const struct sb_op *op)
 {
 	const struct sb_conv_transpose_args *a = &op->u.conv_transpose;
 
-	return a->x && a->w && a->y && a->n >= 0 && a->h > 0 && a->width > 0 && a->cin > 0 && a->cout > 0 && a->k > 0 ?
-			NULL :
-			"missing operand or empty shape";
+	return a->x && a->w && a->y && a->n >= 0 && a->h > 0 && a->width > 0 && a->cin > 0 && a->cout > 0 && a->k > 0
+	               ? NULL
+	               : "missing operand or empty shape";
 }
 
 struct sb_work sb_work_conv_transpose(const struct sb_op *op)
@@ -59,11 +60,12 @@ struct sb_work sb_work_conv_transpose(const struct sb_op *op)
 	double pixels = (double)(a->n * a->h * a->width), block = (double)(a->k * a->k);
 	double cin = (double)a->cin, cout = (double)a->cout;
 
-	return (struct sb_work){ 2.0 * pixels * cin * cout * block, 4.0 * (pixels * (cin + block * cout) + block * cin * cout) };
+	return (struct sb_work){ 2.0 * pixels * cin * cout * block,
+		4.0 * (pixels * (cin + block * cout) + block * cin * cout) };
 }
 
-enum sb_status sb_cpu_conv_transpose(struct sb_backend *be, const struct sb_conv_transpose_args *args,
-		struct sb_error *err)
+enum sb_status sb_cpu_conv_transpose(
+        struct sb_backend *be, const struct sb_conv_transpose_args *args, struct sb_error *err)
 {
 	struct sb_conv_transpose_args a = *args;
 	void *workspace = NULL;

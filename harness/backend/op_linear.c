@@ -17,7 +17,8 @@ struct sb_work sb_work_linear(const struct sb_op *op)
 	const struct sb_linear_args *a = &op->u.linear;
 	double rows = (double)a->rows, in = (double)a->in, out = (double)a->out;
 
-	return (struct sb_work){ 2.0 * rows * in * out, 4.0 * (rows * in + in * out + rows * out * (a->residual ? 2 : 1)) };
+	return (struct sb_work){ 2.0 * rows * in * out,
+		4.0 * (rows * in + in * out + rows * out * (a->residual ? 2 : 1)) };
 }
 
 enum sb_status sb_cpu_linear(struct sb_backend *be, const struct sb_linear_args *args, struct sb_error *err)

@@ -4,13 +4,13 @@
 #include <string.h>
 
 /* Ops whose CPU side is one call that cannot fail. */
-#define SB_CPU_PLAIN(member, args)                                                                            \
-	enum sb_status sb_cpu_##member(struct sb_backend *be, const args *a, struct sb_error *err)            \
-	{                                                                                                     \
-		(void)err;                                                                                    \
-		be->kernel = #member;                                                                         \
-		sb_##member##_cpu(a);                                                                         \
-		return SB_OK;                                                                                 \
+#define SB_CPU_PLAIN(member, args)                                                                 \
+	enum sb_status sb_cpu_##member(struct sb_backend *be, const args *a, struct sb_error *err) \
+	{                                                                                          \
+		(void)err;                                                                         \
+		be->kernel = #member;                                                              \
+		sb_##member##_cpu(a);                                                              \
+		return SB_OK;                                                                      \
 	}
 
 SB_CPU_PLAIN(channel_affine, struct sb_channel_affine_args)
@@ -39,7 +39,8 @@ const char *sb_check_tokens(const struct sb_op *op)
 {
 	const struct sb_tokens_args *a = &op->u.tokens;
 
-	return a->out && a->specials && a->frames > 0 && a->special > 0 && a->patches > 0 && a->dim > 0 ? NULL : missing;
+	return a->out && a->specials && a->frames > 0 && a->special > 0 && a->patches > 0 && a->dim > 0 ? NULL
+	                                                                                                : missing;
 }
 
 struct sb_work sb_work_tokens(const struct sb_op *op)
@@ -56,7 +57,8 @@ const char *sb_check_copy2d(const struct sb_op *op)
 
 	if (!a->src || !a->dst || a->rows < 0 || a->cols < 1)
 		return missing;
-	return a->ld_dst < a->cols || (a->ld_src && a->ld_src < a->cols) ? "a row stride is shorter than its row" : NULL;
+	return a->ld_dst < a->cols || (a->ld_src && a->ld_src < a->cols) ? "a row stride is shorter than its row"
+	                                                                 : NULL;
 }
 
 struct sb_work sb_work_copy2d(const struct sb_op *op)
@@ -83,7 +85,8 @@ struct sb_work sb_work_add_position(const struct sb_op *op)
 
 const char *sb_check_depth_out(const struct sb_op *op)
 {
-	return op->u.depth_out.x && op->u.depth_out.depth && op->u.depth_out.conf && op->u.depth_out.n >= 0 ? NULL : missing;
+	return op->u.depth_out.x && op->u.depth_out.depth && op->u.depth_out.conf && op->u.depth_out.n >= 0 ? NULL
+	                                                                                                    : missing;
 }
 
 struct sb_work sb_work_depth_out(const struct sb_op *op)

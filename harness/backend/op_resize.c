@@ -32,9 +32,9 @@ const char *sb_check_resize_bilinear(const struct sb_op *op)
 {
 	const struct sb_resize_bilinear_args *a = &op->u.resize_bilinear;
 
-	return a->x && a->y && a->n >= 0 && a->h > 0 && a->w > 0 && a->c > 0 && a->out_h > 0 && a->out_w > 0 ?
-			NULL :
-			"missing operand or empty shape";
+	return a->x && a->y && a->n >= 0 && a->h > 0 && a->w > 0 && a->c > 0 && a->out_h > 0 && a->out_w > 0
+	               ? NULL
+	               : "missing operand or empty shape";
 }
 
 struct sb_work sb_work_resize_bilinear(const struct sb_op *op)
@@ -45,8 +45,8 @@ struct sb_work sb_work_resize_bilinear(const struct sb_op *op)
 	return (struct sb_work){ 8.0 * out, 4.0 * (out + (double)(a->n * a->h * a->w * a->c)) };
 }
 
-enum sb_status sb_cpu_resize_bilinear(struct sb_backend *be, const struct sb_resize_bilinear_args *a,
-		struct sb_error *err)
+enum sb_status sb_cpu_resize_bilinear(
+        struct sb_backend *be, const struct sb_resize_bilinear_args *a, struct sb_error *err)
 {
 	(void)err;
 	be->kernel = "resize_bilinear";

@@ -4,42 +4,44 @@
 static const char missing[] = "missing operand or empty shape";
 
 /* Ops whose CPU side is one call that cannot fail. */
-#define SB_CPU_PLAIN(member)                                                                                             \
-	enum sb_status sb_cpu_##member(struct sb_backend *be, const struct sb_##member##_args *a, struct sb_error *err) \
-	{                                                                                                                \
-		(void)err;                                                                                               \
-		be->kernel = #member;                                                                                    \
-		sb_##member##_cpu(a);                                                                                    \
-		return SB_OK;                                                                                            \
+#define SB_CPU_PLAIN(member)                                                                     \
+	enum sb_status sb_cpu_##member(                                                          \
+	        struct sb_backend *be, const struct sb_##member##_args *a, struct sb_error *err) \
+	{                                                                                        \
+		(void)err;                                                                       \
+		be->kernel = #member;                                                            \
+		sb_##member##_cpu(a);                                                            \
+		return SB_OK;                                                                    \
 	}
 
 /* Ops with scratch from the arm's allocator. */
-#define SB_CPU_SCRATCH(member)                                                                                           \
-	enum sb_status sb_cpu_##member(struct sb_backend *be, const struct sb_##member##_args *a, struct sb_error *err) \
-	{                                                                                                                \
-		size_t bytes = sb_##member##_cpu_workspace(a);                                                           \
-		void *scratch = NULL;                                                                                    \
-                                                                                                                         \
-		be->kernel = #member;                                                                                    \
-		if (bytes && sb_device_alloc(be, bytes, &scratch, err))                                                  \
-			return err->code;                                                                                \
-		sb_##member##_cpu(a, scratch);                                                                           \
-		sb_device_free(be, scratch);                                                                             \
-		return SB_OK;                                                                                            \
+#define SB_CPU_SCRATCH(member)                                                                   \
+	enum sb_status sb_cpu_##member(                                                          \
+	        struct sb_backend *be, const struct sb_##member##_args *a, struct sb_error *err) \
+	{                                                                                        \
+		size_t bytes = sb_##member##_cpu_workspace(a);                                   \
+		void *scratch = NULL;                                                            \
+                                                                                                 \
+		be->kernel = #member;                                                            \
+		if (bytes && sb_device_alloc(be, bytes, &scratch, err))                          \
+			return err->code;                                                        \
+		sb_##member##_cpu(a, scratch);                                                   \
+		sb_device_free(be, scratch);                                                     \
+		return SB_OK;                                                                    \
 	}
 
 /* Shape check and work model in one row: what must hold, FLOP, and floats read and written. */
-#define SB_OP_MODEL(member, holds, flops, floats)                                \
-	const char *sb_check_##member(const struct sb_op *op)                    \
-	{                                                                        \
-		const struct sb_##member##_args *a = &op->u.member;              \
-                                                                                 \
-		return (holds) ? NULL : missing;                                 \
-	}                                                                        \
-	struct sb_work sb_work_##member(const struct sb_op *op)                  \
-	{                                                                        \
-		const struct sb_##member##_args *a = &op->u.member;              \
-                                                                                 \
+#define SB_OP_MODEL(member, holds, flops, floats)                                   \
+	const char *sb_check_##member(const struct sb_op *op)                       \
+	{                                                                           \
+		const struct sb_##member##_args *a = &op->u.member;                 \
+                                                                                    \
+		return (holds) ? NULL : missing;                                    \
+	}                                                                           \
+	struct sb_work sb_work_##member(const struct sb_op *op)                     \
+	{                                                                           \
+		const struct sb_##member##_args *a = &op->u.member;                 \
+                                                                                    \
 		return (struct sb_work){ (double)(flops), 4.0 * (double)(floats) }; \
 	}
 

@@ -46,54 +46,54 @@ struct sb_transfer_args {
  * The op table: X(ID, member, kind, argument struct). A new op = one row here, one file op_<family>.c with its shape
  * check, work model and CPU adapter, one kernel family in kernels/.
  */
-#define SB_OPS(X)                                                                \
-	X(UPLOAD, upload, COPY, struct sb_transfer_args)                         \
-	X(DOWNLOAD, download, COPY, struct sb_transfer_args)                     \
-	X(LINEAR, linear, GEMM, struct sb_linear_args)                           \
-	X(CONV, conv, CONV, struct sb_conv_args)                                 \
-	X(CONV_TRANSPOSE, conv_transpose, CONV, struct sb_conv_transpose_args)   \
-	X(ATTENTION, attention, ATTENTION, struct sb_attention_args)             \
-	X(LAYER_NORM, layer_norm, NORM, struct sb_layer_norm_args)               \
-	X(QK_NORM_ROPE, qk_norm_rope, NORM, struct sb_qk_norm_rope_args)         \
-	X(FRAMES_RESIZE, frames_resize, SAMPLE, struct sb_frames_resize_args)    \
-	X(RESIZE_BILINEAR, resize_bilinear, SAMPLE, struct sb_resize_bilinear_args) \
-	X(CHANNEL_AFFINE, channel_affine, ELEMENTWISE, struct sb_channel_affine_args) \
-	X(TOKENS, tokens, COPY, struct sb_tokens_args)                           \
-	X(COPY2D, copy2d, COPY, struct sb_copy2d_args)                           \
-	X(ADD_POSITION, add_position, ELEMENTWISE, struct sb_add_position_args)  \
-	X(DEPTH_OUT, depth_out, ELEMENTWISE, struct sb_depth_out_args)           \
-	X(POSE_DECODE, pose_decode, ELEMENTWISE, struct sb_pose_decode_args)     \
-	X(UNPROJECT, unproject, ELEMENTWISE, struct sb_unproject_args)           \
-	X(FILL, fill, ELEMENTWISE, struct sb_fill_args)                          \
-	X(SCALE, scale, ELEMENTWISE, struct sb_scale_args)                       \
-	X(ADD, add, ELEMENTWISE, struct sb_add_args)                             \
-	X(REPEAT, repeat, COPY, struct sb_repeat_args)                           \
-	X(SUBSAMPLE, subsample, COPY, struct sb_subsample_args)                  \
-	X(INSTANCE_NORM, instance_norm, NORM, struct sb_instance_norm_args)      \
-	X(L2_NORMALIZE, l2_normalize, NORM, struct sb_l2_normalize_args)         \
-	X(RESIZE_NEAREST, resize_nearest, SAMPLE, struct sb_resize_nearest_args) \
-	X(AVG_POOL2, avg_pool2, SAMPLE, struct sb_avg_pool2_args)                \
-	X(PATCH_SAMPLE, patch_sample, SAMPLE, struct sb_patch_sample_args)       \
-	X(CORR, corr, GEMM, struct sb_corr_args)                                 \
-	X(NEIGHBOURS, neighbours, SAMPLE, struct sb_neighbours_args)             \
-	X(POSENC, posenc, ELEMENTWISE, struct sb_posenc_args)                    \
-	X(MOTION, motion, ELEMENTWISE, struct sb_motion_args)                    \
-	X(GROUP_MEAN, group_mean, ELEMENTWISE, struct sb_group_mean_args)        \
-	X(DEPTH_MASK, depth_mask, ELEMENTWISE, struct sb_depth_mask_args)        \
-	X(QUERY_SETUP, query_setup, SAMPLE, struct sb_query_setup_args)          \
-	X(NORM_BOX, norm_box, NORM, struct sb_norm_box_args)                     \
-	X(BOX_MAP, box_map, ELEMENTWISE, struct sb_box_map_args)                 \
+#define SB_OPS(X)                                                                        \
+	X(UPLOAD, upload, COPY, struct sb_transfer_args)                                 \
+	X(DOWNLOAD, download, COPY, struct sb_transfer_args)                             \
+	X(LINEAR, linear, GEMM, struct sb_linear_args)                                   \
+	X(CONV, conv, CONV, struct sb_conv_args)                                         \
+	X(CONV_TRANSPOSE, conv_transpose, CONV, struct sb_conv_transpose_args)           \
+	X(ATTENTION, attention, ATTENTION, struct sb_attention_args)                     \
+	X(LAYER_NORM, layer_norm, NORM, struct sb_layer_norm_args)                       \
+	X(QK_NORM_ROPE, qk_norm_rope, NORM, struct sb_qk_norm_rope_args)                 \
+	X(FRAMES_RESIZE, frames_resize, SAMPLE, struct sb_frames_resize_args)            \
+	X(RESIZE_BILINEAR, resize_bilinear, SAMPLE, struct sb_resize_bilinear_args)      \
+	X(CHANNEL_AFFINE, channel_affine, ELEMENTWISE, struct sb_channel_affine_args)    \
+	X(TOKENS, tokens, COPY, struct sb_tokens_args)                                   \
+	X(COPY2D, copy2d, COPY, struct sb_copy2d_args)                                   \
+	X(ADD_POSITION, add_position, ELEMENTWISE, struct sb_add_position_args)          \
+	X(DEPTH_OUT, depth_out, ELEMENTWISE, struct sb_depth_out_args)                   \
+	X(POSE_DECODE, pose_decode, ELEMENTWISE, struct sb_pose_decode_args)             \
+	X(UNPROJECT, unproject, ELEMENTWISE, struct sb_unproject_args)                   \
+	X(FILL, fill, ELEMENTWISE, struct sb_fill_args)                                  \
+	X(SCALE, scale, ELEMENTWISE, struct sb_scale_args)                               \
+	X(ADD, add, ELEMENTWISE, struct sb_add_args)                                     \
+	X(REPEAT, repeat, COPY, struct sb_repeat_args)                                   \
+	X(SUBSAMPLE, subsample, COPY, struct sb_subsample_args)                          \
+	X(INSTANCE_NORM, instance_norm, NORM, struct sb_instance_norm_args)              \
+	X(L2_NORMALIZE, l2_normalize, NORM, struct sb_l2_normalize_args)                 \
+	X(RESIZE_NEAREST, resize_nearest, SAMPLE, struct sb_resize_nearest_args)         \
+	X(AVG_POOL2, avg_pool2, SAMPLE, struct sb_avg_pool2_args)                        \
+	X(PATCH_SAMPLE, patch_sample, SAMPLE, struct sb_patch_sample_args)               \
+	X(CORR, corr, GEMM, struct sb_corr_args)                                         \
+	X(NEIGHBOURS, neighbours, SAMPLE, struct sb_neighbours_args)                     \
+	X(POSENC, posenc, ELEMENTWISE, struct sb_posenc_args)                            \
+	X(MOTION, motion, ELEMENTWISE, struct sb_motion_args)                            \
+	X(GROUP_MEAN, group_mean, ELEMENTWISE, struct sb_group_mean_args)                \
+	X(DEPTH_MASK, depth_mask, ELEMENTWISE, struct sb_depth_mask_args)                \
+	X(QUERY_SETUP, query_setup, SAMPLE, struct sb_query_setup_args)                  \
+	X(NORM_BOX, norm_box, NORM, struct sb_norm_box_args)                             \
+	X(BOX_MAP, box_map, ELEMENTWISE, struct sb_box_map_args)                         \
 	X(GEOMETRY_TOKENS, geometry_tokens, ELEMENTWISE, struct sb_geometry_tokens_args) \
-	X(TRACK_UPDATE, track_update, ELEMENTWISE, struct sb_track_update_args)  \
-	X(DEPTH_SNAP, depth_snap, SAMPLE, struct sb_depth_snap_args)             \
-	X(DEPTH_CLEAN, depth_clean, SAMPLE, struct sb_depth_clean_args)          \
+	X(TRACK_UPDATE, track_update, ELEMENTWISE, struct sb_track_update_args)          \
+	X(DEPTH_SNAP, depth_snap, SAMPLE, struct sb_depth_snap_args)                     \
+	X(DEPTH_CLEAN, depth_clean, SAMPLE, struct sb_depth_clean_args)                  \
 	X(TRACK_OUT, track_out, ELEMENTWISE, struct sb_track_out_args)
 
 enum sb_op_id {
 #define SB_OP_ENUM(ID, member, kind, args) SB_OP_##ID,
 	SB_OPS(SB_OP_ENUM)
 #undef SB_OP_ENUM
-	SB_OP_COUNT,
+	        SB_OP_COUNT,
 };
 
 struct sb_op {
@@ -134,10 +134,10 @@ enum sb_weight_use {
 
 struct sb_device_info {
 	char name[128];
-	char uuid[64];            /* "" when there is none */
-	const char *kind;         /* "cpu", "cuda" */
-	char software[256];       /* libraries that decide the numbers: BLAS and its configuration, threads */
-	uint32_t emulated_parts;  /* bit 1 << enum sb_part: the part's second level has the numerics but not the speed */
+	char uuid[64];           /* "" when there is none */
+	const char *kind;        /* "cpu", "cuda" */
+	char software[256];      /* libraries that decide the numbers: BLAS and its configuration, threads */
+	uint32_t emulated_parts; /* bit 1 << enum sb_part: the part's second level has the numerics but not the speed */
 	int64_t memory_bytes;
 };
 
@@ -153,12 +153,12 @@ struct sb_backend_ops {
 	/* Wait until everything submitted has ended; reports asynchronous faults. */
 	enum sb_status (*sync)(struct sb_backend *be, struct sb_error *err);
 	/*
-	 * Bytes on the device of a prepared weight of this shape, and its preparation from host memory into device memory
-	 * at `dst`. ndim <= 4.
+	 * Bytes on the device of a prepared weight of this shape, and its preparation from host memory into device
+	 * memory at `dst`. ndim <= 4.
 	 */
 	size_t (*weight_bytes)(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim);
 	enum sb_status (*weight_prepare)(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim,
-			const float *host, void *dst, struct sb_error *err);
+	        const float *host, void *dst, struct sb_error *err);
 	/* Optional. A point in time in the stream of work, index 0.. < SB_MARKS_MAX; times are read after sync. */
 	void (*mark)(struct sb_backend *be, int index);
 	int64_t (*mark_ns)(struct sb_backend *be, int index);
@@ -211,8 +211,8 @@ struct sb_backend {
 };
 
 /* Errors: SB_E_USAGE for an unknown word, SB_E_ENV when the device is not there. name: "cpu", "auto". */
-enum sb_status sb_backend_open(const char *name, int64_t memory_limit_bytes, struct sb_backend **out,
-		struct sb_error *err);
+enum sb_status sb_backend_open(
+        const char *name, int64_t memory_limit_bytes, struct sb_backend **out, struct sb_error *err);
 void sb_backend_close(struct sb_backend *be);
 void sb_backend_info(const struct sb_backend *be, struct sb_device_info *out);
 

@@ -90,11 +90,11 @@ bool sb_list_has(const char *list, const char *word);
  * Parse a whole string as a decimal integer in [min, max].
  * Errors: SB_E_USAGE naming `what` and the range; *out is untouched then.
  */
-enum sb_status sb_parse_int(const char *s, const char *what, int64_t min, int64_t max, int64_t *out,
-		struct sb_error *err);
+enum sb_status sb_parse_int(
+        const char *s, const char *what, int64_t min, int64_t max, int64_t *out, struct sb_error *err);
 /* The same for a finite double. */
-enum sb_status sb_parse_double(const char *s, const char *what, double min, double max, double *out,
-		struct sb_error *err);
+enum sb_status sb_parse_double(
+        const char *s, const char *what, double min, double max, double *out, struct sb_error *err);
 /* Bytes: a number with an optional suffix K, M, G, T, KiB, MiB, GiB, TiB (all powers of 1024). */
 enum sb_status sb_parse_bytes(const char *s, const char *what, int64_t *out, struct sb_error *err);
 
@@ -103,8 +103,8 @@ void sb_escape(const char *s, char *out, size_t n);
 
 /* ---- clock -------------------------------------------------------------------------------------------------- */
 
-int64_t sb_now_ns(void);                  /* monotonic, for durations */
-int64_t sb_wall_time_ns(void);            /* since 1970, for labels only */
+int64_t sb_now_ns(void);                         /* monotonic, for durations */
+int64_t sb_wall_time_ns(void);                   /* since 1970, for labels only */
 void sb_time_iso(int64_t wall_ns, char out[32]); /* "2026-11-22T13:42:05Z" */
 void sb_sleep_ns(int64_t ns);
 

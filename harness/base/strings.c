@@ -86,8 +86,8 @@ bool sb_list_has(const char *list, const char *word)
 	return false;
 }
 
-enum sb_status sb_parse_int(const char *s, const char *what, int64_t min, int64_t max, int64_t *out,
-		struct sb_error *err)
+enum sb_status sb_parse_int(
+        const char *s, const char *what, int64_t min, int64_t max, int64_t *out, struct sb_error *err)
 {
 	char *end;
 	long long v;
@@ -96,13 +96,13 @@ enum sb_status sb_parse_int(const char *s, const char *what, int64_t min, int64_
 	v = strtoll(s, &end, 10);
 	if (end == s || *end || errno == ERANGE || v < min || v > max)
 		return sb_fail(err, SB_E_USAGE, "%s '%.64s' is not a whole number from %lld to %lld", what, s,
-				(long long)min, (long long)max);
+		        (long long)min, (long long)max);
 	*out = v;
 	return SB_OK;
 }
 
-enum sb_status sb_parse_double(const char *s, const char *what, double min, double max, double *out,
-		struct sb_error *err)
+enum sb_status sb_parse_double(
+        const char *s, const char *what, double min, double max, double *out, struct sb_error *err)
 {
 	char *end;
 	double v = strtod(s, &end);
@@ -126,8 +126,8 @@ enum sb_status sb_parse_bytes(const char *s, const char *what, int64_t *out, str
 		for (const char *u = units; u <= unit; u++)
 			factor *= 1024.0;
 	} else if (*end) {
-		return sb_fail(err, SB_E_USAGE, "%s '%.64s' has an unknown unit; write for instance 512M or 24GiB", what,
-				s);
+		return sb_fail(
+		        err, SB_E_USAGE, "%s '%.64s' has an unknown unit; write for instance 512M or 24GiB", what, s);
 	}
 	if (v * factor > 9.0e18)
 		return sb_fail(err, SB_E_USAGE, "%s '%.64s' is too large", what, s);
@@ -136,8 +136,9 @@ enum sb_status sb_parse_bytes(const char *s, const char *what, int64_t *out, str
 }
 
 /*
- * Bytes of the UTF-8 sequence at s, or 0 when it is not a well-formed one (Unicode, table 3-7): overlong forms, halves of
- * surrogate pairs and what lies beyond U+10FFFF are none, and lenient terminals would see control characters in them.
+ * Bytes of the UTF-8 sequence at s, or 0 when it is not a well-formed one (Unicode, table 3-7): overlong forms, halves
+ * of surrogate pairs and what lies beyond U+10FFFF are none, and lenient terminals would see control characters in
+ * them.
  */
 static size_t utf8_length(const unsigned char *s)
 {

@@ -18,9 +18,9 @@ const struct sb_option sb_compare_options[] = {
 };
 
 const char sb_compare_details[] =
-		"REF is [FILE:][RUN][/ARM]. RUN is the beginning of a run's id; without one the newest run is shown.\n"
-		"Two REFs of one run name the two arms of the first table, for instance 'compare /before /+attention'.\n"
-		"Ratio is after / before everywhere: below 1 is faster or smaller.\n";
+        "REF is [FILE:][RUN][/ARM]. RUN is the beginning of a run's id; without one the newest run is shown.\n"
+        "Two REFs of one run name the two arms of the first table, for instance 'compare /before /+attention'.\n"
+        "Ratio is after / before everywhere: below 1 is faster or smaller.\n";
 
 struct request {
 	const char *db;
@@ -67,8 +67,8 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 }
 
 /* The second reference may leave out what the first one says; both must mean one run. */
-static enum sb_status merge(struct request *q, const char **db, const char **run, struct sb_summary_options *opt,
-		struct sb_error *err)
+static enum sb_status merge(
+        struct request *q, const char **db, const char **run, struct sb_summary_options *opt, struct sb_error *err)
 {
 	const struct sb_reference *a = &q->ref[0], *b = &q->ref[1];
 

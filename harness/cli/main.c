@@ -7,14 +7,15 @@
 #include <sqlite3.h>
 
 const struct sb_command sb_commands[] = {
-	{ "run", sb_cmd_run, "measure a workload into a database", "[OPTIONS] | --resume [RUN]", sb_run_options, sb_run_details },
+	{ "run", sb_cmd_run, "measure a workload into a database", "[OPTIONS] | --resume [RUN]", sb_run_options,
+	        sb_run_details },
 	{ "compare", sb_cmd_compare, "print the before/after table", "[REF [REF]] [OPTIONS]", sb_compare_options,
-	  sb_compare_details },
+	        sb_compare_details },
 	{ "list", sb_cmd_list, "list the runs of a database", "[OPTIONS]", sb_list_options, NULL },
-	{ "show", sb_cmd_show, "print one run: environment, arms, workers, every metric", "[REF] [OPTIONS]", sb_show_options,
-	  sb_show_details },
+	{ "show", sb_cmd_show, "print one run: environment, arms, workers, every metric", "[REF] [OPTIONS]",
+	        sb_show_options, sb_show_details },
 	{ "export", sb_cmd_export, "write synthetic weights for other programs", "weights --out FILE [OPTIONS]",
-	  sb_export_options, sb_export_details },
+	        sb_export_options, sb_export_details },
 	{ "worker", sb_cmd_worker, NULL, "--fd N", sb_worker_options, NULL },
 	{ NULL, NULL, NULL, NULL, NULL, NULL },
 };

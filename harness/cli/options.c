@@ -13,7 +13,7 @@ static int find(const struct sb_option *options, const char *name, size_t len)
 }
 
 int sb_options_next(struct sb_option_parser *p, int argc, char **argv, const struct sb_option *options,
-		const char **value, struct sb_error *err)
+        const char **value, struct sb_error *err)
 {
 	while (p->next < argc) {
 		const char *arg = argv[p->next++], *eq;
@@ -55,8 +55,8 @@ int sb_options_next(struct sb_option_parser *p, int argc, char **argv, const str
 	return -1;
 }
 
-enum sb_status sb_parse_word(const char *value, const char *option, const char *const *words, int *out,
-		struct sb_error *err)
+enum sb_status sb_parse_word(
+        const char *value, const char *option, const char *const *words, int *out, struct sb_error *err)
 {
 	struct sb_buf list = { 0 };
 

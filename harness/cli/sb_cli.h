@@ -36,7 +36,7 @@ struct sb_option_parser {
 	bool only_operands; /* after "--" */
 };
 int sb_options_next(struct sb_option_parser *p, int argc, char **argv, const struct sb_option *options,
-		const char **value, struct sb_error *err);
+        const char **value, struct sb_error *err);
 
 /* Help of one command, from its row. */
 void sb_command_help(const struct sb_command *c);
@@ -53,8 +53,8 @@ struct sb_reference {
 enum sb_status sb_reference_parse(const char *s, struct sb_reference *r, struct sb_error *err);
 
 /* The index of `value` in a NULL-terminated list of words. Errors: SB_E_USAGE naming `option` and the words. */
-enum sb_status sb_parse_word(const char *value, const char *option, const char *const *words, int *out,
-		struct sb_error *err);
+enum sb_status sb_parse_word(
+        const char *value, const char *option, const char *const *words, int *out, struct sb_error *err);
 
 /* The path of this very program, for starting workers of it. Errors: SB_E_ENV. */
 enum sb_status sb_own_path(char *out, size_t n, struct sb_error *err);
@@ -65,7 +65,7 @@ int sb_terminal_width(int fd); /* columns; 0 when it is no terminal */
 
 /* The commands. */
 extern const struct sb_option sb_run_options[], sb_compare_options[], sb_list_options[], sb_show_options[],
-		sb_export_options[], sb_worker_options[];
+        sb_export_options[], sb_worker_options[];
 extern const char sb_run_details[], sb_compare_details[], sb_show_details[], sb_export_details[];
 enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err);

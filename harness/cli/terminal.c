@@ -22,7 +22,8 @@ enum sb_status sb_own_path(char *out, size_t n, struct sb_error *err)
 	ssize_t len = readlink("/proc/self/exe", out, n - 1);
 
 	if (len <= 0)
-		return sb_fail(err, SB_E_ENV, "cannot find this program's own path: %s; name it with --exe", strerror(errno));
+		return sb_fail(
+		        err, SB_E_ENV, "cannot find this program's own path: %s; name it with --exe", strerror(errno));
 	out[len] = '\0';
 	return SB_OK;
 }

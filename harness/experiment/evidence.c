@@ -13,9 +13,9 @@ static bool should_be_tf32(const struct sb_levels *levels, const struct sb_rollu
 	bool gemm = !strcmp(u->kind, "gemm") || (!strcmp(u->kind, "attention") && strstr(u->name, "standard"));
 
 	return (gemm && levels->part[SB_PART_PRECISION_GEMM] == SB_PRECISION_TF32) ||
-			(!strcmp(u->kind, "conv") && levels->part[SB_PART_PRECISION_CONV] == SB_PRECISION_TF32) ||
-			(!strcmp(u->kind, "attention") && strstr(u->name, "efficient") &&
-					levels->part[SB_PART_PRECISION_ATTENTION] == SB_PRECISION_TF32);
+	       (!strcmp(u->kind, "conv") && levels->part[SB_PART_PRECISION_CONV] == SB_PRECISION_TF32) ||
+	       (!strcmp(u->kind, "attention") && strstr(u->name, "efficient") &&
+	               levels->part[SB_PART_PRECISION_ATTENTION] == SB_PRECISION_TF32);
 }
 
 static void add_precision(struct sb_evidence *e, const struct sb_levels *levels, const struct sb_trial_result *r)
@@ -50,8 +50,8 @@ static void add_attention(struct sb_evidence *e, const struct sb_trial_result *r
 	}
 }
 
-void sb_evidence_add(struct sb_evidence *e, const struct sb_levels *levels, enum sb_purpose purpose,
-		const struct sb_trial_result *r)
+void sb_evidence_add(
+        struct sb_evidence *e, const struct sb_levels *levels, enum sb_purpose purpose, const struct sb_trial_result *r)
 {
 	double workspace = sb_trial_result_value(r, "memory.attention_workspace_bytes");
 	bool efficient = levels->part[SB_PART_ATTENTION] == SB_ATTENTION_EFFICIENT;
@@ -97,11 +97,12 @@ static void judge_precision(const struct sb_evidence *e, bool emulated, struct s
 
 	out->in_effect = e->products && e->products_tf32 == e->products && !no_change;
 	snprintf(out->text, sizeof(out->text), "%s: %lld of %lld gemm and conv kernels, %d %% of their time%s%s",
-			out->in_effect ? "in effect" : "not in effect", (long long)e->products_tf32, (long long)e->products,
-			percent(e->products_tf32_ns, e->products_ns),
-			no_change ? ", but the results are FP32's to the bit" :
-			e->compared ? ", results differ from FP32's" : "",
-			emulated ? " (emulated: operands rounded, the speed is not TF32's)" : "");
+	        out->in_effect ? "in effect" : "not in effect", (long long)e->products_tf32, (long long)e->products,
+	        percent(e->products_tf32_ns, e->products_ns),
+	        no_change     ? ", but the results are FP32's to the bit"
+	        : e->compared ? ", results differ from FP32's"
+	                      : "",
+	        emulated ? " (emulated: operands rounded, the speed is not TF32's)" : "");
 }
 
 static void judge_attention(const struct sb_evidence *e, struct sb_switch_line *out)
@@ -112,22 +113,22 @@ static void judge_attention(const struct sb_evidence *e, struct sb_switch_line *
 	 * nothing (a tiny score matrix is smaller than a tile), nor without an arm to compare with.
 	 */
 	bool small = e->workspace_standard == 0.0 || e->workspace_efficient < TILES_BYTES ||
-			e->workspace_efficient < e->workspace_standard;
+	             e->workspace_efficient < e->workspace_standard;
 	char standard[48] = "";
 
 	if (e->workspace_standard > 0.0)
 		snprintf(standard, sizeof(standard), " (standard %.2f MiB)", e->workspace_standard / 1048576.0);
 	out->in_effect = kernels && small;
 	snprintf(out->text, sizeof(out->text), "%s: %lld of %lld attention kernels, workspace %.2f MiB at most%s",
-			out->in_effect ? "in effect" : "not in effect", (long long)e->attentions_efficient,
-			(long long)e->attentions, e->workspace_efficient / 1048576.0, standard);
+	        out->in_effect ? "in effect" : "not in effect", (long long)e->attentions_efficient,
+	        (long long)e->attentions, e->workspace_efficient / 1048576.0, standard);
 }
 
 static void judge_alloc(const struct sb_evidence *e, struct sb_switch_line *out)
 {
 	out->in_effect = e->maps > 0 && e->segment_allocs == 0;
 	snprintf(out->text, sizeof(out->text), "%s: %.0f pages mapped, %.0f whole segments asked for, over %d trials",
-			out->in_effect ? "in effect" : "not in effect", e->maps, e->segment_allocs, e->trials[SB_PART_ALLOC]);
+	        out->in_effect ? "in effect" : "not in effect", e->maps, e->segment_allocs, e->trials[SB_PART_ALLOC]);
 }
 
 void sb_evidence_judge(const struct sb_evidence *e, const char *factor, bool emulated, struct sb_switch_line *out)
@@ -143,5 +144,5 @@ void sb_evidence_judge(const struct sb_evidence *e, const char *factor, bool emu
 		out->tested = false;
 	if (!out->tested)
 		snprintf(out->text, sizeof(out->text), "not tested: no trial shows it%s",
-				strcmp(factor, "alloc") ? " (trace trials are needed)" : "");
+		        strcmp(factor, "alloc") ? " (trace trials are needed)" : "");
 }

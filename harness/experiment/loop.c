@@ -18,8 +18,8 @@ struct loop {
 	const struct sb_done *done;
 	int64_t start_ns;
 	bool out_of_memory[SB_ARMS_MAX];
-	double *wall;                       /* [n_arms][cap] of timing blocks; NAN where a trial failed */
-	double *log_ratio;                  /* the same shape, row 0 unused */
+	double *wall;      /* [n_arms][cap] of timing blocks; NAN where a trial failed */
+	double *log_ratio; /* the same shape, row 0 unused */
 	int n_pairs[SB_ARMS_MAX], cap;
 	int blocks_run; /* whole timing blocks of this process */
 };
@@ -65,7 +65,8 @@ static void update_ratios(struct loop *l, int blocks)
 
 static void report(struct loop *l, enum sb_purpose purpose, int block, int blocks, int arm)
 {
-	struct sb_loop_state s = { purpose, block, blocks, arm, seconds(l), l->plan->budget_s, { NAN, NAN, NAN, NAN, 0, false } };
+	struct sb_loop_state s = { purpose, block, blocks, arm, seconds(l), l->plan->budget_s,
+		{ NAN, NAN, NAN, NAN, 0, false } };
 	int last = l->plan->n_arms - 1;
 	double scratch[1024];
 
@@ -73,14 +74,15 @@ static void report(struct loop *l, enum sb_purpose purpose, int block, int block
 		return;
 	if (last > 0 && l->n_pairs[last] > 0 && l->n_pairs[last] <= (int)SB_ARRAY_LEN(scratch))
 		sb_stats_ratio(l->log_ratio + last * l->cap, l->n_pairs[last],
-				sb_stats_level(l->plan->blocks, SB_STATS_CONTINUE, l->out->blocks), scratch, &s.total);
+		        sb_stats_level(l->plan->blocks, SB_STATS_CONTINUE, l->out->blocks), scratch, &s.total);
 	l->hooks->progress(l->hooks->self, &s);
 }
 
 /* The order of a block's arms: of the seed, the purpose and the block alone. */
 static void block_order(const struct sb_plan *plan, enum sb_purpose purpose, int block, int *order)
 {
-	uint64_t random = plan->seed ^ sb_fnv1a(sb_fnv1a(SB_FNV1A_INIT, &purpose, sizeof(purpose)), &block, sizeof(block));
+	uint64_t random =
+	        plan->seed ^ sb_fnv1a(sb_fnv1a(SB_FNV1A_INIT, &purpose, sizeof(purpose)), &block, sizeof(block));
 
 	for (int i = 0; i < plan->n_arms; i++)
 		order[i] = i;
@@ -111,7 +113,8 @@ static enum block_state take_done(struct loop *l, enum sb_purpose purpose, int b
 	for (size_t i = 0; l->done && i < l->done->n; i++) {
 		const struct sb_done_trial *d = &l->done->v[i];
 
-		if (d->purpose != purpose || d->block != block || d->arm < 0 || d->arm >= l->plan->n_arms || has[d->arm])
+		if (d->purpose != purpose || d->block != block || d->arm < 0 || d->arm >= l->plan->n_arms ||
+		        has[d->arm])
 			continue;
 		has[d->arm] = true;
 		n++;
@@ -169,8 +172,13 @@ static enum sb_stats_stop decide(struct loop *l)
 	double earlier = l->done ? l->done->elapsed_s : 0.0, elapsed = earlier + seconds(l);
 	double block_s = l->blocks_run ? seconds(l) / l->blocks_run : blocks ? earlier / blocks : 0.0;
 	struct sb_stats_progress p = {
-		.log_ratio = rows, .n_pairs = l->n_pairs + 1, .n_arms = l->plan->n_arms - 1, .blocks = blocks,
-		.fixed_blocks = l->plan->blocks, .elapsed_s = elapsed, .block_s = block_s,
+		.log_ratio = rows,
+		.n_pairs = l->n_pairs + 1,
+		.n_arms = l->plan->n_arms - 1,
+		.blocks = blocks,
+		.fixed_blocks = l->plan->blocks,
+		.elapsed_s = elapsed,
+		.block_s = block_s,
 	};
 
 	for (int a = 1; a < l->plan->n_arms; a++)
@@ -221,7 +229,8 @@ static enum sb_status run_trace(struct loop *l, struct sb_error *err)
 {
 	for (int b = 0; l->out->trace_blocks < l->plan->trace_blocks && any_arm_left(l); b++) {
 		enum block_state state = take_done(l, SB_TRACING, b);
-		enum sb_status status = state == BLOCK_NEW ? run_block(l, SB_TRACING, b, l->plan->trace_blocks, err) : SB_OK;
+		enum sb_status status =
+		        state == BLOCK_NEW ? run_block(l, SB_TRACING, b, l->plan->trace_blocks, err) : SB_OK;
 
 		if (status)
 			return status;
@@ -240,8 +249,7 @@ static enum sb_status run_all(struct loop *l, struct sb_error *err)
 }
 
 enum sb_status sb_loop_run(const struct sb_plan *plan, const struct sb_done *done, const struct sb_runner *runner,
-		const struct sb_sink *sink, const struct sb_loop_hooks *hooks, struct sb_loop_result *out,
-		struct sb_error *err)
+        const struct sb_sink *sink, const struct sb_loop_hooks *hooks, struct sb_loop_result *out, struct sb_error *err)
 {
 	struct loop l = { .plan = plan, .done = done, .runner = runner, .sink = sink, .hooks = hooks, .out = out };
 	enum sb_status status;

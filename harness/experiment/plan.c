@@ -15,15 +15,15 @@ char *sb_plan_format(const struct sb_plan *p, const struct sb_worker_setup *w)
 
 	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)p->seed); /* JSON's numbers end at 2^53 */
 	j = json_pack("{s:i, s:i, s:f, s:s, s:f, s:s, s:I, s:i, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b}",
-			"blocks", p->blocks, "trace_blocks", p->trace_blocks, "budget_s", p->budget_s, "seed", seed, "timeout_s",
-			p->timeout_s, "device", w->device, "memory_limit", (json_int_t)w->memory_limit_bytes, "threads",
-			w->threads, "workload", w->c.workload, "preset", w->c.preset, "video",
-			sb_path_json(w->c.video), "data_dir", sb_path_json(w->c.data_dir), "raw_width",
-			(json_int_t)w->c.raw_width, "raw_height", (json_int_t)w->c.raw_height, "frames",
-			(json_int_t)w->c.frames, "stride", (json_int_t)w->c.stride, "width", (json_int_t)w->c.width,
-			"height", (json_int_t)w->c.height, "own_size", w->c.own_size);
+	        "blocks", p->blocks, "trace_blocks", p->trace_blocks, "budget_s", p->budget_s, "seed", seed,
+	        "timeout_s", p->timeout_s, "device", w->device, "memory_limit", (json_int_t)w->memory_limit_bytes,
+	        "threads", w->threads, "workload", w->c.workload, "preset", w->c.preset, "video",
+	        sb_path_json(w->c.video), "data_dir", sb_path_json(w->c.data_dir), "raw_width",
+	        (json_int_t)w->c.raw_width, "raw_height", (json_int_t)w->c.raw_height, "frames",
+	        (json_int_t)w->c.frames, "stride", (json_int_t)w->c.stride, "width", (json_int_t)w->c.width, "height",
+	        (json_int_t)w->c.height, "own_size", w->c.own_size);
 	if (json_object_set_new(j, "weights_front", sb_path_json(w->c.weights_front)) ||
-			json_object_set_new(j, "weights_track", sb_path_json(w->c.weights_track))) {
+	        json_object_set_new(j, "weights_track", sb_path_json(w->c.weights_track))) {
 		json_decref(j); /* no memory */
 		return NULL;
 	}
@@ -102,7 +102,8 @@ static bool read_plan(json_t *j, struct sb_plan *p, struct sb_worker_setup *w)
 	return end != seed && !*end;
 }
 
-enum sb_status sb_plan_parse(const char *text, struct sb_plan *plan, struct sb_worker_setup *setup, struct sb_error *err)
+enum sb_status sb_plan_parse(
+        const char *text, struct sb_plan *plan, struct sb_worker_setup *setup, struct sb_error *err)
 {
 	json_t *j = json_loads(text, 0, NULL);
 	struct sb_plan p = *plan;

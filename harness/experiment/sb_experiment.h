@@ -48,11 +48,11 @@ double sb_trial_result_value(const struct sb_trial_result *r, const char *metric
 struct sb_plan {
 	struct sb_arm arms[SB_ARMS_MAX];
 	int n_arms;
-	int blocks;         /* timing blocks; 0: the stopping rule decides */
-	int trace_blocks;   /* 0: none */
-	double budget_s;    /* of timing and trace blocks together; <= 0: none */
+	int blocks;       /* timing blocks; 0: the stopping rule decides */
+	int trace_blocks; /* 0: none */
+	double budget_s;  /* of timing and trace blocks together; <= 0: none */
 	uint64_t seed;
-	double timeout_s;   /* of one trial */
+	double timeout_s; /* of one trial */
 };
 
 /* Runs trials, wherever they run. */
@@ -62,31 +62,31 @@ struct sb_runner {
 	 * One trial; a trial that fails is SB_OK with its outcome. Errors: only what ends the run (no worker can be
 	 * started, SB_E_INTERRUPTED).
 	 */
-	enum sb_status (*trial)(void *self, enum sb_purpose purpose, const struct sb_arm *arm, struct sb_trial_result *out,
-			struct sb_error *err);
+	enum sb_status (*trial)(void *self, enum sb_purpose purpose, const struct sb_arm *arm,
+	        struct sb_trial_result *out, struct sb_error *err);
 };
 
 /* Takes every trial as it ends. An error ends the run. */
 struct sb_sink {
 	void *self;
 	enum sb_status (*add)(void *self, int arm, int block, int position, enum sb_purpose purpose,
-			const struct sb_trial_result *r, struct sb_error *err);
+	        const struct sb_trial_result *r, struct sb_error *err);
 	/* The timing blocks ended, for this reason; the trace blocks come. Or NULL. */
 	enum sb_status (*timing_ended)(void *self, enum sb_stats_stop stop, struct sb_error *err);
 };
 
 struct sb_loop_state {
 	enum sb_purpose purpose;
-	int block, blocks;          /* running, and planned (0: open) */
-	int arm;                    /* running */
+	int block, blocks; /* running, and planned (0: open) */
+	int arm;           /* running */
 	double elapsed_s, budget_s;
-	struct sb_ratio total;      /* last arm against the first, so far */
+	struct sb_ratio total; /* last arm against the first, so far */
 };
 
 struct sb_loop_hooks {
-	int64_t (*now_ns)(void *self);                                  /* NULL: sb_now_ns */
+	int64_t (*now_ns)(void *self);                                   /* NULL: sb_now_ns */
 	void (*progress)(void *self, const struct sb_loop_state *state); /* or NULL */
-	bool (*interrupted)(void *self);                                /* or NULL: asked between trials */
+	bool (*interrupted)(void *self);                                 /* or NULL: asked between trials */
 	void *self;
 };
 
@@ -114,25 +114,26 @@ struct sb_loop_result {
 /*
  * Blocks over all arms in random order until the stopping rule or the budget ends it, then the trace blocks, whose time
  * is set aside from the budget. An arm out of memory is recorded once and not run again. A block's order depends on the
- * seed, its purpose and its number alone. Whole blocks in `done` (NULL: none) count and are not run again. A block that an
- * earlier process broke off is left as it is, without counting, and another one is run in its stead: its pairs would
+ * seed, its purpose and its number alone. Whole blocks in `done` (NULL: none) count and are not run again. A block that
+ * an earlier process broke off is left as it is, without counting, and another one is run in its stead: its pairs would
  * have been made by two processes at two times.
  * Errors: SB_E_INTERRUPTED after the current trial was stored; what the runner or the sink reported. *out is valid
  * in every case.
  */
 enum sb_status sb_loop_run(const struct sb_plan *plan, const struct sb_done *done, const struct sb_runner *runner,
-		const struct sb_sink *sink, const struct sb_loop_hooks *hooks, struct sb_loop_result *out,
-		struct sb_error *err);
+        const struct sb_sink *sink, const struct sb_loop_hooks *hooks, struct sb_loop_result *out,
+        struct sb_error *err);
 
 /* ---- plans as text ------------------------------------------------------------------------------------------- */
 
 struct sb_worker_setup;
 
-/* Everything needed to repeat a run but its arms, which have rows of their own. JSON; NULL when out of memory. Free it. */
+/* Everything needed to repeat a run but its arms, which have rows of their own. JSON; NULL when out of memory. Free it.
+ */
 char *sb_plan_format(const struct sb_plan *plan, const struct sb_worker_setup *setup);
 /* The inverse: fills all but the arms and the purpose. Errors: SB_E_DATA for what sb_plan_format() did not write. */
-enum sb_status sb_plan_parse(const char *text, struct sb_plan *plan, struct sb_worker_setup *setup,
-		struct sb_error *err);
+enum sb_status sb_plan_parse(
+        const char *text, struct sb_plan *plan, struct sb_worker_setup *setup, struct sb_error *err);
 
 /* ---- workers ------------------------------------------------------------------------------------------------ */
 
@@ -154,7 +155,8 @@ struct sb_worker_facts {
 	int64_t pid;
 	struct sb_workload_info info;
 	char weights_kind[16];
-	struct sb_trial_sample perturbation[SB_QUALITY_MAX]; /* drift of the reference under a perturbed input: "ulp.*" */
+	struct sb_trial_sample
+	        perturbation[SB_QUALITY_MAX]; /* drift of the reference under a perturbed input: "ulp.*" */
 	int n_perturbation;
 	char reference_note[512]; /* why there is no reference, or "" */
 };
@@ -166,21 +168,21 @@ struct sb_worker; /* the parent's end */
  * Errors: SB_E_ENV cannot start it; whatever the worker reported (a clip that is not there, ..).
  */
 enum sb_status sb_worker_start(const char *exe, const struct sb_worker_setup *setup, double deadline_s,
-		struct sb_worker **out, struct sb_error *err);
+        struct sb_worker **out, struct sb_error *err);
 const struct sb_worker_facts *sb_worker_facts(const struct sb_worker *w);
 /*
  * One trial. A worker that dies or does not answer within deadline_s gives an outcome, and is then gone
  * (sb_worker_alive() is false). Errors: SB_E_NOMEM of the parent only.
  */
 enum sb_status sb_worker_trial(struct sb_worker *w, const struct sb_levels *levels, double deadline_s,
-		struct sb_trial_result *out, struct sb_error *err);
+        struct sb_trial_result *out, struct sb_error *err);
 /*
  * One more pass at these levels, whose results the worker itself writes (it has them, and they may be large): relative
  * paths are the worker's, which is where the parent was. metadata: key, value, .., NULL; UTF-8.
  * Errors: the worker's own; SB_E_DEVICE when it died or did not answer within deadline_s.
  */
 enum sb_status sb_worker_save(struct sb_worker *w, const struct sb_levels *levels, const struct sb_save *to,
-		double deadline_s, struct sb_error *err);
+        double deadline_s, struct sb_error *err);
 bool sb_worker_alive(const struct sb_worker *w);
 /* Ask it to end; kill it after a second. Accepts NULL. Returns how it ended ("exit 0", "signal 9"), static. */
 const char *sb_worker_stop(struct sb_worker *w);

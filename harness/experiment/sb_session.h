@@ -42,8 +42,8 @@ struct sb_session_result {
  * Fill opt->setup, opt->plan and opt->resume_key from a stored run that is not complete.
  * Errors: SB_E_USAGE: the run is complete, or still running in a process of this machine; SB_E_DATA: it cannot be read.
  */
-enum sb_status sb_session_read(struct sb_store *st, int64_t run_key, struct sb_session_options *opt,
-		struct sb_error *err);
+enum sb_status sb_session_read(
+        struct sb_store *st, int64_t run_key, struct sb_session_options *opt, struct sb_error *err);
 
 /*
  * Run the plan and store it. Every trial is stored as it ends; a run that was interrupted or failed half-way says so
@@ -53,7 +53,7 @@ enum sb_status sb_session_read(struct sb_store *st, int64_t run_key, struct sb_s
  * no trial succeeded. *out is valid in every case.
  */
 enum sb_status sb_session_run(struct sb_store *st, const struct sb_session_options *opt,
-		const struct sb_loop_hooks *hooks, struct sb_session_result *out, struct sb_error *err);
+        const struct sb_loop_hooks *hooks, struct sb_session_result *out, struct sb_error *err);
 
 /* Results that are wanted as files. */
 struct sb_session_save {
@@ -62,11 +62,11 @@ struct sb_session_save {
 };
 
 /*
- * One more pass of an arm of a run that is over, in a worker of its own, outside every measurement; the worker writes the
- * files. The run stays as it is, whatever comes of this.
- * Errors: SB_E_DATA, always: what went wrong, and that the run is stored.
+ * One more pass of an arm of a run that is over, in a worker of its own, outside every measurement; the worker writes
+ * the files. The run stays as it is, whatever comes of this. Errors: SB_E_DATA, always: what went wrong, and that the
+ * run is stored.
  */
 enum sb_status sb_session_save(const struct sb_session_options *opt, const struct sb_session_result *run,
-		const struct sb_session_save *save, struct sb_error *err);
+        const struct sb_session_save *save, struct sb_error *err);
 
 #endif

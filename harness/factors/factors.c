@@ -68,14 +68,13 @@ enum sb_status sb_levels_set(struct sb_levels *l, const char *assignment, struct
 		level = level_index(part, eq + 1);
 		if (level < 0)
 			return sb_fail(err, SB_E_USAGE, "factor '%s' has no level '%.32s'; it has %s and %s", name,
-					eq + 1, part->levels[0], part->levels[1]);
+			        eq + 1, part->levels[0], part->levels[1]);
 		out.part[p] = (uint8_t)level;
 		known = true;
 	}
 	if (!known)
 		return sb_fail(err, SB_E_USAGE,
-				"no factor '%s'; there are precision (.gemm, .conv, .attention), attention and alloc",
-				name);
+		        "no factor '%s'; there are precision (.gemm, .conv, .attention), attention and alloc", name);
 	*l = out;
 	return SB_OK;
 }
@@ -134,7 +133,7 @@ enum sb_status sb_arm_by_name(const char *name, struct sb_arm *out, struct sb_er
 	}
 	if (!known)
 		return sb_fail(err, SB_E_USAGE,
-				"no arm '%.40s'; there are before, +precision, +attention, +alloc, after and best", name);
+		        "no arm '%.40s'; there are before, +precision, +attention, +alloc, after and best", name);
 	snprintf(arm.name, sizeof(arm.name), "%s", name);
 	*out = arm;
 	return SB_OK;
@@ -147,8 +146,8 @@ static enum sb_status append_arm(struct sb_arm *arms, int *n, const struct sb_ar
 		if (!strcmp(arms[i].name, arm->name))
 			return sb_fail(err, SB_E_USAGE, "arm '%s' is named twice", arm->name);
 		if (sb_levels_equal(&arms[i].levels, &arm->levels))
-			return sb_fail(err, SB_E_USAGE, "arms '%s' and '%s' have the same levels", arms[i].name,
-					arm->name);
+			return sb_fail(
+			        err, SB_E_USAGE, "arms '%s' and '%s' have the same levels", arms[i].name, arm->name);
 	}
 	if (*n == SB_ARMS_MAX)
 		return sb_fail(err, SB_E_USAGE, "more than %d arms", SB_ARMS_MAX);
@@ -182,13 +181,13 @@ static enum sb_status check_factor_list(const char *list, struct sb_error *err)
 			known |= strlen(sb_factor_names[f]) == len && !strncmp(p, sb_factor_names[f], len);
 		if (!known)
 			return sb_fail(err, SB_E_USAGE, "no factor '%.*s'; there are precision, attention and alloc",
-					(int)(len < 40 ? len : 40), p);
+			        (int)(len < 40 ? len : 40), p);
 	}
 	return SB_OK;
 }
 
-enum sb_status sb_arms_default(const char *factors, bool with_best, struct sb_arm arms[SB_ARMS_MAX], int *n,
-		struct sb_error *err)
+enum sb_status sb_arms_default(
+        const char *factors, bool with_best, struct sb_arm arms[SB_ARMS_MAX], int *n, struct sb_error *err)
 {
 	struct sb_arm before, after, best;
 	int used = 0;

@@ -27,9 +27,9 @@ struct sb_levels {
 };
 
 struct sb_part_info {
-	const char *name;           /* "precision.gemm" */
-	const char *factor;         /* "precision" */
-	const char *const *levels;  /* NULL-terminated; the first is the `before` level */
+	const char *name;          /* "precision.gemm" */
+	const char *factor;        /* "precision" */
+	const char *const *levels; /* NULL-terminated; the first is the `before` level */
 };
 extern const struct sb_part_info sb_parts[SB_PART_COUNT];
 
@@ -63,8 +63,8 @@ enum sb_status sb_arm_by_name(const char *name, struct sb_arm *out, struct sb_er
  */
 enum sb_status sb_arms_parse(const char *list, struct sb_arm arms[SB_ARMS_MAX], int *n, struct sb_error *err);
 /* The default plan: before, one arm for each of `factors` (NULL: all), after; with `best` when asked. */
-enum sb_status sb_arms_default(const char *factors, bool with_best, struct sb_arm arms[SB_ARMS_MAX], int *n,
-		struct sb_error *err);
+enum sb_status sb_arms_default(
+        const char *factors, bool with_best, struct sb_arm arms[SB_ARMS_MAX], int *n, struct sb_error *err);
 /* Every combination of the factors' levels (precision as one factor), named by their levels; `before`/`after` keep
  * their names. */
 void sb_arms_all(struct sb_arm arms[SB_ARMS_MAX], int *n);

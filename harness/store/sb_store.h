@@ -102,7 +102,7 @@ enum sb_outcome {
 	SB_OUTCOME_FAILED,
 	SB_OUTCOME_COUNT,
 };
-extern const char *const sb_outcome_names[]; /* "ok", "oom", .., NULL */
+extern const char *const sb_outcome_names[];          /* "ok", "oom", .., NULL */
 enum sb_outcome sb_outcome_by_name(const char *name); /* SB_OUTCOME_COUNT for NULL and for any other word */
 
 struct sb_trial_row {

@@ -32,8 +32,8 @@ struct sb_trace {
 };
 
 /* From the backend's log of the pass that just ended, which began at pass_start_ns. Errors: SB_E_NOMEM. */
-enum sb_status sb_trace_from_log(const struct sb_backend *be, int64_t pass_start_ns, struct sb_trace *out,
-		struct sb_error *err);
+enum sb_status sb_trace_from_log(
+        const struct sb_backend *be, int64_t pass_start_ns, struct sb_trace *out, struct sb_error *err);
 void sb_trace_release(struct sb_trace *t);
 
 #endif

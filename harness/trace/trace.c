@@ -36,8 +36,8 @@ static void add_to_sum(struct sb_trace *t, const struct sb_trace_event *e, int32
 	t->sums[i].bytes += (int64_t)bytes;
 }
 
-enum sb_status sb_trace_from_log(const struct sb_backend *be, int64_t pass_start_ns, struct sb_trace *out,
-		struct sb_error *err)
+enum sb_status sb_trace_from_log(
+        const struct sb_backend *be, int64_t pass_start_ns, struct sb_trace *out, struct sb_error *err)
 {
 	struct sb_trace t = { .complete = !be->log_overflow };
 	size_t cap = 0;

@@ -56,8 +56,8 @@ static void levels_survive_a_round_trip(void **state)
 	assert_int_equal(sb_arm_by_name("best", &best, &err), SB_OK);
 	sb_levels_format(&best.levels, &text);
 	assert_string_equal(sb_buf_str(&text),
-			"precision.gemm=tf32,precision.conv=tf32,precision.attention=tf32,attention=efficient,"
-			"alloc=expandable");
+	        "precision.gemm=tf32,precision.conv=tf32,precision.attention=tf32,attention=efficient,"
+	        "alloc=expandable");
 	assert_int_equal(sb_levels_parse(sb_buf_str(&text), &back, &err), SB_OK);
 	assert_true(sb_levels_equal(&best.levels, &back));
 	sb_buf_release(&text);

@@ -135,12 +135,14 @@ static void on_tap(void *ctx, const char *name, int index, const float *data, in
 }
 
 /* The reference also resizes its results back to the clip's size: bilinear, K rows scaled. */
-static void check_resized(struct golden *g, struct sb_backend *be, const struct sb_front_outputs *o, int64_t h, int64_t w)
+static void check_resized(
+        struct golden *g, struct sb_backend *be, const struct sb_front_outputs *o, int64_t h, int64_t w)
 {
 	struct sb_error err;
 	float *big = malloc((size_t)(o->frames * h * w * 3) * sizeof(float));
-	struct sb_resize_bilinear_args a = { .x = o->conf, .y = big, .n = o->frames, .h = o->h, .w = o->w, .c = 1, .out_h = h,
-		.out_w = w };
+	struct sb_resize_bilinear_args a = {
+		.x = o->conf, .y = big, .n = o->frames, .h = o->h, .w = o->w, .c = 1, .out_h = h, .out_w = w
+	};
 	float k[9 * 16];
 
 	assert_non_null(big);
@@ -205,8 +207,9 @@ static void run_golden(const char *preset, const char *path, const char *levels_
 	assert_int_equal(sb_backend_open("cpu", 0, &be, &err), SB_OK);
 	assert_int_equal(sb_levels_parse(levels_text, &levels, &err), SB_OK);
 	sb_backend_set_levels(be, &levels);
-	assert_int_equal(sb_front_net_open(be, &g.preset->front, in.geo.out_h, in.geo.out_w,
-					 &sb_weights_synthetic, &net, &err), SB_OK);
+	assert_int_equal(
+	        sb_front_net_open(be, &g.preset->front, in.geo.out_h, in.geo.out_w, &sb_weights_synthetic, &net, &err),
+	        SB_OK);
 	assert_int_equal(sb_front_outputs_init(&out, in.frames, in.geo.out_h, in.geo.out_w, &err), SB_OK);
 	assert_int_equal(sb_backend_begin_arm(be, &err), SB_OK);
 	assert_int_equal(sb_backend_begin_pass(be, 0, &err), SB_OK);
@@ -219,7 +222,7 @@ static void run_golden(const char *preset, const char *path, const char *levels_
 	print_message("  worst %.2e over %d tensors\n", g.worst, g.checked);
 	assert_int_equal(g.checked, want_tensors);
 	assert_int_equal(g.checked, (int)sb_safetensors_count(g.file)); /* nothing in the file was left out */
-	assert_int_equal(sb_backend_end_arm(be), 0); /* and nothing leaked */
+	assert_int_equal(sb_backend_end_arm(be), 0);                    /* and nothing leaked */
 	sb_front_outputs_release(&out);
 	sb_front_net_close(net);
 	sb_backend_close(be);
@@ -337,8 +340,8 @@ static void run_shared(const char *preset, const char *file, int want_tensors, b
 
 	snprintf(path, sizeof(path), "%s/golden/%s", shared ? shared : "../../shared", file);
 	if (access(path, R_OK) || !asked_for) {
-		print_message("  skipped: %s\n", asked_for ? "the larger goldens are not here (SB_SHARED)" :
-							     "set SB_LONG_TESTS=1 to run it");
+		print_message("  skipped: %s\n",
+		        asked_for ? "the larger goldens are not here (SB_SHARED)" : "set SB_LONG_TESTS=1 to run it");
 		skip();
 	}
 	if (!shared)

@@ -23,13 +23,13 @@ enum noise { NORMAL, STUDENT_2, LAPLACE };
 
 struct fake {
 	/* script */
-	double seconds;                    /* a trial of `before`, without noise */
-	double log_effect[SB_ARMS_MAX];    /* true log ratio of each arm, by its place in the plan */
+	double seconds;                 /* a trial of `before`, without noise */
+	double log_effect[SB_ARMS_MAX]; /* true log ratio of each arm, by its place in the plan */
 	enum noise noise;
-	double sigma;                      /* of a trial, in log */
-	double sigma_block;                /* shared by a block's trials: pairing removes it */
-	int oom_arm, fail_block;           /* -1: none */
-	int interrupt_after;               /* trials; -1: never */
+	double sigma;            /* of a trial, in log */
+	double sigma_block;      /* shared by a block's trials: pairing removes it */
+	int oom_arm, fail_block; /* -1: none */
+	int interrupt_after;     /* trials; -1: never */
 	const struct sb_plan *plan;
 	const struct sb_done *done;
 	/* state */
@@ -67,8 +67,8 @@ static double draw(struct fake *f)
 	return f->sigma * gauss(&f->random);
 }
 
-static enum sb_status fake_trial(void *self, enum sb_purpose purpose, const struct sb_arm *arm, struct sb_trial_result *out,
-		struct sb_error *err)
+static enum sb_status fake_trial(void *self, enum sb_purpose purpose, const struct sb_arm *arm,
+        struct sb_trial_result *out, struct sb_error *err)
 {
 	struct fake *f = self;
 	int index = (int)(arm - f->plan->arms);
@@ -96,7 +96,7 @@ static enum sb_status fake_trial(void *self, enum sb_purpose purpose, const stru
 }
 
 static enum sb_status fake_add(void *self, int arm, int block, int position, enum sb_purpose purpose,
-		const struct sb_trial_result *r, struct sb_error *err)
+        const struct sb_trial_result *r, struct sb_error *err)
 {
 	struct fake *f = self;
 
@@ -129,8 +129,13 @@ static void plan_init(struct sb_plan *p, struct fake *f, const char *arms)
 
 	*p = (struct sb_plan){ .seed = 7, .budget_s = 1e9 };
 	assert_int_equal(sb_arms_parse(arms, p->arms, &p->n_arms, &err), SB_OK);
-	*f = (struct fake){ .seconds = 1.0, .sigma = 0.02, .oom_arm = -1, .fail_block = -1, .interrupt_after = -1,
-		.random = 11, .plan = p };
+	*f = (struct fake){ .seconds = 1.0,
+		.sigma = 0.02,
+		.oom_arm = -1,
+		.fail_block = -1,
+		.interrupt_after = -1,
+		.random = 11,
+		.plan = p };
 }
 
 static enum sb_status run(struct sb_plan *p, struct fake *f, struct sb_loop_result *r, struct sb_error *err)
@@ -188,9 +193,8 @@ static void check_coverage(const char *name, enum noise noise, double sigma, con
 	struct coverage c = simulate(noise, sigma, arms, RUNS);
 	double covered = 100.0 * c.covered / RUNS;
 
-	print_message("  %-22s covered %.2f %% of %d runs, %.1f blocks on average, %d stopped precise\n", name,
-			covered, RUNS, (double)c.blocks / RUNS,
-			c.stopped[SB_STATS_STOP_PRECISE]);
+	print_message("  %-22s covered %.2f %% of %d runs, %.1f blocks on average, %d stopped precise\n", name, covered,
+	        RUNS, (double)c.blocks / RUNS, c.stopped[SB_STATS_STOP_PRECISE]);
 	assert_true(covered >= 93.0);
 	assert_true(covered <= 97.0);
 }

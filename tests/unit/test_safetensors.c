@@ -93,7 +93,7 @@ static enum sb_status parse_copy(const struct sb_buf *b, size_t size, struct sb_
 	return status;
 }
 
-#define T(name, shape, begin, end)                                                                                     \
+#define T(name, shape, begin, end) \
 	"\"" name "\":{\"dtype\":\"F32\",\"shape\":[" shape "],\"data_offsets\":[" #begin "," #end "]}"
 
 static void golden_file_of_the_reference_is_read(void **state)

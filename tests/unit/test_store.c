@@ -24,10 +24,10 @@ static struct sb_store *open_db(struct fixture *f, enum sb_store_mode mode)
 	return st;
 }
 
-#define assert_ok(f, call)                                                                                             \
-	do {                                                                                                           \
-		if (call)                                                                                              \
-			fail_msg("%s", (f)->err.msg);                                                                  \
+#define assert_ok(f, call)                            \
+	do {                                          \
+		if (call)                             \
+			fail_msg("%s", (f)->err.msg); \
 	} while (0)
 
 /* One number or text of a closed database, by SQL. */

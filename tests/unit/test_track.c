@@ -1,8 +1,8 @@
 /*
- * The tracker against the reference network's own outputs (tests/data/README.md), cameras held fixed as they were there:
- * every module of iteration 0, the streams of the later ones, the results. The tolerances are those of the goldens'
- * README: what the same reference network, run on another device, differs by; times 2 in iteration 0, times 5 later,
- * where each iteration multiplies a rounding difference by up to 2000.
+ * The tracker against the reference network's own outputs (tests/data/README.md), cameras held fixed as they were
+ * there: every module of iteration 0, the streams of the later ones, the results. The tolerances are those of the
+ * goldens' README: what the same reference network, run on another device, differs by; times 2 in iteration 0, times 5
+ * later, where each iteration multiplies a rounding difference by up to 2000.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,13 +63,20 @@ static const struct {
 	{ "updateformer3D.out0", 3, { "updateformer3D.call3.out0", TRACKS_FIRST, 4, 4, 5 * 8e-3 } },
 	{ "time_blocks.0.in0", 0, { "updateformer.time_blocks.0.call0.in0", TRACKS_FIRST, 384, 384, MODULE } },
 	{ "time_blocks.0.out0", 0, { "updateformer.time_blocks.0.call0.out0", TRACKS_FIRST, 384, 384, MODULE } },
-	{ "time_blocks_new.0.in0", 0, { "updateformer3D.time_blocks_new.0.call0.in0", TRACKS_FIRST, 384, 384, MODULE } },
-	{ "time_blocks_new.0.out0", 0, { "updateformer3D.time_blocks_new.0.call0.out0", TRACKS_FIRST, 384, 384, MODULE } },
-	{ "space_virtual_blocks.0.in0", 0, { "updateformer.space_virtual_blocks.0.call0.in0", FRAMES_FIRST, 384, 384, MODULE } },
-	{ "space_virtual_blocks.0.out0", 0, { "updateformer.space_virtual_blocks.0.call0.out0", FRAMES_FIRST, 384, 384, MODULE } },
-	{ "space_virtual_blocks.0.out0", 0, { "updateformer.space_point2virtual_blocks.0.call0.in1", FRAMES_FIRST, 384, 384, MODULE } },
-	{ "space_point2virtual_blocks.0.in0", 0, { "updateformer.space_point2virtual_blocks.0.call0.in0", FRAMES_FIRST, 384, 384, MODULE } },
-	{ "space_point2virtual_blocks.0.out0", 0, { "updateformer.space_point2virtual_blocks.0.call0.out0", FRAMES_FIRST, 384, 384, MODULE } },
+	{ "time_blocks_new.0.in0", 0,
+	        { "updateformer3D.time_blocks_new.0.call0.in0", TRACKS_FIRST, 384, 384, MODULE } },
+	{ "time_blocks_new.0.out0", 0,
+	        { "updateformer3D.time_blocks_new.0.call0.out0", TRACKS_FIRST, 384, 384, MODULE } },
+	{ "space_virtual_blocks.0.in0", 0,
+	        { "updateformer.space_virtual_blocks.0.call0.in0", FRAMES_FIRST, 384, 384, MODULE } },
+	{ "space_virtual_blocks.0.out0", 0,
+	        { "updateformer.space_virtual_blocks.0.call0.out0", FRAMES_FIRST, 384, 384, MODULE } },
+	{ "space_virtual_blocks.0.out0", 0,
+	        { "updateformer.space_point2virtual_blocks.0.call0.in1", FRAMES_FIRST, 384, 384, MODULE } },
+	{ "space_point2virtual_blocks.0.in0", 0,
+	        { "updateformer.space_point2virtual_blocks.0.call0.in0", FRAMES_FIRST, 384, 384, MODULE } },
+	{ "space_point2virtual_blocks.0.out0", 0,
+	        { "updateformer.space_point2virtual_blocks.0.call0.out0", FRAMES_FIRST, 384, 384, MODULE } },
 	/* the first of each name: level 0 of iteration 0 */
 	{ "rel_pos_mlp.in.track", 0, { "rel_pos_mlp.call0.in0", FRAMES_FIRST, 16 * 75, 16 * 75, MODULE } },
 	{ "rel_pos_mlp.out.track", 0, { "rel_pos_mlp.call0.out0", FRAMES_FIRST, 16 * 128, 16 * 128, MODULE } },
@@ -223,7 +230,8 @@ static void read_video(float *out, int64_t frames, int64_t h, int64_t w)
 
 		snprintf(path, sizeof(path), "data/frames/%03d.png", (int)f);
 		if (access(path, R_OK))
-			snprintf(path, sizeof(path), "%s/golden/frames/%03d.png", shared ? shared : "../../shared", (int)f);
+			snprintf(path, sizeof(path), "%s/golden/frames/%03d.png", shared ? shared : "../../shared",
+			        (int)f);
 		assert_true(png_image_begin_read_from_file(&image, path));
 		image.format = PNG_FORMAT_RGB;
 		rgb = malloc(PNG_IMAGE_SIZE(image));
@@ -267,7 +275,7 @@ static struct scene make_scene(const struct golden *g, int64_t h, int64_t w)
 		for (int64_t y = 0; y < h; y++) {
 			for (int64_t x = 0; x < w; x++) {
 				sc.depth[(f * h + y) * w + x] = (float)(3.0 + 0.5 * sin((double)(x + 2 * f) / 45.0) +
-						0.3 * cos((double)y / 35.0));
+				                                        0.3 * cos((double)y / 35.0));
 				sc.valid[(f * h + y) * w + x] = 1.0f;
 			}
 		}
@@ -295,7 +303,8 @@ static void check_results(struct golden *g, const struct sb_track_outputs *o)
 {
 	const struct rule rules[] = {
 		{ "out.tracks", FRAMES_FIRST, 3, 3, 5 * 4e-4 },
-		/* from the 3-D stream, which the goldens' README calls not comparable after iteration 1 (0.03 to 0.37) */
+		/* from the 3-D stream, which the goldens' README calls not comparable after iteration 1 (0.03 to 0.37)
+		 */
 		{ "out.points_color", FRAMES_FIRST, 6, 6, 1e-2 },
 		{ "out.vis", FRAMES_FIRST, 1, 1, 5 * 3e-4 },
 		{ "out.conf", FRAMES_FIRST, 1, 1, 5 * 1.5e-3 },
@@ -325,9 +334,19 @@ static void run_golden(const char *path, int64_t wm, int64_t hm, const char *lev
 	g.frames = video->shape[1];
 	sc = make_scene(&g, 252, 336);
 	g.tracks = sc.n_queries + sc.n_support;
-	in = (struct sb_track_input){ .video = sc.video, .frames = g.frames, .h = 252, .w = 336, .depth = sc.depth,
-		.valid = sc.valid, .k = sc.k, .cam = sc.cam, .hr = 252, .wr = 336, .queries = sc.queries,
-		.n_queries = sc.n_queries, .n_support = sc.n_support };
+	in = (struct sb_track_input){ .video = sc.video,
+		.frames = g.frames,
+		.h = 252,
+		.w = 336,
+		.depth = sc.depth,
+		.valid = sc.valid,
+		.k = sc.k,
+		.cam = sc.cam,
+		.hr = 252,
+		.wr = 336,
+		.queries = sc.queries,
+		.n_queries = sc.n_queries,
+		.n_support = sc.n_support };
 	assert_int_equal(sb_backend_open("cpu", 0, &be, &err), SB_OK);
 	assert_int_equal(sb_levels_parse(levels_text, &levels, &err), SB_OK);
 	sb_backend_set_levels(be, &levels);
@@ -371,8 +390,8 @@ static void track_full_equals_the_reference(void **state)
 	(void)state;
 	snprintf(path, sizeof(path), "%s/golden/track_full.safetensors", shared ? shared : "../../shared");
 	if (access(path, R_OK) || !getenv("SB_LONG_TESTS")) {
-		print_message("  skipped: %s\n", access(path, R_OK) ? "the larger goldens are not here (SB_SHARED)" :
-								      "set SB_LONG_TESTS=1 to run it");
+		print_message("  skipped: %s\n", access(path, R_OK) ? "the larger goldens are not here (SB_SHARED)"
+		                                                    : "set SB_LONG_TESTS=1 to run it");
 		skip();
 	}
 	run_golden(path, 512, 384, "attention=standard");

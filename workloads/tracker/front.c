@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Frames a chunk of the DPT head, as the reference: bounds its memory, frames are independent. */
-#define DPT_CHUNK 8
+#define DPT_CHUNK         8
 #define CAMERA_ITERATIONS 4
 
 /* What every step needs; err is set by the first failure. */
@@ -17,11 +17,11 @@ struct pass {
 	int64_t frames, h, w, ph, pw, patches, tokens; /* tokens = a frame's */
 };
 
-#define TRY(call)                              \
-	do {                                   \
-		enum sb_status try_ = (call);  \
-		if (try_)                      \
-			return try_;           \
+#define TRY(call)                             \
+	do {                                  \
+		enum sb_status try_ = (call); \
+		if (try_)                     \
+			return try_;          \
 	} while (0)
 
 static enum sb_status get(struct pass *p, int64_t floats, float **out)
@@ -46,22 +46,42 @@ static void tap(struct pass *p, const char *name, int index, const float *data, 
 
 /* y = residual + gamma * act(x W^T + b), dense rows except where ldx says otherwise. */
 static enum sb_status linear(struct pass *p, const float *x, int64_t rows, const struct sb_linear_weight *l, float *y,
-		enum sb_act act, const float *gamma, const float *residual)
+        enum sb_act act, const float *gamma, const float *residual)
 {
 	struct sb_linear_args a = {
-		.x = x, .w = l->w, .bias = l->b, .gamma = gamma, .residual = residual, .y = y, .rows = rows, .in = l->in,
-		.out = l->out, .ldx = l->in, .ldw = l->in, .ldr = l->out, .ldy = l->out, .act = act,
+		.x = x,
+		.w = l->w,
+		.bias = l->b,
+		.gamma = gamma,
+		.residual = residual,
+		.y = y,
+		.rows = rows,
+		.in = l->in,
+		.out = l->out,
+		.ldx = l->in,
+		.ldw = l->in,
+		.ldr = l->out,
+		.ldy = l->out,
+		.act = act,
 	};
 
 	return SB_SUBMIT(p->be, LINEAR, linear, a, p->err);
 }
 
-static enum sb_status layer_norm(struct pass *p, const float *x, float *y, int64_t rows, int64_t dim,
-		const struct sb_norm_weight *n, float eps)
+static enum sb_status layer_norm(
+        struct pass *p, const float *x, float *y, int64_t rows, int64_t dim, const struct sb_norm_weight *n, float eps)
 {
 	struct sb_layer_norm_args a = {
-		.x = x, .y = y, .weight = n->w, .bias = n->b, .batch = 1, .rows = rows, .dim = dim, .x_row = dim,
-		.y_row = dim, .eps = eps,
+		.x = x,
+		.y = y,
+		.weight = n->w,
+		.bias = n->b,
+		.batch = 1,
+		.rows = rows,
+		.dim = dim,
+		.x_row = dim,
+		.y_row = dim,
+		.eps = eps,
 	};
 
 	return SB_SUBMIT(p->be, LAYER_NORM, layer_norm, a, p->err);
@@ -71,8 +91,8 @@ static enum sb_status layer_norm(struct pass *p, const float *x, float *y, int64
  * A transformer block over `batch` sequences of `len` tokens, in place on x [batch*len, dim]:
  * x += gamma1 * Attn(LN(x)); x += gamma2 * MLP(LN(x)). RoPE and q/k norms when the block has them.
  */
-static enum sb_status block(struct pass *p, const struct sb_block_weight *b, float *x, int64_t batch, int64_t len,
-		float eps)
+static enum sb_status block(
+        struct pass *p, const struct sb_block_weight *b, float *x, int64_t batch, int64_t len, float eps)
 {
 	int64_t dim = b->qkv.in, rows = batch * len, head_dim = dim / b->heads;
 	struct sb_attention_strides in = { len * 3 * dim, head_dim, 3 * dim }, out = { len * dim, head_dim, dim };
@@ -84,16 +104,39 @@ static enum sb_status block(struct pass *p, const struct sb_block_weight *b, flo
 	TRY(linear(p, h, rows, &b->qkv, qkv, SB_ACT_NONE, NULL, NULL));
 	if (b->q_norm.w) {
 		struct sb_qk_norm_rope_args a = {
-			.q = qkv, .k = qkv + dim, .q_weight = b->q_norm.w, .q_bias = b->q_norm.b, .k_weight = b->k_norm.w,
-			.k_bias = b->k_norm.b, .rope = p->net->rope, .tokens = rows, .row = 3 * dim,
-			.frame_tokens = p->tokens, .special = SB_FRONT_SPECIAL, .grid_w = p->pw, .heads = b->heads,
-			.dim = (int)head_dim, .eps = eps,
+			.q = qkv,
+			.k = qkv + dim,
+			.q_weight = b->q_norm.w,
+			.q_bias = b->q_norm.b,
+			.k_weight = b->k_norm.w,
+			.k_bias = b->k_norm.b,
+			.rope = p->net->rope,
+			.tokens = rows,
+			.row = 3 * dim,
+			.frame_tokens = p->tokens,
+			.special = SB_FRONT_SPECIAL,
+			.grid_w = p->pw,
+			.heads = b->heads,
+			.dim = (int)head_dim,
+			.eps = eps,
 		};
 		TRY(SB_SUBMIT(p->be, QK_NORM_ROPE, qk_norm_rope, a, p->err));
 	}
 	struct sb_attention_args a = {
-		.q = qkv, .k = qkv + dim, .v = qkv + 2 * dim, .o = h, .qs = in, .ks = in, .vs = in, .os = out, .batch = batch,
-		.heads = b->heads, .lq = len, .lk = len, .dim = (int)head_dim, .scale = b->scale,
+		.q = qkv,
+		.k = qkv + dim,
+		.v = qkv + 2 * dim,
+		.o = h,
+		.qs = in,
+		.ks = in,
+		.vs = in,
+		.os = out,
+		.batch = batch,
+		.heads = b->heads,
+		.lq = len,
+		.lk = len,
+		.dim = (int)head_dim,
+		.scale = b->scale,
 	};
 	TRY(SB_SUBMIT(p->be, ATTENTION, attention, a, p->err));
 	put(p, qkv);
@@ -121,8 +164,16 @@ static enum sb_status preprocess(struct pass *p, const struct sb_front_input *in
 	TRY(SB_SUBMIT(p->be, UPLOAD, upload, ((struct sb_transfer_args){ src, in->rgb, bytes }), p->err));
 	TRY(get(p, pixels * 3, &image));
 	struct sb_frames_resize_args r = {
-		.src = src, .dst = image, .n = p->frames, .h = in->h, .w = in->w, .full_h = in->geo.full_h,
-		.full_w = in->geo.full_w, .crop_y = in->geo.crop_y, .crop_x = in->geo.crop_x, .out_h = p->h,
+		.src = src,
+		.dst = image,
+		.n = p->frames,
+		.h = in->h,
+		.w = in->w,
+		.full_h = in->geo.full_h,
+		.full_w = in->geo.full_w,
+		.crop_y = in->geo.crop_y,
+		.crop_x = in->geo.crop_x,
+		.out_h = p->h,
 		.out_w = p->w,
 	};
 	TRY(SB_SUBMIT(p->be, FRAMES_RESIZE, frames_resize, r, p->err));
@@ -146,8 +197,17 @@ static enum sb_status patch_embed(struct pass *p, float *image, float **out)
 {
 	const struct sb_front_net *net = p->net;
 	struct sb_conv_args a = {
-		.x = image, .w = net->patch.w, .bias = net->patch.b, .n = p->frames, .h = p->h, .width = p->w, .cin = 3,
-		.cout = net->cfg.dim, .kh = 14, .kw = 14, .stride = 14,
+		.x = image,
+		.w = net->patch.w,
+		.bias = net->patch.b,
+		.n = p->frames,
+		.h = p->h,
+		.width = p->w,
+		.cin = 3,
+		.cout = net->cfg.dim,
+		.kh = 14,
+		.kw = 14,
+		.stride = 14,
 	};
 
 	sb_backend_stage(p->be, "front.patch");
@@ -161,8 +221,14 @@ static enum sb_status patch_embed(struct pass *p, float *image, float **out)
 static enum sb_status assemble(struct pass *p, const float *x, const float *pos, const float *specials, float *out)
 {
 	struct sb_tokens_args a = {
-		.x = x, .pos = pos, .specials = specials, .out = out, .frames = p->frames, .special = SB_FRONT_SPECIAL,
-		.patches = p->patches, .dim = p->net->cfg.dim,
+		.x = x,
+		.pos = pos,
+		.specials = specials,
+		.out = out,
+		.frames = p->frames,
+		.special = SB_FRONT_SPECIAL,
+		.patches = p->patches,
+		.dim = p->net->cfg.dim,
 	};
 
 	return SB_SUBMIT(p->be, TOKENS, tokens, a, p->err);
@@ -183,8 +249,17 @@ static enum sb_status dino(struct pass *p, float *patches, float **out)
 		TRY(block(p, &net->dino[i], x, p->frames, p->tokens, 1e-6f));
 	TRY(get(p, p->frames * frame, out));
 	struct sb_layer_norm_args a = {
-		.x = x + offset, .y = *out + offset, .weight = net->dino_norm.w, .bias = net->dino_norm.b, .batch = p->frames,
-		.rows = p->patches, .dim = dim, .x_batch = frame, .x_row = dim, .y_batch = frame, .y_row = dim,
+		.x = x + offset,
+		.y = *out + offset,
+		.weight = net->dino_norm.w,
+		.bias = net->dino_norm.b,
+		.batch = p->frames,
+		.rows = p->patches,
+		.dim = dim,
+		.x_batch = frame,
+		.x_row = dim,
+		.y_batch = frame,
+		.y_row = dim,
 		.eps = 1e-6f,
 	};
 	TRY(SB_SUBMIT(p->be, LAYER_NORM, layer_norm, a, p->err));
@@ -208,7 +283,11 @@ static enum sb_status keep_half(struct pass *p, const float *x, float *pair, int
 {
 	int64_t dim = p->net->cfg.dim;
 	struct sb_copy2d_args a = {
-		.src = x, .dst = pair + half * dim, .rows = p->frames * p->tokens, .cols = dim, .ld_src = dim,
+		.src = x,
+		.dst = pair + half * dim,
+		.rows = p->frames * p->tokens,
+		.cols = dim,
+		.ld_src = dim,
 		.ld_dst = 2 * dim,
 	};
 
@@ -251,7 +330,13 @@ struct cameras {
 static enum sb_status decode(struct pass *p, const float *pose, const struct cameras *c)
 {
 	struct sb_pose_decode_args a = {
-		.p = pose, .enc = c->enc, .w2c = c->w2c, .c2w = c->c2w, .k = c->k, .frames = p->frames, .height = p->h,
+		.p = pose,
+		.enc = c->enc,
+		.w2c = c->w2c,
+		.c2w = c->c2w,
+		.k = c->k,
+		.frames = p->frames,
+		.height = p->h,
 		.width = p->w,
 	};
 
@@ -272,7 +357,15 @@ static enum sb_status camera_iteration(struct pass *p, const float *z, float *po
 	put(p, e);
 	TRY(get(p, t * dim, &h));
 	struct sb_layer_norm_args a = {
-		.x = z, .y = h, .mod = mod, .batch = 1, .rows = t, .dim = dim, .x_row = dim, .y_row = dim, .ld_mod = 3 * dim,
+		.x = z,
+		.y = h,
+		.mod = mod,
+		.batch = 1,
+		.rows = t,
+		.dim = dim,
+		.x_row = dim,
+		.y_row = dim,
+		.ld_mod = 3 * dim,
 		.eps = 1e-6f,
 	};
 	TRY(SB_SUBMIT(p->be, LAYER_NORM, layer_norm, a, p->err));
@@ -301,8 +394,18 @@ static enum sb_status camera_head(struct pass *p, const float *last_pair, struct
 	c->k = c->c2w + t * 16;
 	TRY(get(p, t * dim, &z));
 	struct sb_layer_norm_args a = {
-		.x = last_pair, .y = z, .weight = cam->token_norm.w, .bias = cam->token_norm.b, .batch = t, .rows = 1,
-		.dim = dim, .x_batch = p->tokens * dim, .x_row = dim, .y_batch = dim, .y_row = dim, .eps = 1e-5f,
+		.x = last_pair,
+		.y = z,
+		.weight = cam->token_norm.w,
+		.bias = cam->token_norm.b,
+		.batch = t,
+		.rows = 1,
+		.dim = dim,
+		.x_batch = p->tokens * dim,
+		.x_row = dim,
+		.y_batch = dim,
+		.y_row = dim,
+		.eps = 1e-5f,
 	};
 	TRY(SB_SUBMIT(p->be, LAYER_NORM, layer_norm, a, p->err));
 	TRY(get(p, t * 9, &pose));
@@ -328,7 +431,7 @@ struct map {
 };
 
 static enum sb_status conv(struct pass *p, const struct map *in, const struct sb_conv_weight *cw, int stride,
-		struct sb_conv_args extra, struct map *out)
+        struct sb_conv_args extra, struct map *out)
 {
 	struct sb_conv_args a = extra;
 
@@ -343,8 +446,8 @@ static enum sb_status conv(struct pass *p, const struct map *in, const struct sb
 	a.kh = a.kw = cw->k;
 	a.stride = stride;
 	a.pad = cw->k / 2;
-	*out = (struct map){ NULL, in->n, (in->h + 2 * a.pad - a.kh) / stride + 1, (in->w + 2 * a.pad - a.kw) / stride + 1,
-		cw->cout };
+	*out = (struct map){ NULL, in->n, (in->h + 2 * a.pad - a.kh) / stride + 1,
+		(in->w + 2 * a.pad - a.kw) / stride + 1, cw->cout };
 	TRY(get(p, out->n * out->h * out->w * out->c, &out->x));
 	a.y = out->x;
 	return SB_SUBMIT(p->be, CONV, conv, a, p->err);
@@ -353,7 +456,9 @@ static enum sb_status conv(struct pass *p, const struct map *in, const struct sb
 static enum sb_status upsample(struct pass *p, struct map *m, int64_t h, int64_t w)
 {
 	struct map out = { NULL, m->n, h, w, m->c };
-	struct sb_resize_bilinear_args a = { .x = m->x, .n = m->n, .h = m->h, .w = m->w, .c = m->c, .out_h = h, .out_w = w };
+	struct sb_resize_bilinear_args a = {
+		.x = m->x, .n = m->n, .h = m->h, .w = m->w, .c = m->c, .out_h = h, .out_w = w
+	};
 
 	TRY(get(p, out.n * h * w * out.c, &out.x));
 	a.y = out.x;
@@ -365,7 +470,9 @@ static enum sb_status upsample(struct pass *p, struct map *m, int64_t h, int64_t
 
 static enum sb_status add_position(struct pass *p, struct map *m, const struct sb_position_code *code)
 {
-	struct sb_add_position_args a = { .x = m->x, .u = code->u, .v = code->v, .n = m->n, .h = m->h, .w = m->w, .c = m->c };
+	struct sb_add_position_args a = {
+		.x = m->x, .u = code->u, .v = code->v, .n = m->n, .h = m->h, .w = m->w, .c = m->c
+	};
 
 	return SB_SUBMIT(p->be, ADD_POSITION, add_position, a, p->err);
 }
@@ -376,15 +483,16 @@ static enum sb_status residual_unit(struct pass *p, struct map *m, const struct 
 	struct map t, y;
 
 	TRY(conv(p, m, &u->conv1, 1, (struct sb_conv_args){ .relu_in = 1, .relu_out = 1 }, &t));
-	TRY(conv(p, &t, &u->conv2, 1,
-			(struct sb_conv_args){ .residual = m->x, .residual_relu = 1, .residual2 = more }, &y));
+	TRY(conv(p, &t, &u->conv2, 1, (struct sb_conv_args){ .residual = m->x, .residual_relu = 1, .residual2 = more },
+	        &y));
 	put(p, t.x);
 	put(p, m->x);
 	*m = y;
 	return SB_OK;
 }
 
-/* Level k of frames [first, first + n): patch tokens of pair k -> `feat` channels at 4x, 2x, 1x, half the patch grid. */
+/* Level k of frames [first, first + n): patch tokens of pair k -> `feat` channels at 4x, 2x, 1x, half the patch grid.
+ */
 static enum sb_status dpt_level(struct pass *p, int k, const float *pair, int64_t first, int64_t n, struct map *out)
 {
 	const struct sb_depth_weight *d = &p->net->depth;
@@ -393,9 +501,18 @@ static enum sb_status dpt_level(struct pass *p, int k, const float *pair, int64_
 
 	TRY(get(p, n * p->patches * dim, &tokens.x));
 	struct sb_layer_norm_args a = {
-		.x = pair + (first * p->tokens + SB_FRONT_SPECIAL) * dim, .y = tokens.x, .weight = d->norm.w,
-		.bias = d->norm.b, .batch = n, .rows = p->patches, .dim = dim, .x_batch = p->tokens * dim, .x_row = dim,
-		.y_batch = p->patches * dim, .y_row = dim, .eps = 1e-5f,
+		.x = pair + (first * p->tokens + SB_FRONT_SPECIAL) * dim,
+		.y = tokens.x,
+		.weight = d->norm.w,
+		.bias = d->norm.b,
+		.batch = n,
+		.rows = p->patches,
+		.dim = dim,
+		.x_batch = p->tokens * dim,
+		.x_row = dim,
+		.y_batch = p->patches * dim,
+		.y_row = dim,
+		.eps = 1e-5f,
 	};
 	TRY(SB_SUBMIT(p->be, LAYER_NORM, layer_norm, a, p->err));
 	TRY(conv(p, &tokens, &d->project[k], 1, (struct sb_conv_args){ 0 }, &x));
@@ -404,7 +521,14 @@ static enum sb_status dpt_level(struct pass *p, int k, const float *pair, int64_
 	if (k < 2) {
 		const struct sb_conv_weight *cw = &d->resize[k];
 		struct sb_conv_transpose_args t = {
-			.x = x.x, .w = cw->w, .bias = cw->b, .n = n, .h = x.h, .width = x.w, .cin = x.c, .cout = cw->cout,
+			.x = x.x,
+			.w = cw->w,
+			.bias = cw->b,
+			.n = n,
+			.h = x.h,
+			.width = x.w,
+			.cin = x.c,
+			.cout = cw->cout,
 			.k = cw->k,
 		};
 
@@ -425,7 +549,8 @@ static enum sb_status dpt_level(struct pass *p, int k, const float *pair, int64_
 }
 
 /* Frames [first, first + n): pairs -> depth and confidence at h x w, written at their place. */
-static enum sb_status dpt_chunk(struct pass *p, float *const pairs[4], int64_t first, int64_t n, float *depth, float *conf)
+static enum sb_status dpt_chunk(
+        struct pass *p, float *const pairs[4], int64_t first, int64_t n, float *depth, float *conf)
 {
 	const struct sb_depth_weight *d = &p->net->depth;
 	struct map level[4], o, t;
@@ -442,7 +567,8 @@ static enum sb_status dpt_chunk(struct pass *p, float *const pairs[4], int64_t f
 			o = level[k];
 		}
 		TRY(residual_unit(p, &o, &d->refine[k].rcu2, NULL));
-		TRY(conv(p, &o, &d->refine[k].out, 1, (struct sb_conv_args){ 0 }, &t)); /* before `up`: see sb_front.h */
+		TRY(conv(
+		        p, &o, &d->refine[k].out, 1, (struct sb_conv_args){ 0 }, &t)); /* before `up`: see sb_front.h */
 		put(p, o.x);
 		o = t;
 		TRY(upsample(p, &o, up_h, up_w));
@@ -456,14 +582,16 @@ static enum sb_status dpt_chunk(struct pass *p, float *const pairs[4], int64_t f
 	TRY(conv(p, &o, &d->out3, 1, (struct sb_conv_args){ 0 }, &t));
 	put(p, o.x);
 	int64_t pixels = p->h * p->w;
-	struct sb_depth_out_args a = { .x = t.x, .depth = depth + first * pixels, .conf = conf + first * pixels, .n = n * pixels };
+	struct sb_depth_out_args a = {
+		.x = t.x, .depth = depth + first * pixels, .conf = conf + first * pixels, .n = n * pixels
+	};
 	TRY(SB_SUBMIT(p->be, DEPTH_OUT, depth_out, a, p->err));
 	put(p, t.x);
 	return SB_OK;
 }
 
-static enum sb_status depth_head(struct pass *p, float *const pairs[4], const struct cameras *c, float *depth, float *conf,
-		float *points)
+static enum sb_status depth_head(
+        struct pass *p, float *const pairs[4], const struct cameras *c, float *depth, float *conf, float *points)
 {
 	sb_backend_stage(p->be, "front.depth");
 	for (int64_t first = 0; first < p->frames; first += DPT_CHUNK) {
@@ -471,7 +599,9 @@ static enum sb_status depth_head(struct pass *p, float *const pairs[4], const st
 
 		TRY(dpt_chunk(p, pairs, first, n, depth, conf));
 	}
-	struct sb_unproject_args a = { .depth = depth, .k = c->k, .points = points, .frames = p->frames, .h = p->h, .w = p->w };
+	struct sb_unproject_args a = {
+		.depth = depth, .k = c->k, .points = points, .frames = p->frames, .h = p->h, .w = p->w
+	};
 	return SB_SUBMIT(p->be, UNPROJECT, unproject, a, p->err);
 }
 
@@ -518,11 +648,18 @@ static enum sb_status run(struct pass *p, const struct sb_front_input *in, struc
 }
 
 enum sb_status sb_front_run(struct sb_backend *be, const struct sb_front_net *net, const struct sb_front_input *in,
-		struct sb_front_outputs *out, const struct sb_front_tap *tap_fn, struct sb_error *err)
+        struct sb_front_outputs *out, const struct sb_front_tap *tap_fn, struct sb_error *err)
 {
 	struct pass p = {
-		.be = be, .net = net, .tap = tap_fn, .err = err, .frames = in->frames, .h = in->geo.out_h, .w = in->geo.out_w,
-		.ph = in->geo.out_h / 14, .pw = in->geo.out_w / 14,
+		.be = be,
+		.net = net,
+		.tap = tap_fn,
+		.err = err,
+		.frames = in->frames,
+		.h = in->geo.out_h,
+		.w = in->geo.out_w,
+		.ph = in->geo.out_h / 14,
+		.pw = in->geo.out_w / 14,
 	};
 
 	p.patches = p.ph * p.pw;
@@ -532,8 +669,8 @@ enum sb_status sb_front_run(struct sb_backend *be, const struct sb_front_net *ne
 	return run(&p, in, out);
 }
 
-enum sb_status sb_front_outputs_init(struct sb_front_outputs *o, int64_t frames, int64_t h, int64_t w,
-		struct sb_error *err)
+enum sb_status sb_front_outputs_init(
+        struct sb_front_outputs *o, int64_t frames, int64_t h, int64_t w, struct sb_error *err)
 {
 	int64_t pixels = frames * h * w;
 

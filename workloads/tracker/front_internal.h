@@ -1,4 +1,5 @@
-/* The prepared network: what front.c runs and front_weights.c builds. Pointers are device memory, shapes as comments. */
+/* The prepared network: what front.c runs and front_weights.c builds. Pointers are device memory, shapes as comments.
+ */
 #ifndef SB_FRONT_INTERNAL_H
 #define SB_FRONT_INTERNAL_H
 

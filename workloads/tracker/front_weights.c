@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DINO   "aggregator.patch_embed."
+#define DINO "aggregator.patch_embed."
 struct loader {
 	struct sb_front_net *net;
 	struct sb_weight_set *set;
@@ -28,7 +28,8 @@ static enum sb_weight_use use_of(const char *name, int ndim)
 	return ndim == 4 && has(name, ".weight") ? SB_WEIGHT_CONV : SB_WEIGHT_PLAIN;
 }
 
-/* Called for each live tensor. Tokens and positional tables are not prepared one by one: fill_tables() makes ours of them. */
+/* Called for each live tensor. Tokens and positional tables are not prepared one by one: fill_tables() makes ours of
+ * them. */
 static void add_entry(void *ctx, const char *name, const int64_t *shape, int ndim)
 {
 	struct loader *l = ctx;
@@ -148,8 +149,8 @@ static void fill_code(double extent, int64_t n, int64_t c, float *out)
  * Rows of special tokens [2, 5, dim], for frame 0 and for the others, from tensors [1, 2, rows, dim] (per frame) or
  * [1, rows, dim]. tmp: room for 8 rows.
  */
-static enum sb_status specials_from(const struct sb_weights *weights, const char *first, const char *rest, bool per_frame,
-		int64_t dim, float *out, float *tmp, struct sb_error *err)
+static enum sb_status specials_from(const struct sb_weights *weights, const char *first, const char *rest,
+        bool per_frame, int64_t dim, float *out, float *tmp, struct sb_error *err)
 {
 	const int64_t one[4] = { 1, 2, 1, dim }, four[4] = { 1, 2, 4, dim }, one_for_all[3] = { 1, 1, dim };
 	const int64_t four_for_all[3] = { 1, 4, dim };
@@ -168,16 +169,17 @@ static enum sb_status specials_from(const struct sb_weights *weights, const char
 }
 
 /* The position table of this size, and the tokens that get a position with it: the first of tables and specials. */
-static enum sb_status fill_positions(struct loader *l, const struct tables *t, float *table, float *pos, float *specials,
-		struct sb_error *err)
+static enum sb_status fill_positions(
+        struct loader *l, const struct tables *t, float *table, float *pos, float *specials, struct sb_error *err)
 {
 	const struct sb_front_net *net = l->net;
 	const int64_t dim = net->cfg.dim, ph = net->h / 14, pw = net->w / 14, side = net->cfg.img / 14;
 	const int64_t shape[3] = { 1, side * side + 1, dim };
 	const float *values;
 
-	if (specials_from(l->weights, DINO "cls_token", DINO "register_tokens", false, dim, specials, specials + 10 * dim, err) ||
-			sb_weights_get(l->weights, DINO "pos_embed", shape, 3, table, &values, err))
+	if (specials_from(l->weights, DINO "cls_token", DINO "register_tokens", false, dim, specials,
+	            specials + 10 * dim, err) ||
+	        sb_weights_get(l->weights, DINO "pos_embed", shape, 3, table, &values, err))
 		return err->code;
 	for (int64_t i = 0; i < dim; i++) { /* the class token's own position; registers have none */
 		specials[i] += values[i];
@@ -212,13 +214,14 @@ static enum sb_status fill_tables(struct loader *l, const struct tables *t, stru
 	specials = pos + ph * pw * dim;
 	status = fill_positions(l, t, table, pos, specials, err);
 	if (!status)
-		status = specials_from(l->weights, "aggregator.camera_token", "aggregator.register_token", true, dim, specials,
-				specials + 10 * dim, err);
+		status = specials_from(l->weights, "aggregator.camera_token", "aggregator.register_token", true, dim,
+		        specials, specials + 10 * dim, err);
 	if (!status)
 		status = sb_weight_set_table(l->set, t->specials, specials, 2 * SB_FRONT_SPECIAL * dim, err);
 	fill_rope(net, table);
 	if (!status)
-		status = sb_weight_set_table(l->set, t->rope, table, rope_positions(net) * dim / net->cfg.heads / 2, err);
+		status = sb_weight_set_table(
+		        l->set, t->rope, table, rope_positions(net) * dim / net->cfg.heads / 2, err);
 	for (int i = 0; i < 5 && !status; i++) {
 		struct code_shape s = code_shape(net, i);
 
@@ -263,8 +266,7 @@ static void wire_depth(const struct loader *l, const struct tables *t)
 	d->out1 = sb_weight_set_conv(s, "depth_head.scratch.", "output_conv1");
 	d->out2 = sb_weight_set_conv(s, "depth_head.scratch.", "output_conv2.0");
 	d->out3 = sb_weight_set_conv(s, "depth_head.scratch.", "output_conv2.2");
-	d->out_code = (struct sb_position_code){ sb_weight_set_at(s, t->code_u[4]),
-		sb_weight_set_at(s, t->code_v[4]) };
+	d->out_code = (struct sb_position_code){ sb_weight_set_at(s, t->code_u[4]), sb_weight_set_at(s, t->code_v[4]) };
 }
 
 static enum sb_status wire(const struct loader *l, const struct tables *t, struct sb_error *err)
@@ -289,15 +291,15 @@ static enum sb_status wire(const struct loader *l, const struct tables *t, struc
 	cam->empty_pose = sb_weight_set_tensor(s, p, "empty_pose_tokens");
 	wire_depth(l, t);
 	if (!blocks(l, DINO "blocks", net->cfg.vit_depth, false, &net->dino) ||
-			!blocks(l, "aggregator.frame_blocks", net->cfg.depth, true, &net->frame) ||
-			!blocks(l, "aggregator.global_blocks", net->cfg.depth, true, &net->global) ||
-			!blocks(l, "camera_head.trunk", net->cfg.trunk, false, &cam->trunk))
+	        !blocks(l, "aggregator.frame_blocks", net->cfg.depth, true, &net->frame) ||
+	        !blocks(l, "aggregator.global_blocks", net->cfg.depth, true, &net->global) ||
+	        !blocks(l, "camera_head.trunk", net->cfg.trunk, false, &cam->trunk))
 		return sb_fail(err, SB_E_NOMEM, "no memory for the network's tables");
 	return SB_OK;
 }
 
 enum sb_status sb_front_net_open(struct sb_backend *be, const struct sb_front_config *cfg, int64_t h, int64_t w,
-		const struct sb_weights *weights, struct sb_front_net **out, struct sb_error *err)
+        const struct sb_weights *weights, struct sb_front_net **out, struct sb_error *err)
 {
 	struct sb_front_net *net = calloc(1, sizeof(*net));
 	struct loader l = { .net = net, .weights = weights };

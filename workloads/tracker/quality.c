@@ -114,8 +114,8 @@ static double largest_change(const float *want, const float *got, int64_t n)
 	return max;
 }
 
-int sb_front_quality(const struct sb_front_outputs *want, const struct sb_front_outputs *got,
-		struct sb_measure out[SB_QUALITY_MAX])
+int sb_front_quality(
+        const struct sb_front_outputs *want, const struct sb_front_outputs *got, struct sb_measure out[SB_QUALITY_MAX])
 {
 	int64_t pixels = want->frames * want->h * want->w;
 	struct pose_drift pose = pose_drift(want, got);

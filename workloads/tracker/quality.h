@@ -15,7 +15,7 @@
  *   quality.identical                          1 when every bit is the same, else 0
  * A value that is not finite makes its measure absent ("not finite"). Returns the number of measures.
  */
-int sb_front_quality(const struct sb_front_outputs *want, const struct sb_front_outputs *got,
-		struct sb_measure out[SB_QUALITY_MAX]);
+int sb_front_quality(
+        const struct sb_front_outputs *want, const struct sb_front_outputs *got, struct sb_measure out[SB_QUALITY_MAX]);
 
 #endif

@@ -355,7 +355,8 @@ static float from_bits(uint32_t bits)
 	return v;
 }
 
-/* Both formats' exponents aligned, the value is 2^112 too small, subnormals included; only infinities and NaN are not. */
+/* Both formats' exponents aligned, the value is 2^112 too small, subnormals included; only infinities and NaN are not.
+ */
 static float from_f16(uint16_t h)
 {
 	uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = (uint32_t)(h & 0x7fff) << 13;
@@ -539,8 +540,8 @@ struct sb_safetensors_writer {
 static enum sb_status cannot_write(const struct sb_safetensors_writer *w, struct sb_error *err)
 {
 	if (errno == ENOSPC || errno == EFBIG || errno == EDQUOT)
-		return sb_fail(err, SB_E_DATA, "cannot write '%s': %s; it needs %.1f MB", show(w->path).s, strerror(errno),
-		        (double)w->size / 1e6);
+		return sb_fail(err, SB_E_DATA, "cannot write '%s': %s; it needs %.1f MB", show(w->path).s,
+		        strerror(errno), (double)w->size / 1e6);
 	return sb_fail(err, SB_E_DATA, "cannot write '%s': %s", show(w->path).s, strerror(errno));
 }
 

@@ -20,12 +20,12 @@ struct sb_front_net; /* prepared weights of one level set, on the device */
 
 /*
  * Prepare all weights for the backend's current levels (be->levels), outside the arm's allocator, and the tables that
- * depend on the network size h x w (position table, RoPE, position codes). Tensors go from `weights` to the device one by
- * one: the host holds the largest one, no second set.
- * Errors: SB_E_NOMEM (device memory), SB_E_USAGE (a size that is not a multiple of 14), those of sb_weights_get().
+ * depend on the network size h x w (position table, RoPE, position codes). Tensors go from `weights` to the device one
+ * by one: the host holds the largest one, no second set. Errors: SB_E_NOMEM (device memory), SB_E_USAGE (a size that is
+ * not a multiple of 14), those of sb_weights_get().
  */
 enum sb_status sb_front_net_open(struct sb_backend *be, const struct sb_front_config *cfg, int64_t h, int64_t w,
-		const struct sb_weights *weights, struct sb_front_net **out, struct sb_error *err);
+        const struct sb_weights *weights, struct sb_front_net **out, struct sb_error *err);
 void sb_front_net_close(struct sb_front_net *net);
 int64_t sb_front_net_bytes(const struct sb_front_net *net); /* device bytes of weights and tables */
 
@@ -38,13 +38,13 @@ struct sb_front_outputs {
 	float *w2c, *c2w;    /* [frames, 4, 4] */
 	float *k;            /* [frames, 3, 3] */
 };
-enum sb_status sb_front_outputs_init(struct sb_front_outputs *o, int64_t frames, int64_t h, int64_t w,
-		struct sb_error *err);
+enum sb_status sb_front_outputs_init(
+        struct sb_front_outputs *o, int64_t frames, int64_t h, int64_t w, struct sb_error *err);
 void sb_front_outputs_release(struct sb_front_outputs *o);
 size_t sb_front_outputs_floats(const struct sb_front_outputs *o); /* all of them lie in one block from depth on */
 
 struct sb_front_input {
-	const uint8_t *rgb;     /* [frames, h, w, 3], host */
+	const uint8_t *rgb; /* [frames, h, w, 3], host */
 	int64_t frames, h, w;
 	struct sb_geometry geo; /* to the network's size */
 	/*
@@ -65,6 +65,6 @@ struct sb_front_tap {
  * .camera, .depth, .output. On failure device memory may still be allocated: end the arm, which returns it.
  */
 enum sb_status sb_front_run(struct sb_backend *be, const struct sb_front_net *net, const struct sb_front_input *in,
-		struct sb_front_outputs *out, const struct sb_front_tap *tap, struct sb_error *err);
+        struct sb_front_outputs *out, const struct sb_front_tap *tap, struct sb_error *err);
 
 #endif

@@ -10,20 +10,20 @@
 #define SB_TENSOR_DIMS_MAX 8
 
 /* X(word in the file, bytes of a value). The values of the first three can be read as float32. */
-#define SB_DTYPES(X) \
-	X(F32, 4)    \
-	X(F16, 2)    \
-	X(BF16, 2)   \
-	X(F64, 8)    \
-	X(I64, 8)    \
-	X(I32, 4)    \
-	X(I16, 2)    \
-	X(I8, 1)     \
-	X(U64, 8)    \
-	X(U32, 4)    \
-	X(U16, 2)    \
-	X(U8, 1)     \
-	X(BOOL, 1)   \
+#define SB_DTYPES(X)  \
+	X(F32, 4)     \
+	X(F16, 2)     \
+	X(BF16, 2)    \
+	X(F64, 8)     \
+	X(I64, 8)     \
+	X(I32, 4)     \
+	X(I16, 2)     \
+	X(I8, 1)      \
+	X(U64, 8)     \
+	X(U32, 4)     \
+	X(U16, 2)     \
+	X(U8, 1)      \
+	X(BOOL, 1)    \
 	X(F8_E4M3, 1) \
 	X(F8_E5M2, 1) \
 	X(F8_E8M0, 1) \
@@ -33,7 +33,7 @@ enum sb_dtype {
 #define SB_DTYPE_ENUM(word, bytes) SB_DTYPE_##word,
 	SB_DTYPES(SB_DTYPE_ENUM)
 #undef SB_DTYPE_ENUM
-	SB_DTYPE_COUNT,
+	        SB_DTYPE_COUNT,
 };
 extern const char *const sb_dtype_names[SB_DTYPE_COUNT];
 
@@ -73,7 +73,8 @@ const char *sb_safetensors_metadata(const struct sb_safetensors *st, const char 
  * NULL for any other dtype.
  */
 const float *sb_safetensors_values(const struct sb_safetensor *t, float *scratch);
-/* Have the tensor's values read from the disk at once: page by page, as they are touched, takes several times as long. */
+/* Have the tensor's values read from the disk at once: page by page, as they are touched, takes several times as long.
+ */
 void sb_safetensors_prefetch(const struct sb_safetensors *st, const struct sb_safetensor *t);
 /*
  * Let go of the memory that holds the tensor's mapped values; the next use reads them from the file again. So a file
@@ -103,6 +104,6 @@ enum sb_status sb_safetensors_create(const char *path, const struct sb_safetenso
 enum sb_status sb_safetensors_append(
         struct sb_safetensors_writer *w, const float *values, int64_t n, struct sb_error *err);
 enum sb_status sb_safetensors_finish(struct sb_safetensors_writer *w, struct sb_error *err); /* takes w, always */
-void sb_safetensors_abandon(struct sb_safetensors_writer *w);                               /* accepts NULL */
+void sb_safetensors_abandon(struct sb_safetensors_writer *w);                                /* accepts NULL */
 
 #endif

@@ -21,18 +21,18 @@ struct sb_track_net;
 
 /* Prepare the tracker's weights for be->levels at working resolution h x w (384 x 512 as released). */
 enum sb_status sb_track_net_open(struct sb_backend *be, int64_t h, int64_t w, const struct sb_weights *weights,
-		struct sb_track_net **out, struct sb_error *err);
+        struct sb_track_net **out, struct sb_error *err);
 void sb_track_net_close(struct sb_track_net *net);
 int64_t sb_track_net_bytes(const struct sb_track_net *net);
 
 /* One window. Device memory unless said otherwise; hr x wr is the tracker's resolution ("336"). */
 struct sb_track_input {
-	const float *video;  /* [frames, h, w, 3], 0..255 */
+	const float *video; /* [frames, h, w, 3], 0..255 */
 	int64_t frames, h, w;
-	const float *depth;  /* [frames, hr, wr], cleaned (or planted) */
-	const float *valid;  /* [frames, hr, wr], 0 or 1 */
-	const float *k;      /* [frames, 3, 3] in pixels of hr x wr */
-	const float *cam;    /* [frames, 4, 4] camera to world, relative to frame 0 */
+	const float *depth; /* [frames, hr, wr], cleaned (or planted) */
+	const float *valid; /* [frames, hr, wr], 0 or 1 */
+	const float *k;     /* [frames, 3, 3] in pixels of hr x wr */
+	const float *cam;   /* [frames, 4, 4] camera to world, relative to frame 0 */
 	int64_t hr, wr;
 	const float *queries; /* host: [n_queries + n_support, 3] = t, x, y in pixels of hr x wr; the user's first */
 	int64_t n_queries, n_support;
@@ -41,8 +41,8 @@ struct sb_track_input {
 /* Results in host memory, of all n_queries + n_support tracks. */
 struct sb_track_outputs {
 	int64_t tracks, frames;
-	float *xyz2;        /* [tracks, frames, 3]: x, y in pixels of hr x wr, depth */
-	float *xyz3;        /* [tracks, frames, 6]: point in the camera of frame t, colour of the query */
+	float *xyz2;             /* [tracks, frames, 3]: x, y in pixels of hr x wr, depth */
+	float *xyz3;             /* [tracks, frames, 6]: point in the camera of frame t, colour of the query */
 	float *vis, *conf, *dyn; /* [tracks, frames] */
 };
 enum sb_status sb_track_outputs_init(struct sb_track_outputs *o, int64_t tracks, int64_t frames, struct sb_error *err);
@@ -56,6 +56,6 @@ struct sb_front_tap; /* sb_front.h: called with the intermediates that the golde
  * frames (SB_E_USAGE otherwise). On failure device memory may still be allocated: end the arm.
  */
 enum sb_status sb_track_run(struct sb_backend *be, const struct sb_track_net *net, const struct sb_track_input *in,
-		struct sb_track_outputs *out, const struct sb_front_tap *tap, struct sb_error *err);
+        struct sb_track_outputs *out, const struct sb_front_tap *tap, struct sb_error *err);
 
 #endif

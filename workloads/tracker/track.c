@@ -12,30 +12,30 @@ struct pass {
 	const struct sb_track_input *in;
 	const struct sb_front_tap *tap;
 	struct sb_error *err;
-	int64_t n, t, rows;  /* tracks, frames, tracks x frames */
-	int64_t fh, fw;      /* features: working resolution / 4 */
+	int64_t n, t, rows; /* tracks, frames, tracks x frames */
+	int64_t fh, fw;     /* features: working resolution / 4 */
 	int iteration;
 
 	/* a window's constants */
 	struct level {
-		float *map, *pmap;   /* features [t, h, w, 128], normalised points [t, h, w, 3] */
+		float *map, *pmap; /* features [t, h, w, 128], normalised points [t, h, w, 3] */
 		int64_t h, w;
-		float *query;        /* [n, 49, 128] */
-		float *q_x, *q_q;    /* the query side: tokens [n, 16, 128] and their projected queries */
+		float *query;     /* [n, 49, 128] */
+		float *q_x, *q_q; /* the query side: tokens [n, 16, 128] and their projected queries */
 	} level[SB_TRACK_LEVELS];
 	float *q, *z0, *u0, *p0, *rgb, *box, *time;
-	float *k_m;              /* intrinsics at working resolution */
-	float *pmap_r;           /* point map at hr x wr */
+	float *k_m;    /* intrinsics at working resolution */
+	float *pmap_r; /* point map at hr x wr */
 	int32_t *frame;
 	/* the state, track-major */
 	float *uv, *z, *X, *vis, *conf, *dyn, *pro, *A, *px;
 };
 
-#define TRY(call)                              \
-	do {                                   \
-		enum sb_status try_ = (call);  \
-		if (try_)                      \
-			return try_;           \
+#define TRY(call)                             \
+	do {                                  \
+		enum sb_status try_ = (call); \
+		if (try_)                     \
+			return try_;          \
 	} while (0)
 
 static enum sb_status get(struct pass *p, int64_t floats, float **out)
@@ -62,23 +62,35 @@ static void tap(struct pass *p, const char *name, int index, const float *data, 
 
 struct out_place {
 	float *y;
-	int64_t ld; /* 0: dense */
+	int64_t ld;            /* 0: dense */
 	const float *residual; /* dense, or NULL */
 };
 
 static enum sb_status linear(struct pass *p, const float *x, int64_t rows, const struct sb_linear_weight *l,
-		struct out_place to, enum sb_act act)
+        struct out_place to, enum sb_act act)
 {
 	struct sb_linear_args a = {
-		.x = x, .w = l->w, .bias = l->b, .residual = to.residual, .y = to.y, .rows = rows, .in = l->in, .out = l->out,
-		.ldx = l->in, .ldw = l->in, .ldr = l->out, .ldy = to.ld ? to.ld : l->out, .act = act,
+		.x = x,
+		.w = l->w,
+		.bias = l->b,
+		.residual = to.residual,
+		.y = to.y,
+		.rows = rows,
+		.in = l->in,
+		.out = l->out,
+		.ldx = l->in,
+		.ldw = l->in,
+		.ldr = l->out,
+		.ldy = to.ld ? to.ld : l->out,
+		.act = act,
 	};
 
 	return SB_SUBMIT(p->be, LINEAR, linear, a, p->err);
 }
 
 /* y := fc2(act(fc1(x))) */
-static enum sb_status mlp(struct pass *p, const float *x, int64_t rows, const struct sb_mlp_weight *m, struct out_place to)
+static enum sb_status mlp(
+        struct pass *p, const float *x, int64_t rows, const struct sb_mlp_weight *m, struct out_place to)
 {
 	float *hidden;
 
@@ -90,28 +102,39 @@ static enum sb_status mlp(struct pass *p, const float *x, int64_t rows, const st
 }
 
 /* norm NULL: without affine, eps 1e-6; norm_context: 1e-5. */
-static enum sb_status layer_norm(struct pass *p, const float *x, float *y, int64_t rows, int64_t dim,
-		const struct sb_norm_weight *norm)
+static enum sb_status layer_norm(
+        struct pass *p, const float *x, float *y, int64_t rows, int64_t dim, const struct sb_norm_weight *norm)
 {
 	struct sb_layer_norm_args a = {
-		.x = x, .y = y, .weight = norm ? norm->w : NULL, .bias = norm ? norm->b : NULL, .batch = 1, .rows = rows,
-		.dim = dim, .x_row = dim, .y_row = dim, .eps = norm ? 1e-5f : 1e-6f,
+		.x = x,
+		.y = y,
+		.weight = norm ? norm->w : NULL,
+		.bias = norm ? norm->b : NULL,
+		.batch = 1,
+		.rows = rows,
+		.dim = dim,
+		.x_row = dim,
+		.y_row = dim,
+		.eps = norm ? 1e-5f : 1e-6f,
 	};
 
 	return SB_SUBMIT(p->be, LAYER_NORM, layer_norm, a, p->err);
 }
 
-static enum sb_status posenc(struct pass *p, const float *x, int64_t rows, int64_t d, int64_t degrees, float *y, int64_t ldy)
+static enum sb_status posenc(
+        struct pass *p, const float *x, int64_t rows, int64_t d, int64_t degrees, float *y, int64_t ldy)
 {
 	struct sb_posenc_args a = { .x = x, .y = y, .rows = rows, .d = d, .degrees = degrees, .ldx = d, .ldy = ldy };
 
 	return SB_SUBMIT(p->be, POSENC, posenc, a, p->err);
 }
 
-static enum sb_status copy_columns(struct pass *p, const float *src, int64_t rows, int64_t cols, int64_t ld_src, float *dst,
-		int64_t ld_dst)
+static enum sb_status copy_columns(
+        struct pass *p, const float *src, int64_t rows, int64_t cols, int64_t ld_src, float *dst, int64_t ld_dst)
 {
-	struct sb_copy2d_args a = { .src = src, .dst = dst, .rows = rows, .cols = cols, .ld_src = ld_src, .ld_dst = ld_dst };
+	struct sb_copy2d_args a = {
+		.src = src, .dst = dst, .rows = rows, .cols = cols, .ld_src = ld_src, .ld_dst = ld_dst
+	};
 
 	return SB_SUBMIT(p->be, COPY2D, copy2d, a, p->err);
 }
@@ -127,7 +150,7 @@ struct sequences {
  * norm for a self block).
  */
 static enum sb_status attend(struct pass *p, const struct sb_track_block *b, float *x, int64_t rows, const float *c,
-		int64_t c_rows, const struct sequences *s)
+        int64_t c_rows, const struct sequences *s)
 {
 	int64_t dim = b->out.out, inner = b->q.out, head = inner / b->heads;
 	bool self = !b->norm_context.w;
@@ -147,11 +170,20 @@ static enum sb_status attend(struct pass *p, const struct sb_track_block *b, flo
 		put(p, cn);
 	}
 	struct sb_attention_args a = {
-		.q = q, .k = kv, .v = kv + inner, .o = xn, .qs = { s->q_batch * inner, head, s->q_row * inner },
+		.q = q,
+		.k = kv,
+		.v = kv + inner,
+		.o = xn,
+		.qs = { s->q_batch * inner, head, s->q_row * inner },
 		.ks = { s->k_batch * 2 * inner, head, s->k_row * 2 * inner },
 		.vs = { s->k_batch * 2 * inner, head, s->k_row * 2 * inner },
-		.os = { s->q_batch * inner, head, s->q_row * inner }, .batch = s->batch, .heads = b->heads, .lq = s->lq,
-		.lk = s->lk, .dim = (int)head, .scale = b->scale,
+		.os = { s->q_batch * inner, head, s->q_row * inner },
+		.batch = s->batch,
+		.heads = b->heads,
+		.lq = s->lq,
+		.lk = s->lk,
+		.dim = (int)head,
+		.scale = b->scale,
 	};
 	TRY(SB_SUBMIT(p->be, ATTENTION, attention, a, p->err));
 	put(p, kv);
@@ -173,16 +205,27 @@ struct map {
 	int64_t n, h, w, c;
 };
 
-static enum sb_status conv(struct pass *p, const struct map *in, const struct sb_conv_weight *cw, int stride, struct map *out)
+static enum sb_status conv(
+        struct pass *p, const struct map *in, const struct sb_conv_weight *cw, int stride, struct map *out)
 {
 	int pad = cw->k / 2;
 	struct sb_conv_args a = {
-		.x = in->x, .w = cw->w, .bias = cw->b, .n = in->n, .h = in->h, .width = in->w, .cin = in->c, .cout = cw->cout,
-		.kh = cw->k, .kw = cw->k, .stride = stride, .pad = pad,
+		.x = in->x,
+		.w = cw->w,
+		.bias = cw->b,
+		.n = in->n,
+		.h = in->h,
+		.width = in->w,
+		.cin = in->c,
+		.cout = cw->cout,
+		.kh = cw->k,
+		.kw = cw->k,
+		.stride = stride,
+		.pad = pad,
 	};
 
-	*out = (struct map){ NULL, in->n, (in->h + 2 * pad - cw->k) / stride + 1, (in->w + 2 * pad - cw->k) / stride + 1,
-		cw->cout };
+	*out = (struct map){ NULL, in->n, (in->h + 2 * pad - cw->k) / stride + 1,
+		(in->w + 2 * pad - cw->k) / stride + 1, cw->cout };
 	TRY(get(p, out->n * out->h * out->w * out->c, &out->x));
 	a.y = out->x;
 	return SB_SUBMIT(p->be, CONV, conv, a, p->err);
@@ -191,7 +234,13 @@ static enum sb_status conv(struct pass *p, const struct map *in, const struct sb
 static enum sb_status instance_norm(struct pass *p, struct map *m, const float *residual, int relu)
 {
 	struct sb_instance_norm_args a = {
-		.x = m->x, .residual = residual, .y = m->x, .n = m->n, .pixels = m->h * m->w, .c = m->c, .eps = 1e-5f,
+		.x = m->x,
+		.residual = residual,
+		.y = m->x,
+		.n = m->n,
+		.pixels = m->h * m->w,
+		.c = m->c,
+		.eps = 1e-5f,
 		.relu = relu,
 	};
 
@@ -199,8 +248,8 @@ static enum sb_status instance_norm(struct pass *p, struct map *m, const float *
 }
 
 /* relu(skip + relu(IN(conv2(relu(IN(conv1(m))))))), in place of m. */
-static enum sb_status residual_unit(struct pass *p, struct map *m, const struct sb_conv_weight cw[2],
-		const struct sb_conv_weight *down, int stride)
+static enum sb_status residual_unit(
+        struct pass *p, struct map *m, const struct sb_conv_weight cw[2], const struct sb_conv_weight *down, int stride)
 {
 	struct map y, z, skip = *m;
 
@@ -224,8 +273,9 @@ static enum sb_status gather(struct pass *p, const struct map *m, struct map *al
 {
 	int64_t pixels = all->n * all->h * all->w;
 	float *big = m->x;
-	struct sb_resize_bilinear_args a = { .x = m->x, .n = m->n, .h = m->h, .w = m->w, .c = m->c, .out_h = all->h,
-		.out_w = all->w };
+	struct sb_resize_bilinear_args a = {
+		.x = m->x, .n = m->n, .h = m->h, .w = m->w, .c = m->c, .out_h = all->h, .out_w = all->w
+	};
 
 	TRY(get(p, pixels * m->c, &big));
 	a.y = big;
@@ -239,7 +289,8 @@ static enum sb_status gather(struct pass *p, const struct map *m, struct map *al
 static enum sb_status fnet(struct pass *p, float *image, float **out)
 {
 	const struct sb_track_net *net = p->net;
-	struct map in = { image, p->t, net->h, net->w, 3 }, m, all = { NULL, p->t, p->fh, p->fw, 64 + 96 + 128 + 128 }, y;
+	struct map in = { image, p->t, net->h, net->w, 3 }, m, all = { NULL, p->t, p->fh, p->fw, 64 + 96 + 128 + 128 },
+	           y;
 	int64_t first = 0;
 
 	TRY(conv(p, &in, &net->fnet.conv1, 2, &m));
@@ -266,10 +317,19 @@ static enum sb_status fnet(struct pass *p, float *image, float **out)
 
 /* ---- preparation of a window (4.2 to 4.4) -------------------------------------------------------------------- */
 
-static enum sb_status nearest(struct pass *p, const float *x, int64_t h, int64_t w, int64_t c, float lo, float hi, float **out)
+static enum sb_status nearest(
+        struct pass *p, const float *x, int64_t h, int64_t w, int64_t c, float lo, float hi, float **out)
 {
 	struct sb_resize_nearest_args a = {
-		.x = x, .n = p->t, .h = h, .w = w, .c = c, .out_h = p->net->h, .out_w = p->net->w, .lo = lo, .hi = hi,
+		.x = x,
+		.n = p->t,
+		.h = h,
+		.w = w,
+		.c = c,
+		.out_h = p->net->h,
+		.out_w = p->net->w,
+		.lo = lo,
+		.hi = hi,
 	};
 
 	TRY(get(p, p->t * p->net->h * p->net->w * c, out));
@@ -293,7 +353,7 @@ static enum sb_status upload_queries(struct pass *p)
 		host[i * 3 + 2] = in->queries[i * 3 + 2] * fy;
 	}
 	status = SB_SUBMIT(p->be, DOWNLOAD, download,
-			((struct sb_transfer_args){ k, in->k, (size_t)p->t * 9 * sizeof(float) }), p->err);
+	        ((struct sb_transfer_args){ k, in->k, (size_t)p->t * 9 * sizeof(float) }), p->err);
 	if (!status)
 		status = p->be->ops->sync(p->be, p->err);
 	for (int64_t i = 0; i < p->t * 9 && !status; i++)
@@ -304,10 +364,10 @@ static enum sb_status upload_queries(struct pass *p)
 		status = get(p, p->t * 9, &p->k_m);
 	if (!status)
 		status = SB_SUBMIT(p->be, UPLOAD, upload,
-				((struct sb_transfer_args){ p->q, host, (size_t)p->n * 3 * sizeof(float) }), p->err);
+		        ((struct sb_transfer_args){ p->q, host, (size_t)p->n * 3 * sizeof(float) }), p->err);
 	if (!status)
 		status = SB_SUBMIT(p->be, UPLOAD, upload,
-				((struct sb_transfer_args){ p->k_m, k, (size_t)p->t * 9 * sizeof(float) }), p->err);
+		        ((struct sb_transfer_args){ p->k_m, k, (size_t)p->t * 9 * sizeof(float) }), p->err);
 	if (!status)
 		status = p->be->ops->sync(p->be, p->err);
 	free(host);
@@ -330,8 +390,20 @@ static enum sb_status setup_queries(struct pass *p, const float *image, const fl
 	p->frame = (int32_t *)(void *)frame;
 	TRY(get(p, 6, &p->box));
 	struct sb_query_setup_args a = {
-		.q = p->q, .depth = depth, .valid = valid, .pmap = pmap, .colour = image, .z0 = p->z0, .u0 = p->u0, .p0 = p->p0,
-		.rgb = p->rgb, .frame = p->frame, .n = p->n, .frames = p->t, .h = p->net->h, .w = p->net->w,
+		.q = p->q,
+		.depth = depth,
+		.valid = valid,
+		.pmap = pmap,
+		.colour = image,
+		.z0 = p->z0,
+		.u0 = p->u0,
+		.p0 = p->p0,
+		.rgb = p->rgb,
+		.frame = p->frame,
+		.n = p->n,
+		.frames = p->t,
+		.h = p->net->h,
+		.w = p->net->w,
 	};
 	TRY(SB_SUBMIT(p->be, QUERY_SETUP, query_setup, a, p->err));
 	put(p, valid);
@@ -358,7 +430,9 @@ static enum sb_status pyramids(struct pass *p, float *features, float *pmap)
 	TRY(SB_SUBMIT(p->be, SUBSAMPLE, subsample, s, p->err));
 	for (int l = 1; l < SB_TRACK_LEVELS; l++) {
 		struct level *up = &p->level[l - 1], *here = &p->level[l];
-		struct sb_avg_pool2_args a = { .x = up->map, .n = p->t, .h = up->h, .w = up->w, .c = SB_TRACK_FEATURES };
+		struct sb_avg_pool2_args a = {
+			.x = up->map, .n = p->t, .h = up->h, .w = up->w, .c = SB_TRACK_FEATURES
+		};
 
 		here->h = up->h / 2;
 		here->w = up->w / 2;
@@ -417,8 +491,16 @@ static enum sb_status query_side(struct pass *p, int l)
 	TRY(get(p, p->n * 2, &xy));
 	TRY(copy_columns(p, p->q + 1, p->n, 2, 3, xy, 2)); /* query pixels; the features are at a quarter of them */
 	struct sb_patch_sample_args a = {
-		.map = v->map, .xy = xy, .frame = p->frame, .out = v->query, .n = p->n, .frames = p->t, .h = v->h, .w = v->w,
-		.c = SB_TRACK_FEATURES, .scale = 0.25f * level_scale(l),
+		.map = v->map,
+		.xy = xy,
+		.frame = p->frame,
+		.out = v->query,
+		.n = p->n,
+		.frames = p->t,
+		.h = v->h,
+		.w = v->w,
+		.c = SB_TRACK_FEATURES,
+		.scale = 0.25f * level_scale(l),
 	};
 	TRY(SB_SUBMIT(p->be, PATCH_SAMPLE, patch_sample, a, p->err));
 	a.map = v->pmap;
@@ -429,8 +511,14 @@ static enum sb_status query_side(struct pass *p, int l)
 	TRY(get(p, tokens * 3, &d));
 	TRY(get(p, tokens * 256, &both));
 	struct sb_neighbours_args b = {
-		.patches = v->query, .points = points, .out_d = d, .out_f = both + 128, .n = p->n, .frames = 1,
-		.c = SB_TRACK_FEATURES, .ldf = 256,
+		.patches = v->query,
+		.points = points,
+		.out_d = d,
+		.out_f = both + 128,
+		.n = p->n,
+		.frames = 1,
+		.c = SB_TRACK_FEATURES,
+		.ldf = 256,
 	};
 	TRY(SB_SUBMIT(p->be, NEIGHBOURS, neighbours, b, p->err));
 	put(p, points);
@@ -457,7 +545,7 @@ static enum sb_status time_embedding(struct pass *p)
 	status = get(p, p->t * dim, &p->time);
 	if (!status)
 		status = SB_SUBMIT(p->be, UPLOAD, upload,
-				((struct sb_transfer_args){ p->time, host, (size_t)(p->t * dim) * sizeof(float) }), p->err);
+		        ((struct sb_transfer_args){ p->time, host, (size_t)(p->t * dim) * sizeof(float) }), p->err);
 	if (!status)
 		status = p->be->ops->sync(p->be, p->err);
 	free(host);
@@ -512,8 +600,9 @@ static enum sb_status prepare(struct pass *p, float *image, float *features)
 	sb_backend_stage(p->be, "track.prepare");
 	TRY(upload_queries(p));
 	TRY(get(p, p->t * in->hr * in->wr * 3, &p->pmap_r));
-	struct sb_unproject_args u = { .depth = in->depth, .k = in->k, .points = p->pmap_r, .frames = p->t, .h = in->hr,
-		.w = in->wr };
+	struct sb_unproject_args u = {
+		.depth = in->depth, .k = in->k, .points = p->pmap_r, .frames = p->t, .h = in->hr, .w = in->wr
+	};
 	TRY(SB_SUBMIT(p->be, UNPROJECT, unproject, u, p->err));
 	TRY(nearest(p, p->pmap_r, in->hr, in->wr, 3, 0.0f, 0.0f, &pmap));
 	TRY(setup_queries(p, image, pmap));
@@ -536,8 +625,19 @@ static enum sb_status correlation(struct pass *p, int l, float *tokens)
 	const struct sb_mlp_weight *m = &p->net->corr;
 	float *hidden, *column = tokens + 2 + 256 * l;
 	struct sb_corr_args a = {
-		.map = v->map, .uv = p->uv, .query = v->query, .w = m->fc1.w, .bias = m->fc1.b, .n = p->n, .frames = p->t,
-		.h = v->h, .width = v->w, .c = SB_TRACK_FEATURES, .out = m->fc1.out, .ldw = m->fc1.in, .ldy = m->fc1.out,
+		.map = v->map,
+		.uv = p->uv,
+		.query = v->query,
+		.w = m->fc1.w,
+		.bias = m->fc1.b,
+		.n = p->n,
+		.frames = p->t,
+		.h = v->h,
+		.width = v->w,
+		.c = SB_TRACK_FEATURES,
+		.out = m->fc1.out,
+		.ldw = m->fc1.in,
+		.ldy = m->fc1.out,
 		.scale = level_scale(l),
 	};
 
@@ -560,10 +660,11 @@ static enum sb_status group_mean(struct pass *p, const float *x, int64_t rows, i
 }
 
 /*
- * g = mean over the 16 of Cross(xblock1_2; fq, ft), for tracks first .. first + n of a level; the mean is taken before the
- * linear fc2. ft [n t 16, 128] -> g [n t, 128].
+ * g = mean over the 16 of Cross(xblock1_2; fq, ft), for tracks first .. first + n of a level; the mean is taken before
+ * the linear fc2. ft [n t 16, 128] -> g [n t, 128].
  */
-static enum sb_status cross_mean(struct pass *p, const struct level *v, int64_t first, int64_t n, const float *ft, float *g)
+static enum sb_status cross_mean(
+        struct pass *p, const struct level *v, int64_t first, int64_t n, const float *ft, float *g)
 {
 	const struct sb_track_block *b = &p->net->pointformer.cross;
 	int64_t rows = n * p->t, tokens = rows * SB_NEIGHBOURS, len = SB_NEIGHBOURS * 128, head = 128 / SB_TRACK_HEADS;
@@ -576,9 +677,20 @@ static enum sb_status cross_mean(struct pass *p, const struct level *v, int64_t 
 	TRY(get(p, tokens * 128, &q));
 	TRY(repeat(p, v->q_q + first * len, q, n, len));
 	struct sb_attention_args a = {
-		.q = q, .k = kv, .v = kv + 128, .o = cn, .qs = { len, head, 128 }, .ks = { 2 * len, head, 256 },
-		.vs = { 2 * len, head, 256 }, .os = { len, head, 128 }, .batch = rows, .heads = SB_TRACK_HEADS, .lq = SB_NEIGHBOURS,
-		.lk = SB_NEIGHBOURS, .dim = (int)head, .scale = b->scale,
+		.q = q,
+		.k = kv,
+		.v = kv + 128,
+		.o = cn,
+		.qs = { len, head, 128 },
+		.ks = { 2 * len, head, 256 },
+		.vs = { 2 * len, head, 256 },
+		.os = { len, head, 128 },
+		.batch = rows,
+		.heads = SB_TRACK_HEADS,
+		.lq = SB_NEIGHBOURS,
+		.lk = SB_NEIGHBOURS,
+		.dim = (int)head,
+		.scale = b->scale,
 	};
 	TRY(SB_SUBMIT(p->be, ATTENTION, attention, a, p->err));
 	put(p, q);
@@ -611,8 +723,18 @@ static enum sb_status neighbour_tile(struct pass *p, int l, int64_t first, int64
 	TRY(get(p, wide * 3, &d));
 	TRY(get(p, wide * 256, &both));
 	struct sb_neighbours_args a = {
-		.map = v->map, .pmap = v->pmap, .uv = p->uv + row0 * 2, .centre = p->X + row0 * 3, .out_d = d,
-		.out_f = both + 128, .n = n, .frames = p->t, .h = v->h, .w = v->w, .c = SB_TRACK_FEATURES, .ldf = 256,
+		.map = v->map,
+		.pmap = v->pmap,
+		.uv = p->uv + row0 * 2,
+		.centre = p->X + row0 * 3,
+		.out_d = d,
+		.out_f = both + 128,
+		.n = n,
+		.frames = p->t,
+		.h = v->h,
+		.w = v->w,
+		.c = SB_TRACK_FEATURES,
+		.ldf = 256,
 		.scale = level_scale(l),
 	};
 	TRY(SB_SUBMIT(p->be, NEIGHBOURS, neighbours, a, p->err));
@@ -620,7 +742,9 @@ static enum sb_status neighbour_tile(struct pass *p, int l, int64_t first, int64
 	TRY(neighbour_tokens(p, d, both, rows, ft, &et));
 	TRY(get(p, rows * 128, &g));
 	TRY(cross_mean(p, v, first, n, ft, g));
-	struct sb_add_args sum = { .a = ft, .b = et, .y = ft, .rows = wide, .cols = 128, .lda = 128, .ldb = 128, .ldy = 128 };
+	struct sb_add_args sum = {
+		.a = ft, .b = et, .y = ft, .rows = wide, .cols = 128, .lda = 128, .ldb = 128, .ldy = 128
+	};
 	TRY(SB_SUBMIT(p->be, ADD, add, sum, p->err));
 	put(p, et);
 	TRY(attend(p, &p->net->pointformer.aggr, g, rows, ft, wide, &one));
@@ -632,8 +756,9 @@ static enum sb_status neighbour_tile(struct pass *p, int l, int64_t first, int64
 	TRY(mlp(p, y, rows, &p->net->corr_depth, (struct out_place){ .y = column, .ld = SB_TRACK_TOKEN3 }));
 	put(p, y);
 	tap(p, "corr_depth_mlp.out", p->iteration * SB_TRACK_LEVELS + l, column, (rows - 1) * SB_TRACK_TOKEN3 + 256);
-	struct sb_depth_mask_args m = { .x = column, .X = p->X + row0 * 3, .rows = rows, .c = 256, .ldx = SB_TRACK_TOKEN3,
-		.box = p->box };
+	struct sb_depth_mask_args m = {
+		.x = column, .X = p->X + row0 * 3, .rows = rows, .c = 256, .ldx = SB_TRACK_TOKEN3, .box = p->box
+	};
 	return SB_SUBMIT(p->be, DEPTH_MASK, depth_mask, m, p->err);
 }
 
@@ -660,7 +785,8 @@ static enum sb_status state_columns(struct pass *p, float *tokens, int64_t ld)
 	return copy_columns(p, p->conf, p->rows, 1, 1, tokens + 1, ld);
 }
 
-static enum sb_status motion(struct pass *p, const float *v, int64_t d, float inv_x, float inv_y, float inv_z, float **out)
+static enum sb_status motion(
+        struct pass *p, const float *v, int64_t d, float inv_x, float inv_y, float inv_z, float **out)
 {
 	struct sb_motion_args a = { .v = v, .n = p->n, .frames = p->t, .d = d, .inv_scale = { inv_x, inv_y, inv_z } };
 
@@ -672,8 +798,15 @@ static enum sb_status motion(struct pass *p, const float *v, int64_t d, float in
 static enum sb_status add_time(struct pass *p, float *x)
 {
 	struct sb_add_args a = {
-		.a = x, .b = p->time, .y = x, .rows = p->rows, .cols = SB_TRACK_TOKEN2, .lda = SB_TRACK_TOKEN2,
-		.ldb = SB_TRACK_TOKEN2, .ldy = SB_TRACK_TOKEN2, .b_rows = p->t,
+		.a = x,
+		.b = p->time,
+		.y = x,
+		.rows = p->rows,
+		.cols = SB_TRACK_TOKEN2,
+		.lda = SB_TRACK_TOKEN2,
+		.ldb = SB_TRACK_TOKEN2,
+		.ldy = SB_TRACK_TOKEN2,
+		.b_rows = p->t,
 	};
 
 	return SB_SUBMIT(p->be, ADD, add, a, p->err);
@@ -701,8 +834,17 @@ static enum sb_status finish_tokens(struct pass *p, float *tokens2, float *token
 	tap(p, "xyz_mlp.out", p->iteration, tokens3 + 1026, (p->rows - 1) * SB_TRACK_TOKEN3 + 84);
 	TRY(get(p, p->rows * 6, &g));
 	struct sb_geometry_tokens_args a = {
-		.q = p->q, .z0 = p->z0, .k = p->k_m, .cam = p->in->cam, .box = p->box, .X = p->X, .conf = p->conf,
-		.dyn = p->dyn, .g = g, .n = p->n, .frames = p->t,
+		.q = p->q,
+		.z0 = p->z0,
+		.k = p->k_m,
+		.cam = p->in->cam,
+		.box = p->box,
+		.X = p->X,
+		.conf = p->conf,
+		.dyn = p->dyn,
+		.g = g,
+		.n = p->n,
+		.frames = p->t,
 	};
 	TRY(SB_SUBMIT(p->be, GEOMETRY_TOKENS, geometry_tokens, a, p->err));
 	TRY(posenc(p, g, p->rows, 6, 12, tokens3 + 1110, SB_TRACK_TOKEN3));
@@ -730,8 +872,8 @@ static enum sb_status over_time(struct pass *p, const struct sb_track_block *b, 
 }
 
 /* Each frame's tokens are a sequence: x [nx, t, dim] attends to c [nc, t, dim]. */
-static enum sb_status over_space(struct pass *p, const struct sb_track_block *b, float *x, int64_t nx, const float *c,
-		int64_t nc)
+static enum sb_status over_space(
+        struct pass *p, const struct sb_track_block *b, float *x, int64_t nx, const float *c, int64_t nc)
 {
 	struct sequences s = { p->t, nx, nc, 1, p->t, 1, p->t };
 
@@ -751,7 +893,8 @@ static enum sb_status space_round(struct pass *p, int j, float *x, float *y, flo
 	int64_t row = p->t * SB_TRACK_HIDDEN, nv = SB_TRACK_VIRTUAL, ns = SB_TRACK_VIRTUAL - 1;
 	float *s, *vv, *ss;
 
-	TRY(copy_of(p, v + row, ns * row, &s)); /* 63 tokens: the first virtual track is left out, as in the reference */
+	TRY(copy_of(
+	        p, v + row, ns * row, &s)); /* 63 tokens: the first virtual track is left out, as in the reference */
 	TRY(over_space(p, &net->track2switcher[j], s, ns, y, p->n));
 	TRY(over_space(p, &net->virtual2point[j], v, nv, x, p->n));
 	TRY(over_space(p, &net->virtual2switcher[j], s, ns, v, nv));
@@ -801,10 +944,12 @@ static enum sb_status transformer(struct pass *p, float *tokens2, float *tokens3
 	TRY(repeat(p, net->virtual_tracks, v, SB_TRACK_VIRTUAL, SB_TRACK_HIDDEN));
 	for (int j = 0; j < SB_TRACK_DEPTH; j++) {
 		if (j == 0)
-			tap(p, "time_blocks.0.in0", p->iteration, xv, floats + SB_TRACK_VIRTUAL * p->t * SB_TRACK_HIDDEN);
+			tap(p, "time_blocks.0.in0", p->iteration, xv,
+			        floats + SB_TRACK_VIRTUAL * p->t * SB_TRACK_HIDDEN);
 		TRY(over_time(p, &net->time2[j], xv, p->n + SB_TRACK_VIRTUAL));
 		if (j == 0) {
-			tap(p, "time_blocks.0.out0", p->iteration, xv, floats + SB_TRACK_VIRTUAL * p->t * SB_TRACK_HIDDEN);
+			tap(p, "time_blocks.0.out0", p->iteration, xv,
+			        floats + SB_TRACK_VIRTUAL * p->t * SB_TRACK_HIDDEN);
 			tap(p, "time_blocks_new.0.in0", p->iteration, y, floats);
 		}
 		TRY(over_time(p, &net->time3[j], y, p->n));
@@ -834,8 +979,22 @@ static enum sb_status update(struct pass *p, struct deltas *d)
 	const struct sb_track_input *in = p->in;
 	float fx = (float)p->net->w / (float)in->wr, fy = (float)p->net->h / (float)in->hr;
 	struct sb_track_update_args a = {
-		.d2 = d->d2, .d3 = d->d3, .dp = d->dp, .box = p->box, .uv = p->uv, .z = p->z, .vis = p->vis, .conf = p->conf,
-		.dyn = p->dyn, .pro = p->pro, .X = p->X, .A = p->A, .px = p->px, .rows = p->rows, .fx = fx, .fy = fy,
+		.d2 = d->d2,
+		.d3 = d->d3,
+		.dp = d->dp,
+		.box = p->box,
+		.uv = p->uv,
+		.z = p->z,
+		.vis = p->vis,
+		.conf = p->conf,
+		.dyn = p->dyn,
+		.pro = p->pro,
+		.X = p->X,
+		.A = p->A,
+		.px = p->px,
+		.rows = p->rows,
+		.fx = fx,
+		.fy = fy,
 	};
 
 	sb_backend_stage(p->be, "track.update");
@@ -844,8 +1003,18 @@ static enum sb_status update(struct pass *p, struct deltas *d)
 	put(p, d->d3);
 	put(p, d->d2);
 	struct sb_depth_snap_args s = {
-		.pmap = p->pmap_r, .valid = in->valid, .px = p->px, .z0 = p->z0, .vis = p->vis, .k = in->k, .z = p->z, .A = p->A,
-		.n = p->n, .frames = p->t, .h = in->hr, .w = in->wr,
+		.pmap = p->pmap_r,
+		.valid = in->valid,
+		.px = p->px,
+		.z0 = p->z0,
+		.vis = p->vis,
+		.k = in->k,
+		.z = p->z,
+		.A = p->A,
+		.n = p->n,
+		.frames = p->t,
+		.h = in->hr,
+		.w = in->wr,
 	};
 	TRY(SB_SUBMIT(p->be, DEPTH_SNAP, depth_snap, s, p->err));
 	TRY(box_map(p, p->A, p->X, p->rows, 0));
@@ -875,16 +1044,27 @@ static enum sb_status output(struct pass *p, struct sb_track_outputs *out)
 	sb_backend_stage(p->be, "track.output");
 	TRY(get(p, (int64_t)floats, &block));
 	struct sb_track_out_args a = {
-		.px = p->px, .z = p->z, .A = p->A, .rgb = p->rgb, .vis = p->vis, .conf = p->conf, .dyn = p->dyn, .u0 = p->u0,
-		.tracks2 = block, .keep = p->n, .frames = p->t, .sx = 1.0f, .sy = 1.0f,
+		.px = p->px,
+		.z = p->z,
+		.A = p->A,
+		.rgb = p->rgb,
+		.vis = p->vis,
+		.conf = p->conf,
+		.dyn = p->dyn,
+		.u0 = p->u0,
+		.tracks2 = block,
+		.keep = p->n,
+		.frames = p->t,
+		.sx = 1.0f,
+		.sy = 1.0f,
 	};
 	a.tracks3 = a.tracks2 + p->rows * 3;
 	a.vis_out = a.tracks3 + p->rows * 6;
 	a.conf_out = a.vis_out + p->rows;
 	a.dyn_out = a.conf_out + p->rows;
 	TRY(SB_SUBMIT(p->be, TRACK_OUT, track_out, a, p->err));
-	TRY(SB_SUBMIT(p->be, DOWNLOAD, download, ((struct sb_transfer_args){ out->xyz2, block, floats * sizeof(float) }),
-			p->err));
+	TRY(SB_SUBMIT(p->be, DOWNLOAD, download,
+	        ((struct sb_transfer_args){ out->xyz2, block, floats * sizeof(float) }), p->err));
 	put(p, block);
 	return SB_OK;
 }
@@ -922,10 +1102,16 @@ static enum sb_status run(struct pass *p, struct sb_track_outputs *out)
 }
 
 enum sb_status sb_track_run(struct sb_backend *be, const struct sb_track_net *net, const struct sb_track_input *in,
-		struct sb_track_outputs *out, const struct sb_front_tap *tap_fn, struct sb_error *err)
+        struct sb_track_outputs *out, const struct sb_front_tap *tap_fn, struct sb_error *err)
 {
 	struct pass p = {
-		.be = be, .net = net, .in = in, .tap = tap_fn, .err = err, .n = in->n_queries + in->n_support, .t = in->frames,
+		.be = be,
+		.net = net,
+		.in = in,
+		.tap = tap_fn,
+		.err = err,
+		.n = in->n_queries + in->n_support,
+		.t = in->frames,
 	};
 
 	p.rows = p.n * p.t;

@@ -7,8 +7,8 @@
 #include "weight_set.h"
 
 #define SB_TRACK_LEVELS   4
-#define SB_TRACK_DEPTH    3    /* time + space rounds of the update transformer */
-#define SB_TRACK_VIRTUAL  64   /* virtual tracks */
+#define SB_TRACK_DEPTH    3  /* time + space rounds of the update transformer */
+#define SB_TRACK_VIRTUAL  64 /* virtual tracks */
 #define SB_TRACK_HIDDEN   384
 #define SB_TRACK_TOKEN2   1110 /* 2-D token: vis 1, conf 1, correlation 1024, motion 84 */
 #define SB_TRACK_TOKEN3   1260 /* 3-D token: vis 1, conf 1, correlation 1024, motion 84, geometry 150 */
@@ -42,8 +42,8 @@ struct sb_track_net {
 	struct sb_linear_weight input_transform, flow_head, vis_conf_head, point_head, pro_head, residual_head;
 	struct sb_track_block time2[SB_TRACK_DEPTH], time3[SB_TRACK_DEPTH];
 	struct sb_track_block track2switcher[SB_TRACK_DEPTH], virtual2point[SB_TRACK_DEPTH],
-			virtual2switcher[SB_TRACK_DEPTH], switcher2virtual[SB_TRACK_DEPTH], self_virtual[SB_TRACK_DEPTH],
-			self_switcher[SB_TRACK_DEPTH], point2virtual[SB_TRACK_DEPTH], switcher2track[SB_TRACK_DEPTH];
+	        virtual2switcher[SB_TRACK_DEPTH], switcher2virtual[SB_TRACK_DEPTH], self_virtual[SB_TRACK_DEPTH],
+	        self_switcher[SB_TRACK_DEPTH], point2virtual[SB_TRACK_DEPTH], switcher2track[SB_TRACK_DEPTH];
 	const float *virtual_tracks; /* [64, 384] */
 	int time_len;                /* rows of the stored time embedding: 60 offline, 20 online */
 

@@ -63,7 +63,8 @@ struct walk {
 	void *ctx;
 };
 
-static void tensor(const struct walk *w, const char *prefix, const char *name, int ndim, int64_t a, int64_t b, int64_t k)
+static void tensor(
+        const struct walk *w, const char *prefix, const char *name, int ndim, int64_t a, int64_t b, int64_t k)
 {
 	int64_t shape[4] = { a, b, k, k };
 	char full[2 * SB_TENSOR_NAME_MAX];
@@ -159,7 +160,11 @@ static void add_entry(void *ctx, const char *name, const int64_t *shape, int ndi
 {
 	bool conv = ndim == 4 && strstr(name, ".weight");
 
-	sb_weight_set_add(ctx, ndim == 2 ? SB_WEIGHT_LINEAR : conv ? SB_WEIGHT_CONV : SB_WEIGHT_PLAIN, name, shape, ndim);
+	sb_weight_set_add(ctx,
+	        ndim == 2 ? SB_WEIGHT_LINEAR
+	        : conv    ? SB_WEIGHT_CONV
+	                  : SB_WEIGHT_PLAIN,
+	        name, shape, ndim);
 }
 
 static struct sb_track_block block(const struct sb_weight_set *s, const char *prefix, bool cross)
@@ -238,7 +243,7 @@ static void wire(struct sb_track_net *net)
 }
 
 enum sb_status sb_track_net_open(struct sb_backend *be, int64_t h, int64_t w, const struct sb_weights *weights,
-		struct sb_track_net **out, struct sb_error *err)
+        struct sb_track_net **out, struct sb_error *err)
 {
 	struct sb_track_net *net = calloc(1, sizeof(*net));
 
@@ -290,7 +295,7 @@ void sb_time_embedding(int64_t len, int64_t t, int64_t dim, float *out)
 		hi = lo + 1 < len ? lo + 1 : lo;
 		f = source - (float)lo;
 		for (int64_t c = 0; c < dim; c++)
-			out[i * dim + c] = len == t ? time_value(i, c, dim) :
-						      (1.0f - f) * time_value(lo, c, dim) + f * time_value(hi, c, dim);
+			out[i * dim + c] = len == t ? time_value(i, c, dim)
+			                            : (1.0f - f) * time_value(lo, c, dim) + f * time_value(hi, c, dim);
 	}
 }

@@ -17,7 +17,7 @@ struct sb_workload {
 	const struct sb_preset *preset;
 	struct sb_clip clip;
 	struct sb_front_input input;
-	struct sb_weight_file *weight_file; /* NULL: synthetic weights */
+	struct sb_weight_file *weight_file;    /* NULL: synthetic weights */
 	struct sb_front_net *nets[NETS], *net; /* net: of the current levels */
 	struct sb_front_outputs out, reference;
 	bool have_reference;
@@ -56,8 +56,8 @@ static void tally_tensor(void *ctx, const char *name, const int64_t *shape, int 
 	t->digest = sb_fnv1a(t->digest, shape, (size_t)ndim * sizeof(*shape));
 }
 
-static enum sb_status load_weights(struct sb_workload *w, const struct sb_case *c, struct sb_workload_info *info,
-		struct sb_error *err)
+static enum sb_status load_weights(
+        struct sb_workload *w, const struct sb_case *c, struct sb_workload_info *info, struct sb_error *err)
 {
 	struct tally t = { 0, SB_FNV1A_INIT + SB_SYNTHETIC_RULE };
 	struct sb_weight_facts facts;
@@ -72,7 +72,7 @@ static enum sb_status load_weights(struct sb_workload *w, const struct sb_case *
 		return SB_OK;
 	}
 	if (sb_weight_file_open(c->weights_front, &w->weight_file, err) ||
-			sb_weight_file_check(w->weight_file, &w->preset->front, &facts, err))
+	        sb_weight_file_check(w->weight_file, &w->preset->front, &facts, err))
 		return err->code;
 	info->weights_kind = facts.kind;
 	info->weights_digest = facts.digest;
@@ -86,8 +86,8 @@ static const struct sb_weights *weights_of(const struct sb_workload *w)
 	return w->weight_file ? sb_weight_file_source(w->weight_file) : &sb_weights_synthetic;
 }
 
-static enum sb_status load(struct sb_workload *w, const struct sb_case *c, struct sb_workload_info *info,
-		struct sb_error *err)
+static enum sb_status load(
+        struct sb_workload *w, const struct sb_case *c, struct sb_workload_info *info, struct sb_error *err)
 {
 	const struct sb_preset_case *dflt;
 	struct sb_clip_request req = { .stride = c->stride };
@@ -107,14 +107,19 @@ static enum sb_status load(struct sb_workload *w, const struct sb_case *c, struc
 	req.raw_height = c->raw_height;
 	req.n_frames = c->frames ? c->frames : dflt->n_frames;
 	if (sb_clip_load(&req, &w->clip, err) ||
-			sb_clip_geometry(w->clip.height, w->clip.width, width, height, &geo, err) ||
-			sb_front_outputs_init(&w->out, w->clip.n_frames, geo.out_h, geo.out_w, err) ||
-			sb_front_outputs_init(&w->reference, w->clip.n_frames, geo.out_h, geo.out_w, err))
+	        sb_clip_geometry(w->clip.height, w->clip.width, width, height, &geo, err) ||
+	        sb_front_outputs_init(&w->out, w->clip.n_frames, geo.out_h, geo.out_w, err) ||
+	        sb_front_outputs_init(&w->reference, w->clip.n_frames, geo.out_h, geo.out_w, err))
 		return err->code;
-	w->input = (struct sb_front_input){ .rgb = w->clip.rgb, .frames = w->clip.n_frames, .h = w->clip.height,
-		.w = w->clip.width, .geo = geo };
-	*info = (struct sb_workload_info){ .frames = w->clip.n_frames, .stride = c->stride ? c->stride : 1,
-		.width = geo.out_w, .height = geo.out_h, .clip_width = w->clip.width, .clip_height = w->clip.height,
+	w->input = (struct sb_front_input){
+		.rgb = w->clip.rgb, .frames = w->clip.n_frames, .h = w->clip.height, .w = w->clip.width, .geo = geo
+	};
+	*info = (struct sb_workload_info){ .frames = w->clip.n_frames,
+		.stride = c->stride ? c->stride : 1,
+		.width = geo.out_w,
+		.height = geo.out_h,
+		.clip_width = w->clip.width,
+		.clip_height = w->clip.height,
 		.clip_digest = w->clip.digest };
 	snprintf(info->clip_source, sizeof(info->clip_source), "%s", w->clip.source);
 	snprintf(info->clip_note, sizeof(info->clip_note), "%s", w->clip.note);
@@ -122,7 +127,7 @@ static enum sb_status load(struct sb_workload *w, const struct sb_case *c, struc
 }
 
 static enum sb_status tracker_open(const struct sb_case *c, struct sb_backend *be, struct sb_workload **out,
-		struct sb_workload_info *info, struct sb_error *err)
+        struct sb_workload_info *info, struct sb_error *err)
 {
 	struct sb_workload *w = calloc(1, sizeof(*w));
 
@@ -152,7 +157,7 @@ static enum sb_status tracker_prepare(struct sb_workload *w, struct sb_error *er
 	}
 	if (!w->nets[i])
 		status = sb_front_net_open(w->be, &w->preset->front, w->input.geo.out_h, w->input.geo.out_w,
-				weights_of(w), &w->nets[i], err);
+		        weights_of(w), &w->nets[i], err);
 	if (!status)
 		w->net = w->nets[i];
 	return status;

@@ -23,7 +23,8 @@ size_t sb_weight_set_reserve(struct sb_weight_set *s, size_t bytes)
 	return at;
 }
 
-void sb_weight_set_add(struct sb_weight_set *s, enum sb_weight_use use, const char *name, const int64_t *shape, int ndim)
+void sb_weight_set_add(
+        struct sb_weight_set *s, enum sb_weight_use use, const char *name, const int64_t *shape, int ndim)
 {
 	struct sb_weight_entry *e;
 
@@ -50,7 +51,8 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct sb_weight_entry *)a)->name, ((const struct sb_weight_entry *)b)->name);
 }
 
-static enum sb_status fill(struct sb_weight_set *s, const struct sb_weights *weights, float *scratch, struct sb_error *err)
+static enum sb_status fill(
+        struct sb_weight_set *s, const struct sb_weights *weights, float *scratch, struct sb_error *err)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		const struct sb_weight_entry *e = &s->entries[i];
@@ -58,7 +60,8 @@ static enum sb_status fill(struct sb_weight_set *s, const struct sb_weights *wei
 
 		if (sb_weights_get(weights, e->name, e->shape, e->ndim, scratch, &values, err))
 			return err->code;
-		if (s->be->ops->weight_prepare(s->be, e->use, e->shape, e->ndim, values, (char *)s->segment + e->offset, err))
+		if (s->be->ops->weight_prepare(
+		            s->be, e->use, e->shape, e->ndim, values, (char *)s->segment + e->offset, err))
 			return sb_wrap(err, "weight '%s'", e->name);
 		sb_weights_drop(weights, e->name);
 	}
@@ -91,8 +94,8 @@ enum sb_status sb_weight_set_load(struct sb_weight_set *s, const struct sb_weigh
 	return status;
 }
 
-enum sb_status sb_weight_set_table(struct sb_weight_set *s, size_t offset, const float *host, int64_t n,
-		struct sb_error *err)
+enum sb_status sb_weight_set_table(
+        struct sb_weight_set *s, size_t offset, const float *host, int64_t n, struct sb_error *err)
 {
 	return s->be->ops->weight_prepare(s->be, SB_WEIGHT_PLAIN, &n, 1, host, (char *)s->segment + offset, err);
 }
@@ -149,7 +152,8 @@ struct sb_norm_weight sb_weight_set_norm(const struct sb_weight_set *s, const ch
 	char base[SB_TENSOR_NAME_MAX];
 
 	join(base, prefix, name);
-	return (struct sb_norm_weight){ sb_weight_set_tensor(s, base, ".weight"), sb_weight_set_tensor(s, base, ".bias") };
+	return (struct sb_norm_weight){ sb_weight_set_tensor(s, base, ".weight"),
+		sb_weight_set_tensor(s, base, ".bias") };
 }
 
 struct sb_linear_weight sb_weight_set_linear(const struct sb_weight_set *s, const char *prefix, const char *name)

@@ -41,17 +41,19 @@ struct sb_weight_set {
 };
 
 /* Room for a tensor of the network. */
-void sb_weight_set_add(struct sb_weight_set *s, enum sb_weight_use use, const char *name, const int64_t *shape, int ndim);
+void sb_weight_set_add(
+        struct sb_weight_set *s, enum sb_weight_use use, const char *name, const int64_t *shape, int ndim);
 /* Room for a table of our own; returns its offset. */
 size_t sb_weight_set_reserve(struct sb_weight_set *s, size_t bytes);
 /* Take the device memory and prepare every tensor from `weights`. Errors: SB_E_NOMEM, and the source's. */
 enum sb_status sb_weight_set_load(struct sb_weight_set *s, const struct sb_weights *weights, struct sb_error *err);
 /* Fill a reserved table from the host. */
-enum sb_status sb_weight_set_table(struct sb_weight_set *s, size_t offset, const float *host, int64_t n,
-		struct sb_error *err);
+enum sb_status sb_weight_set_table(
+        struct sb_weight_set *s, size_t offset, const float *host, int64_t n, struct sb_error *err);
 void sb_weight_set_release(struct sb_weight_set *s);
 
-/* Finding; `prefix` + `name` is the tensor's name (without .weight/.bias where both are meant). A wrong name is a bug. */
+/* Finding; `prefix` + `name` is the tensor's name (without .weight/.bias where both are meant). A wrong name is a bug.
+ */
 const float *sb_weight_set_at(const struct sb_weight_set *s, size_t offset);
 const float *sb_weight_set_tensor(const struct sb_weight_set *s, const char *prefix, const char *name);
 struct sb_norm_weight sb_weight_set_norm(const struct sb_weight_set *s, const char *prefix, const char *name);

@@ -17,8 +17,8 @@ struct sb_case {
 	char data_dir[SB_PATH_MAX];
 	char weights_front[SB_PATH_MAX], weights_track[SB_PATH_MAX]; /* safetensors; "": synthetic */
 	int64_t frames, stride;
-	int64_t width, height; /* of the network, multiples of 14; 0 with frames' own: the published rule */
-	bool own_size;         /* use the rule of ARCHITECTURE 2.1 even where the preset has a size */
+	int64_t width, height;         /* of the network, multiples of 14; 0 with frames' own: the published rule */
+	bool own_size;                 /* use the rule of ARCHITECTURE 2.1 even where the preset has a size */
 	int64_t raw_width, raw_height; /* the video is a file of packed RGB24 frames of this size; 0: it is not */
 };
 
@@ -53,21 +53,23 @@ struct sb_workload_ops {
 	const char *name;
 	/* Decode the clip and prepare what no clock covers. */
 	enum sb_status (*open)(const struct sb_case *c, struct sb_backend *be, struct sb_workload **out,
-			struct sb_workload_info *info, struct sb_error *err);
+	        struct sb_workload_info *info, struct sb_error *err);
 	void (*close)(struct sb_workload *w);
 	/* Prepare weights for be->levels unless they are there. Outside the clock and the arm's allocator. */
 	enum sb_status (*prepare)(struct sb_workload *w, struct sb_error *err);
 	int64_t (*weights_bytes)(const struct sb_workload *w); /* of the set that prepare() chose */
 	/*
-	 * One pass: from frames in host memory to results in host memory, between sb_backend_begin_pass() and _end_pass().
-	 * perturb: the input moved by one unit in the last place.
+	 * One pass: from frames in host memory to results in host memory, between sb_backend_begin_pass() and
+	 * _end_pass(). perturb: the input moved by one unit in the last place.
 	 */
 	enum sb_status (*run)(struct sb_workload *w, bool perturb, struct sb_error *err);
 	/* Keep the last results as what later ones are compared with. */
 	void (*set_reference)(struct sb_workload *w);
-	/* How far the last results are from the reference: names "quality.*". Returns how many. 0 without a reference. */
+	/* How far the last results are from the reference: names "quality.*". Returns how many. 0 without a reference.
+	 */
 	int (*quality)(const struct sb_workload *w, struct sb_measure out[SB_QUALITY_MAX]);
-	/* Optional. Write the last results to files, complete ones only. Errors: SB_E_DATA naming the file, SB_E_NOMEM. */
+	/* Optional. Write the last results to files, complete ones only. Errors: SB_E_DATA naming the file, SB_E_NOMEM.
+	 */
 	enum sb_status (*save)(const struct sb_workload *w, const struct sb_save *to, struct sb_error *err);
 };
 
