@@ -1,0 +1,242 @@
+#include "sb_queries.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GRID      100 /* side of the support points' grid */
+#define FEW       20  /* fewer valid candidates than that: all are taken */
+#define LINE_MAX_ 256
+
+void sb_query_grid(int64_t side, int64_t h, int64_t w, float *out)
+{
+	float m = floorf((float)w / 64.0f);
+
+	for (int64_t i = 0; i < side; i++) {
+		for (int64_t j = 0; j < side; j++) {
+			float fx = side > 1 ? (float)j / (float)(side - 1) : 0.5f;
+			float fy = side > 1 ? (float)i / (float)(side - 1) : 0.5f;
+
+			*out++ = 0.0f;
+			*out++ = side > 1 ? m + fx * ((float)w - 2.0f * m) : (float)w / 2.0f;
+			*out++ = side > 1 ? m + fy * ((float)h - 2.0f * m) : (float)h / 2.0f;
+		}
+	}
+}
+
+/* ---- a file -------------------------------------------------------------------------------------------------- */
+
+/* Three numbers with commas between and nothing behind. */
+static bool parse_line(const char *line, double v[3])
+{
+	const char *p = line;
+
+	for (int i = 0; i < 3; i++) {
+		char *end;
+
+		v[i] = strtod(p, &end);
+		if (end == p || !isfinite(v[i]))
+			return false;
+		p = end + strspn(end, " \t\r\n");
+		if (i < 2 && *p++ != ',')
+			return false;
+	}
+	return *p == '\0';
+}
+
+static enum sb_status check_query(const double v[3], int64_t frames, int64_t h, int64_t w, const char *path, int line,
+		struct sb_error *err)
+{
+	if (v[0] != floor(v[0]) || v[0] < 0 || v[0] >= (double)frames)
+		return sb_fail(err, SB_E_DATA, "queries '%.200s', line %d: frame %g is none of 0 to %lld", path, line, v[0],
+				(long long)frames - 1);
+	if (v[1] < 0 || v[1] > (double)(w - 1) || v[2] < 0 || v[2] > (double)(h - 1))
+		return sb_fail(err, SB_E_DATA, "queries '%.200s', line %d: (%g, %g) is outside the frame of %lldx%lld", path,
+				line, v[1], v[2], (long long)w, (long long)h);
+	return SB_OK;
+}
+
+static enum sb_status append(float **q, int64_t *n, int64_t *cap, const double v[3], struct sb_error *err)
+{
+	if (*n == *cap) {
+		int64_t more = *cap ? 2 * *cap : 64;
+		float *grown = realloc(*q, (size_t)more * 3 * sizeof(float));
+
+		if (!grown)
+			return sb_fail(err, SB_E_NOMEM, "no memory for %lld queries", (long long)more);
+		*q = grown;
+		*cap = more;
+	}
+	for (int i = 0; i < 3; i++)
+		(*q)[*n * 3 + i] = (float)v[i];
+	(*n)++;
+	return SB_OK;
+}
+
+static enum sb_status read_lines(FILE *f, const char *path, int64_t frames, int64_t h, int64_t w, float **q, int64_t *n,
+		struct sb_error *err)
+{
+	char text[LINE_MAX_];
+	int64_t cap = 0;
+
+	for (int line = 1; fgets(text, sizeof(text), f); line++) {
+		const char *p = text + strspn(text, " \t\r\n");
+		double v[3];
+
+		if (!strchr(text, '\n') && !feof(f))
+			return sb_fail(err, SB_E_DATA, "queries '%.200s', line %d is too long", path, line);
+		if (!*p || *p == '#')
+			continue;
+		if (!parse_line(p, v))
+			return sb_fail(err, SB_E_DATA, "queries '%.200s', line %d is not 't,x,y' with three numbers", path, line);
+		if (check_query(v, frames, h, w, path, line, err) || append(q, n, &cap, v, err))
+			return err ? err->code : SB_E_DATA;
+	}
+	if (ferror(f))
+		return sb_fail(err, SB_E_DATA, "cannot read queries '%.200s': %s", path, strerror(errno));
+	if (!*n)
+		return sb_fail(err, SB_E_DATA, "queries '%.200s' has no query", path);
+	return SB_OK;
+}
+
+enum sb_status sb_queries_read(const char *path, int64_t frames, int64_t h, int64_t w, float **out, int64_t *n,
+		struct sb_error *err)
+{
+	FILE *f = fopen(path, "r");
+	float *q = NULL;
+	int64_t count = 0;
+	enum sb_status status;
+
+	if (!f)
+		return sb_fail(err, SB_E_USAGE, "cannot open queries '%.200s': %s", path, strerror(errno));
+	status = read_lines(f, path, frames, h, w, &q, &count, err);
+	fclose(f);
+	if (status) {
+		free(q);
+		return status;
+	}
+	*out = q;
+	*n = count;
+	return SB_OK;
+}
+
+/* ---- order and replacement ----------------------------------------------------------------------------------- */
+
+enum sb_status sb_queries_order(const float *q, int64_t n, int32_t *order, struct sb_error *err)
+{
+	int32_t *tmp = malloc(((size_t)n + 1) * sizeof(*tmp));
+
+	if (!tmp)
+		return sb_fail(err, SB_E_NOMEM, "no memory to sort %lld queries", (long long)n);
+	for (int64_t i = 0; i < n; i++)
+		order[i] = (int32_t)i;
+	for (int64_t width = 1; width < n; width *= 2) { /* merge sort: stable */
+		for (int64_t lo = 0; lo < n; lo += 2 * width) {
+			int64_t mid = lo + width < n ? lo + width : n, hi = lo + 2 * width < n ? lo + 2 * width : n;
+
+			for (int64_t a = lo, b = mid, k = lo; k < hi; k++)
+				tmp[k] = b >= hi || (a < mid && q[order[a] * 3] <= q[order[b] * 3]) ? order[a++] : order[b++];
+		}
+		memcpy(order, tmp, (size_t)n * sizeof(*order));
+	}
+	free(tmp);
+	return SB_OK;
+}
+
+static float clamp(float v, int64_t n)
+{
+	return v < 0.0f ? 0.0f : v > (float)(n - 1) ? (float)(n - 1) : v;
+}
+
+static float bilinear(const struct sb_valid_map *m, int64_t t, float x, float y)
+{
+	const float *image = m->valid + t * m->h * m->w;
+	int64_t x0 = (int64_t)x, y0 = (int64_t)y, x1 = x0 + 1 < m->w ? x0 + 1 : x0, y1 = y0 + 1 < m->h ? y0 + 1 : y0;
+	float fx = x - (float)x0, fy = y - (float)y0;
+
+	return (1.0f - fy) * ((1.0f - fx) * image[y0 * m->w + x0] + fx * image[y0 * m->w + x1]) +
+			fy * ((1.0f - fx) * image[y1 * m->w + x0] + fx * image[y1 * m->w + x1]);
+}
+
+float sb_valid_at(const struct sb_valid_map *m, float t, float x, float y)
+{
+	int64_t t0, t1;
+	float f;
+
+	t = clamp(t, m->frames);
+	x = clamp(x, m->w);
+	y = clamp(y, m->h);
+	t0 = (int64_t)t;
+	t1 = t0 + 1 < m->frames ? t0 + 1 : t0;
+	f = t - (float)t0;
+	return (1.0f - f) * bilinear(m, t0, x, y) + (f > 0.0f ? f * bilinear(m, t1, x, y) : 0.0f);
+}
+
+int64_t sb_queries_replace(const struct sb_valid_map *m, float *q, int64_t n, uint64_t *random, int32_t *source)
+{
+	float *old = malloc(((size_t)n * 3 + 1) * sizeof(*old));
+	int64_t kept = 0;
+
+	if (!old)
+		return -2;
+	memcpy(old, q, (size_t)n * 3 * sizeof(*old));
+	for (int64_t i = 0; i < n; i++)
+		if (sb_valid_at(m, old[i * 3], old[i * 3 + 1], old[i * 3 + 2]) > 0.5f)
+			source[kept++] = (int32_t)i;
+	if (!kept) {
+		for (int64_t i = 0; i < n; i++)
+			source[i] = (int32_t)i;
+		free(old);
+		return -1;
+	}
+	for (int64_t i = kept; i < n; i++)
+		source[i] = source[sb_random_below(random, (uint64_t)kept)];
+	for (int64_t i = 0; i < n; i++)
+		memcpy(q + i * 3, old + (int64_t)source[i] * 3, 3 * sizeof(*q));
+	free(old);
+	return n - kept;
+}
+
+/* ---- support points ------------------------------------------------------------------------------------------ */
+
+enum sb_status sb_support_points(const struct sb_valid_map *m, int64_t n, uint64_t *random, float *out,
+		struct sb_error *err)
+{
+	enum { POINTS = GRID * GRID, CANDIDATES = 3 * POINTS };
+	float *all = malloc((size_t)CANDIDATES * 3 * sizeof(*all));
+	int *pick = malloc((size_t)CANDIDATES * sizeof(*pick));
+	int kept = 0;
+
+	if (!all || !pick) {
+		free(all);
+		free(pick);
+		return sb_fail(err, SB_E_NOMEM, "no memory for the support points");
+	}
+	sb_query_grid(GRID, m->h, m->w, all);
+	for (int i = 0; i < POINTS; i++) {
+		float x = nearbyintf(all[i * 3 + 1]), y = nearbyintf(all[i * 3 + 2]);
+		float t = (float)sb_random_below(random, (uint64_t)m->frames);
+
+		for (int list = 0; list < 3; list++) {
+			float *p = all + ((size_t)list * POINTS + (size_t)i) * 3;
+
+			p[0] = list ? t : (float)(m->frames - 1);
+			p[1] = x;
+			p[2] = y;
+		}
+	}
+	for (int i = 0; i < CANDIDATES; i++)
+		if (sb_valid_at(m, all[i * 3], all[i * 3 + 1], all[i * 3 + 2]) > 0.5f)
+			pick[kept++] = i;
+	if (kept < FEW)
+		for (kept = 0; kept < CANDIDATES; kept++)
+			pick[kept] = kept;
+	sb_shuffle(random, pick, kept);
+	for (int64_t i = 0; i < n; i++)
+		memcpy(out + i * 3, all + (size_t)pick[i % kept] * 3, 3 * sizeof(*out));
+	free(pick);
+	free(all);
+	return SB_OK;
+}
