@@ -272,6 +272,14 @@ static void head(struct page *p, const char *key, const char *text)
 	paragraph(p, text, HEAD_KEY + 2, HEAD_KEY + 2);
 }
 
+/* Takes the text. */
+static void head_from(struct page *p, const char *key, struct sb_buf *text)
+{
+	head(p, key, sb_buf_str(text));
+	p->buf.failed |= text->failed;
+	sb_buf_release(text);
+}
+
 static void add_list(struct sb_buf *b, const char *separator, const char *text)
 {
 	if (text && *text)
@@ -295,8 +303,7 @@ static void head_case(struct page *p, const struct sb_summary *s)
 		sb_buf_addf(&b, " (%s)", s->clip_note);
 	if (s->weights_kind)
 		sb_buf_addf(&b, ", %s weights", s->weights_kind);
-	head(p, "case", sb_buf_str(&b));
-	sb_buf_release(&b);
+	head_from(p, "case", &b);
 }
 
 static void head_device(struct page *p, const struct sb_summary *s)
@@ -308,8 +315,7 @@ static void head_device(struct page *p, const struct sb_summary *s)
 		add_list(&b, ", ", s->cpu);
 	if (s->host)
 		sb_buf_addf(&b, " (host %s)", s->host);
-	head(p, "device", sb_buf_str(&b));
-	sb_buf_release(&b);
+	head_from(p, "device", &b);
 }
 
 static void head_blocks(struct page *p, const struct sb_summary *s)
@@ -323,18 +329,15 @@ static void head_blocks(struct page *p, const struct sb_summary *s)
 		sb_buf_addf(&b, ", budget %s s", s->budget_s);
 	if (s->stop_reason)
 		sb_buf_addf(&b, "; stopped: %s", s->stop_reason);
-	head(p, "blocks", sb_buf_str(&b));
-	sb_buf_release(&b);
+	head_from(p, "blocks", &b);
 	for (int o = 0; o < SB_OUTCOME_COUNT; o++)
 		if (s->n_trials[o] || o == SB_OUTCOME_OK)
 			sb_buf_addf(&b, "%s%d %s", b.len ? ", " : "", s->n_trials[o],
 			        sb_outcome_title((enum sb_outcome)o));
-	head(p, "trials", sb_buf_str(&b));
-	sb_buf_release(&b);
+	head_from(p, "trials", &b);
 	for (size_t a = 0; a < s->n_arms; a++)
 		add_list(&b, ", ", s->arms[a].name);
-	head(p, "arms", sb_buf_str(&b));
-	sb_buf_release(&b);
+	head_from(p, "arms", &b);
 }
 
 static void head_lines(struct page *p, const struct sb_summary *s)
@@ -419,6 +422,7 @@ static void print_unmeasured(struct page *p, const struct sb_summary_group *g)
 		sb_buf_addf(&b, " (%s)", reasons.text[r]);
 		blanks(p, 2);
 		paragraph(p, sb_buf_str(&b), 2, 4);
+		p->buf.failed |= b.failed;
 		sb_buf_release(&b);
 	}
 }

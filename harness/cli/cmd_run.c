@@ -557,7 +557,7 @@ enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err)
 		join_command(argc, argv, &command);
 		q->opt.command = sb_buf_str(&command);
 		q->opt.exe = q->exe ? q->exe : self;
-		status = run(q, err);
+		status = command.failed ? sb_fail(err, SB_E_NOMEM, "no memory for the command line") : run(q, err);
 	}
 	sb_buf_release(&command);
 	free(q);

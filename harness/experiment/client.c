@@ -19,7 +19,8 @@
 
 struct sb_worker {
 	pid_t pid;
-	int fd; /* -1 once it is gone */
+	int fd;    /* -1 once it is gone */
+	bool told; /* the last frame was its own error */
 	char ending[48];
 	struct sb_worker_facts facts;
 };
@@ -37,7 +38,8 @@ static _Noreturn void become_worker(const char *exe, int fd, char *const argv[],
 	int flags = fcntl(fd, F_GETFD);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* no worker outlives its parent */
-	signal(SIGINT, SIG_IGN); /* what is sent to the whole group is the parent's to handle; the setting survives exec */
+	signal(SIGINT,
+	        SIG_IGN); /* what is sent to the whole group is the parent's to handle; the setting survives exec */
 	signal(SIGTERM, SIG_IGN);
 	fcntl(fd, F_SETFD, flags & ~FD_CLOEXEC);
 	execve(exe, argv, envp);
@@ -133,21 +135,22 @@ static enum sb_status send_setup(struct sb_worker *w, const struct sb_worker_set
 {
 	struct sb_buf reference = { 0 };
 	enum sb_status status;
+	bool lost;
 	json_t *j;
 	char *text;
 
 	sb_levels_format(&s->reference, &reference);
 	j = json_pack("{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:I, s:b, s:s}", "workload",
-			s->c.workload, "preset", s->c.preset, "video", sb_path_json(s->c.video), "data_dir",
-			sb_path_json(s->c.data_dir), "raw_width", (json_int_t)s->c.raw_width, "raw_height",
-			(json_int_t)s->c.raw_height, "frames", (json_int_t)s->c.frames, "stride", (json_int_t)s->c.stride,
-			"width", (json_int_t)s->c.width, "height", (json_int_t)s->c.height, "own_size", s->c.own_size,
-			"device", s->device, "memory_limit", (json_int_t)s->memory_limit_bytes, "trace",
-			s->purpose == SB_TRACING, "reference", sb_buf_str(&reference));
+	        s->c.workload, "preset", s->c.preset, "video", sb_path_json(s->c.video), "data_dir",
+	        sb_path_json(s->c.data_dir), "raw_width", (json_int_t)s->c.raw_width, "raw_height",
+	        (json_int_t)s->c.raw_height, "frames", (json_int_t)s->c.frames, "stride", (json_int_t)s->c.stride,
+	        "width", (json_int_t)s->c.width, "height", (json_int_t)s->c.height, "own_size", s->c.own_size, "device",
+	        s->device, "memory_limit", (json_int_t)s->memory_limit_bytes, "trace", s->purpose == SB_TRACING,
+	        "reference", sb_buf_str(&reference));
+	lost = reference.failed || json_object_set_new(j, "weights_front", sb_path_json(s->c.weights_front)) ||
+	       json_object_set_new(j, "weights_track", sb_path_json(s->c.weights_track));
 	sb_buf_release(&reference);
-	json_object_set_new(j, "weights_front", sb_path_json(s->c.weights_front));
-	json_object_set_new(j, "weights_track", sb_path_json(s->c.weights_track));
-	text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	text = lost ? NULL : json_dumps(j, JSON_COMPACT);
 	json_decref(j);
 	if (!text)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a message");
@@ -157,8 +160,8 @@ static enum sb_status send_setup(struct sb_worker *w, const struct sb_worker_set
 }
 
 /* A frame of the wanted type as JSON; an ERROR frame becomes the worker's own error. Caller: json_decref. */
-static enum sb_status expect(struct sb_worker *w, enum sb_frame_type type, int64_t deadline, json_t **out, bool *timed_out,
-		struct sb_error *err)
+static enum sb_status expect(struct sb_worker *w, enum sb_frame_type type, int64_t deadline, json_t **out,
+        bool *timed_out, struct sb_error *err)
 {
 	enum sb_status status;
 	struct sb_frame f;
@@ -166,13 +169,14 @@ static enum sb_status expect(struct sb_worker *w, enum sb_frame_type type, int64
 	if (sb_frame_read(w->fd, deadline, &f, timed_out, err))
 		return err->code;
 	status = sb_message_open(&f, type, out, err);
+	w->told = f.type == SB_FRAME_ERROR;
 	free(f.data);
 	return status;
 }
 
 /* An older build would run synthetic weights and not say so. */
-static enum sb_status check_weights(json_t *ready, const struct sb_worker_setup *setup, const char *exe,
-		struct sb_error *err)
+static enum sb_status check_weights(
+        json_t *ready, const struct sb_worker_setup *setup, const char *exe, struct sb_error *err)
 {
 	char used[SB_PATH_MAX] = "";
 
@@ -184,16 +188,16 @@ static enum sb_status check_weights(json_t *ready, const struct sb_worker_setup 
 
 /* An older build would give the file to ffmpeg, which might make something of it. */
 static enum sb_status check_raw(
-		const struct sb_worker *w, const struct sb_worker_setup *setup, const char *exe, struct sb_error *err)
+        const struct sb_worker *w, const struct sb_worker_setup *setup, const char *exe, struct sb_error *err)
 {
-	if (!setup->c.raw_width || (setup->c.raw_width == w->facts.info.clip_width &&
-			setup->c.raw_height == w->facts.info.clip_height))
+	if (!setup->c.raw_width ||
+	        (setup->c.raw_width == w->facts.info.clip_width && setup->c.raw_height == w->facts.info.clip_height))
 		return SB_OK;
 	return sb_fail(err, SB_E_ENV, "'%s' does not read raw frames: it is another version", exe);
 }
 
 static enum sb_status handshake(struct sb_worker *w, const char *exe, const struct sb_worker_setup *setup,
-		double deadline_s, struct sb_error *err)
+        double deadline_s, struct sb_error *err)
 {
 	int64_t deadline = deadline_after(deadline_s);
 	bool timed_out = false;
@@ -211,7 +215,7 @@ static enum sb_status handshake(struct sb_worker *w, const char *exe, const stru
 	if (!status)
 		status = expect(w, SB_FRAME_READY, deadline, &j, &timed_out, err);
 	if (status) {
-		bool told = err->code != SB_E_DEVICE || strcmp(err->msg, "the other end is gone");
+		bool told = err->code != SB_E_DEVICE || strcmp(err->msg, SB_PROTOCOL_GONE);
 
 		if (timed_out) /* reap() must not wait for a process that hangs */
 			kill(w->pid, SIGKILL);
@@ -227,7 +231,7 @@ static enum sb_status handshake(struct sb_worker *w, const char *exe, const stru
 }
 
 enum sb_status sb_worker_start(const char *exe, const struct sb_worker_setup *setup, double deadline_s,
-		struct sb_worker **out, struct sb_error *err)
+        struct sb_worker **out, struct sb_error *err)
 {
 	struct sb_worker *w = calloc(1, sizeof(*w));
 	enum sb_status status;
@@ -277,23 +281,25 @@ static char *save_request(const struct sb_levels *levels, const struct sb_save *
 	struct sb_buf text = { 0 };
 	json_t *metadata = json_object(), *j;
 	char *request;
+	bool lost = false;
 
 	sb_levels_format(levels, &text);
 	for (const char *const *m = to->metadata; m[0]; m += 2)
-		json_object_set_new(metadata, m[0], json_string(m[1]));
+		lost |= json_object_set_new(metadata, m[0], json_string(m[1])) != 0;
 	j = json_pack("{s:s, s:o}", "levels", sb_buf_str(&text), "metadata", metadata);
+	lost |= text.failed;
 	sb_buf_release(&text);
 	if (to->file)
-		json_object_set_new(j, "file", sb_path_json(to->file));
+		lost |= json_object_set_new(j, "file", sb_path_json(to->file)) != 0;
 	if (to->depth_dir)
-		json_object_set_new(j, "depth_images", sb_path_json(to->depth_dir));
-	request = j ? json_dumps(j, JSON_COMPACT) : NULL;
+		lost |= json_object_set_new(j, "depth_images", sb_path_json(to->depth_dir)) != 0;
+	request = j && !lost ? json_dumps(j, JSON_COMPACT) : NULL;
 	json_decref(j);
 	return request;
 }
 
 enum sb_status sb_worker_save(struct sb_worker *w, const struct sb_levels *levels, const struct sb_save *to,
-		double deadline_s, struct sb_error *err)
+        double deadline_s, struct sb_error *err)
 {
 	char *request = save_request(levels, to);
 	bool timed_out = false;
@@ -316,8 +322,8 @@ enum sb_status sb_worker_save(struct sb_worker *w, const struct sb_levels *level
 
 /* ---- trials -------------------------------------------------------------------------------------------------- */
 
-static enum sb_status read_rows(struct sb_worker *w, int64_t deadline, size_t n, struct sb_trial_result *r, bool *timed_out,
-		struct sb_error *err)
+static enum sb_status read_rows(struct sb_worker *w, int64_t deadline, size_t n, struct sb_trial_result *r,
+        bool *timed_out, struct sb_error *err)
 {
 	struct sb_frame f;
 
@@ -327,17 +333,19 @@ static enum sb_status read_rows(struct sb_worker *w, int64_t deadline, size_t n,
 }
 
 static enum sb_status exchange(struct sb_worker *w, const struct sb_levels *levels, int64_t deadline,
-		struct sb_trial_result *r, bool *timed_out, struct sb_error *err)
+        struct sb_trial_result *r, bool *timed_out, struct sb_error *err)
 {
 	struct sb_buf request = { 0 };
 	enum sb_status status;
 	json_t *j = NULL;
 	size_t rows;
 
+	w->told = false;
 	sb_buf_puts(&request, "{\"levels\":\"");
 	sb_levels_format(levels, &request);
 	sb_buf_puts(&request, "\"}");
-	status = sb_frame_write(w->fd, SB_FRAME_TRIAL, sb_buf_str(&request), request.len, err);
+	status = request.failed ? sb_fail(err, SB_E_NOMEM, "no memory for a message")
+	                        : sb_frame_write(w->fd, SB_FRAME_TRIAL, sb_buf_str(&request), request.len, err);
 	sb_buf_release(&request);
 	if (!status)
 		status = expect(w, SB_FRAME_RESULT, deadline, &j, timed_out, err);
@@ -351,13 +359,13 @@ static enum sb_status exchange(struct sb_worker *w, const struct sb_levels *leve
 }
 
 enum sb_status sb_worker_trial(struct sb_worker *w, const struct sb_levels *levels, double deadline_s,
-		struct sb_trial_result *out, struct sb_error *err)
+        struct sb_trial_result *out, struct sb_error *err)
 {
 	struct sb_trial_result r = { .started_ns = sb_wall_time_ns() };
 	bool timed_out = false;
 	enum sb_status status = exchange(w, levels, deadline_after(deadline_s), &r, &timed_out, err);
 
-	if (status == SB_E_NOMEM) {
+	if (status == SB_E_NOMEM && !w->told) { /* ours, not the worker's */
 		sb_trial_result_release(&r);
 		return status;
 	}
@@ -371,9 +379,12 @@ enum sb_status sb_worker_trial(struct sb_worker *w, const struct sb_levels *leve
 		reap(w, 0.5);
 		r.outcome = timed_out ? SB_OUTCOME_TIMEOUT : SB_OUTCOME_CRASHED;
 		if (timed_out)
-			snprintf(r.message, sizeof(r.message), "no result within %g s; the worker was killed", deadline_s);
-		else
+			snprintf(r.message, sizeof(r.message), "no result within %g s; the worker was killed",
+			        deadline_s);
+		else if (!strncmp(err->msg, SB_PROTOCOL_GONE, strlen(SB_PROTOCOL_GONE)))
 			snprintf(r.message, sizeof(r.message), "the worker died in the trial (%s)", w->ending);
+		else
+			snprintf(r.message, sizeof(r.message), "the worker failed: %.400s (%s)", err->msg, w->ending);
 	}
 	*out = r;
 	return SB_OK;

@@ -1,4 +1,5 @@
 #include "messages.h"
+#include "path_json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,64 @@ void sb_message_ready(json_t *j, struct sb_worker_facts *f)
 		copy_cut(key, f->perturbation[f->n_perturbation].metric, SB_METRIC_NAME_MAX);
 		f->perturbation[f->n_perturbation++].value = value_of(v);
 	}
+}
+
+/* ---- setup --------------------------------------------------------------------------------------------------- */
+
+/* A name that is not there is none; one that cannot be read would silently be another file. */
+static bool path_of(json_t *j, const char *key, char *out, size_t n)
+{
+	json_t *path = json_object_get(j, key);
+
+	return !path || sb_path_from_json(path, out, n);
+}
+
+/* The same for a word. */
+static bool word_of(json_t *j, const char *key, char *out, size_t n)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	if (s && strlen(s) >= n)
+		return false;
+	copy_text(j, key, out, n);
+	return true;
+}
+
+static bool read_setup(json_t *j, struct sb_worker_setup *s)
+{
+	bool sound = word_of(j, "workload", s->c.workload, sizeof(s->c.workload));
+
+	sound &= word_of(j, "preset", s->c.preset, sizeof(s->c.preset));
+	sound &= word_of(j, "device", s->device, sizeof(s->device));
+	sound &= path_of(j, "video", s->c.video, sizeof(s->c.video));
+	sound &= path_of(j, "data_dir", s->c.data_dir, sizeof(s->c.data_dir));
+	sound &= path_of(j, "weights_front", s->c.weights_front, sizeof(s->c.weights_front));
+	sound &= path_of(j, "weights_track", s->c.weights_track, sizeof(s->c.weights_track));
+	s->c.frames = integer(j, "frames");
+	s->c.stride = integer(j, "stride");
+	s->c.width = integer(j, "width");
+	s->c.height = integer(j, "height");
+	s->c.own_size = json_is_true(json_object_get(j, "own_size"));
+	s->c.raw_width = integer(j, "raw_width");
+	s->c.raw_height = integer(j, "raw_height");
+	s->memory_limit_bytes = integer(j, "memory_limit");
+	s->purpose = json_is_true(json_object_get(j, "trace")) ? SB_TRACING : SB_TIMING;
+	return sound;
+}
+
+enum sb_status sb_message_setup(const struct sb_frame *f, struct sb_worker_setup *out, struct sb_error *err)
+{
+	json_t *j = json_loadb(f->data, f->length, 0, NULL);
+	struct sb_worker_setup s = { .purpose = SB_TIMING };
+	bool sound = j && f->type == SB_FRAME_SETUP && read_setup(j, &s);
+	const char *reference = json_string_value(json_object_get(j, "reference"));
+	enum sb_status status = sound ? sb_levels_parse(reference ? reference : "", &s.reference, err)
+	                              : sb_fail(err, SB_E_DATA, "the setup is not what a worker expects");
+
+	json_decref(j);
+	if (!status)
+		*out = s;
+	return status;
 }
 
 /* ---- results ------------------------------------------------------------------------------------------------- */

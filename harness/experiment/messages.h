@@ -16,6 +16,9 @@
  */
 enum sb_status sb_message_open(const struct sb_frame *f, enum sb_frame_type want, json_t **out, struct sb_error *err);
 
+/* What the parent wants of a worker. Errors, *out untouched: SB_E_DATA; those of sb_levels_parse(). */
+enum sb_status sb_message_setup(const struct sb_frame *f, struct sb_worker_setup *out, struct sb_error *err);
+
 void sb_message_hello(json_t *j, struct sb_worker_facts *f);
 void sb_message_ready(json_t *j, struct sb_worker_facts *f);
 /*

@@ -24,7 +24,7 @@ static enum sb_status write_all(int fd, const void *data, size_t n, struct sb_er
 		if (w < 0 && errno == EINTR)
 			continue;
 		if (w <= 0)
-			return sb_fail(err, SB_E_DEVICE, "the other end is gone: %s", strerror(errno));
+			return sb_fail(err, SB_E_DEVICE, SB_PROTOCOL_GONE ": %s", strerror(errno));
 		p += w;
 		n -= (size_t)w;
 	}
@@ -69,7 +69,7 @@ static enum sb_status read_all(int fd, int64_t deadline_ns, void *data, size_t n
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r <= 0)
-			return sb_fail(err, SB_E_DEVICE, "the other end is gone");
+			return sb_fail(err, SB_E_DEVICE, SB_PROTOCOL_GONE);
 		p += r;
 		n -= (size_t)r;
 	}
@@ -77,8 +77,8 @@ static enum sb_status read_all(int fd, int64_t deadline_ns, void *data, size_t n
 }
 
 /* Memory grows as bytes come: a length alone, which may be anything, is not believed. */
-static enum sb_status read_payload(int fd, int64_t deadline_ns, uint32_t length, char **out, bool *timed_out,
-		struct sb_error *err)
+static enum sb_status read_payload(
+        int fd, int64_t deadline_ns, uint32_t length, char **out, bool *timed_out, struct sb_error *err)
 {
 	size_t have = 0;
 	char *data = NULL;
@@ -117,8 +117,8 @@ enum sb_status sb_frame_read(int fd, int64_t deadline_ns, struct sb_frame *frame
 	if (h.magic != SB_PROTOCOL_MAGIC)
 		return sb_fail(err, SB_E_DATA, "not a spabench worker (magic %08x)", h.magic);
 	if (h.version > SB_PROTOCOL_VERSION || h.version + 1 < SB_PROTOCOL_VERSION)
-		return sb_fail(err, SB_E_DATA, "protocol version %u; this build speaks %d and its predecessor", h.version,
-				SB_PROTOCOL_VERSION);
+		return sb_fail(err, SB_E_DATA, "protocol version %u; this build speaks %d and its predecessor",
+		        h.version, SB_PROTOCOL_VERSION);
 	if (h.length > SB_FRAME_MAX)
 		return sb_fail(err, SB_E_DATA, "a frame announces %u bytes", h.length);
 	status = read_payload(fd, deadline_ns, h.length, &data, timed_out, err);

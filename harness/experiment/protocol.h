@@ -10,6 +10,7 @@
 
 #define SB_PROTOCOL_MAGIC   UINT32_C(0x57504253) /* "SBPW" */
 #define SB_PROTOCOL_VERSION 1
+#define SB_PROTOCOL_GONE    "the other end is gone" /* begins the message of every error at the end of file */
 #define SB_FRAME_MAX        (UINT32_C(512) << 20)
 
 enum sb_frame_type {
@@ -36,6 +37,7 @@ enum sb_status sb_frame_write(int fd, enum sb_frame_type type, const void *data,
  * Wait for a frame until deadline_ns of the monotonic clock (0: for ever). *timed_out says that the deadline passed
  * (then SB_E_DEVICE too). On SB_OK the caller frees frame->data.
  */
-enum sb_status sb_frame_read(int fd, int64_t deadline_ns, struct sb_frame *frame, bool *timed_out, struct sb_error *err);
+enum sb_status sb_frame_read(
+        int fd, int64_t deadline_ns, struct sb_frame *frame, bool *timed_out, struct sb_error *err);
 
 #endif

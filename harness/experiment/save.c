@@ -60,7 +60,9 @@ static enum sb_status save(const struct sb_session_options *opt, const struct sb
 		return status;
 	f = sb_worker_facts(w);
 	describe(opt, run, arm, f, &m);
-	if (f->info.clip_digest != run->clip_digest)
+	if (m.levels.failed)
+		status = sb_fail(err, SB_E_NOMEM, "no memory for the results' description");
+	else if (f->info.clip_digest != run->clip_digest)
 		status = sb_fail(err, SB_E_DATA, "the clip is not the one that was measured");
 	else
 		status = sb_worker_save(

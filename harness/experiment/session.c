@@ -166,7 +166,10 @@ static void worker_facts(struct sb_environment *e, const struct session *s)
 	sb_environment_add(e, "emulated", "%s", f->emulated);
 	sb_levels_format(&plan->arms[0].levels, &reference);
 	sb_environment_add(e, "reference.arm", "%s", plan->arms[0].name);
-	sb_environment_add(e, "reference.levels", "%s", sb_buf_str(&reference));
+	if (reference.failed)
+		sb_environment_add_absent(e, "reference.levels", "no memory");
+	else
+		sb_environment_add(e, "reference.levels", "%s", sb_buf_str(&reference));
 	sb_buf_release(&reference);
 	if (f->info.clip_note[0])
 		sb_environment_add(e, "clip.note", "%s", f->info.clip_note);
@@ -229,6 +232,7 @@ static enum sb_status begin_run(struct session *s, struct sb_error *err)
 	struct sb_environment *env = calloc(1, sizeof(*env));
 	char *plan_text = sb_plan_format(plan, &s->opt->setup), *params = params_json(&f->info), clip[17], weights[17];
 	enum sb_status status = SB_E_NOMEM;
+	bool described = env && plan_text && params;
 
 	snprintf(clip, sizeof(clip), "%016llx", (unsigned long long)f->info.clip_digest);
 	snprintf(weights, sizeof(weights), "%016llx", (unsigned long long)f->info.weights_digest);
@@ -236,9 +240,10 @@ static enum sb_status begin_run(struct session *s, struct sb_error *err)
 		sb_levels_format(&plan->arms[a].levels, &text[a]);
 		names[a] = plan->arms[a].name;
 		levels[a] = sb_buf_str(&text[a]);
+		described &= !text[a].failed;
 	}
 	sb_random_id(s->out->run_id);
-	if (env && plan_text && params) {
+	if (described) {
 		sb_environment_read(env);
 		worker_facts(env, s);
 		struct sb_run_row run = {

@@ -3,12 +3,13 @@
  * or a database.
  */
 #include "sb_experiment.h"
+#include "messages.h"
 #include "path_json.h"
-#include "protocol.h"
 #include "sb_trace.h"
 
 #include <fcntl.h>
 #include <jansson.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,36 +23,63 @@ struct server {
 	const struct sb_workload_ops *ops;
 	struct sb_workload *workload;
 	struct sb_workload_info info;
+	bool lost; /* something of the message being made found no memory: it is not sent without it */
 };
 
-static enum sb_status send_json(int fd, enum sb_frame_type type, json_t *j, struct sb_error *err)
+static enum sb_status send_json(struct server *s, enum sb_frame_type type, json_t *j, struct sb_error *err)
 {
-	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	char *text = j && !s->lost ? json_dumps(j, JSON_COMPACT) : NULL;
 	enum sb_status status = SB_OK;
 
 	json_decref(j);
+	s->lost = false;
 	if (!text)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a message");
-	status = sb_frame_write(fd, type, text, strlen(text), err);
+	status = sb_frame_write(s->fd, type, text, strlen(text), err);
 	free(text);
 	return status;
 }
 
 /* What went wrong, for the parent. Returns the status given. Names in a message may be any bytes, JSON is UTF-8. */
-static enum sb_status send_error(int fd, enum sb_status status, const struct sb_error *err)
+static enum sb_status send_error(struct server *s, enum sb_status status, const struct sb_error *err)
 {
 	char message[sizeof(err->msg)];
 	struct sb_error ignored;
 
 	sb_escape(err->msg, message, sizeof(message));
-	send_json(fd, SB_FRAME_ERROR, json_pack("{s:i, s:s}", "code", (int)status, "message", message), &ignored);
+	s->lost = false; /* of another message */
+	send_json(s, SB_FRAME_ERROR, json_pack("{s:i, s:s}", "code", (int)status, "message", message), &ignored);
 	return status;
 }
 
 /* A value as JSON: a number, or [reason]. */
 static json_t *value_json(struct sb_value v)
 {
-	return v.absent ? json_pack("[s]", v.absent) : json_real(v.v);
+	const char *absent = v.absent ? v.absent : isfinite(v.v) ? NULL : "not a number";
+
+	return absent ? json_pack("[s]", absent) : json_real(v.v);
+}
+
+/* Text that may hold the name of a file. */
+static json_t *text_json(const char *text)
+{
+	char utf8[1024];
+
+	sb_escape(text, utf8, sizeof(utf8));
+	return json_string(utf8);
+}
+
+/* Takes `value`. */
+static void put(struct server *s, json_t *object, const char *key, json_t *value)
+{
+	if (json_object_set_new(object, key, value))
+		s->lost = true;
+}
+
+static void append(struct server *s, json_t *array, json_t *value)
+{
+	if (json_array_append_new(array, value))
+		s->lost = true;
 }
 
 /* ---- setup --------------------------------------------------------------------------------------------------- */
@@ -61,37 +89,6 @@ static const char *text_of(json_t *j, const char *key)
 	const char *s = json_string_value(json_object_get(j, key));
 
 	return s ? s : "";
-}
-
-static enum sb_status parse_setup(const struct sb_frame *f, struct sb_worker_setup *s, struct sb_error *err)
-{
-	json_t *j = json_loadb(f->data, f->length, 0, NULL);
-	enum sb_status status;
-
-	*s = (struct sb_worker_setup){ 0 };
-	if (f->type != SB_FRAME_SETUP || !j) {
-		json_decref(j);
-		return sb_fail(err, SB_E_DATA, "the setup is not what a worker expects");
-	}
-	snprintf(s->c.workload, sizeof(s->c.workload), "%s", text_of(j, "workload"));
-	snprintf(s->c.preset, sizeof(s->c.preset), "%s", text_of(j, "preset"));
-	sb_path_from_json(json_object_get(j, "video"), s->c.video, sizeof(s->c.video));
-	sb_path_from_json(json_object_get(j, "data_dir"), s->c.data_dir, sizeof(s->c.data_dir));
-	sb_path_from_json(json_object_get(j, "weights_front"), s->c.weights_front, sizeof(s->c.weights_front));
-	sb_path_from_json(json_object_get(j, "weights_track"), s->c.weights_track, sizeof(s->c.weights_track));
-	s->c.frames = json_integer_value(json_object_get(j, "frames"));
-	s->c.stride = json_integer_value(json_object_get(j, "stride"));
-	s->c.width = json_integer_value(json_object_get(j, "width"));
-	s->c.height = json_integer_value(json_object_get(j, "height"));
-	s->c.own_size = json_is_true(json_object_get(j, "own_size"));
-	s->c.raw_width = json_integer_value(json_object_get(j, "raw_width"));
-	s->c.raw_height = json_integer_value(json_object_get(j, "raw_height"));
-	snprintf(s->device, sizeof(s->device), "%s", text_of(j, "device"));
-	s->memory_limit_bytes = json_integer_value(json_object_get(j, "memory_limit"));
-	s->purpose = json_is_true(json_object_get(j, "trace")) ? SB_TRACING : SB_TIMING;
-	status = sb_levels_parse(text_of(j, "reference"), &s->reference, err);
-	json_decref(j);
-	return status;
 }
 
 /* SPABENCH_FAULT=crash:N | hang:N | fail:N makes the N-th op of this worker do so. For tests. */
@@ -107,7 +104,7 @@ static void set_fault(struct sb_backend *be)
 		size_t n = strlen(kinds[i].word);
 
 		if (strncmp(text, kinds[i].word, n) == 0 &&
-				!sb_parse_int(text + n, "SPABENCH_FAULT", 1, INT64_MAX, &be->fault_at, NULL))
+		        !sb_parse_int(text + n, "SPABENCH_FAULT", 1, INT64_MAX, &be->fault_at, NULL))
 			be->fault = kinds[i].kind;
 	}
 }
@@ -143,18 +140,18 @@ static enum sb_status make_reference(struct server *s, json_t *ready, struct sb_
 		int n = s->ops->quality(s->workload, m);
 
 		for (int i = 0; i < n; i++)
-			json_object_set_new(ulp, m[i].name, value_json(m[i].value));
+			put(s, ulp, m[i].name, value_json(m[i].value));
 	}
 	sb_backend_end_arm(s->be);
 	if (status == SB_E_NOMEM || status == SB_E_DEVICE) {
-		json_object_set_new(ready, "reference_note", json_string(err->msg));
+		put(s, ready, "reference_note", text_json(err->msg));
 		status = SB_OK;
 	}
-	json_object_set_new(ready, "ulp", ulp);
+	put(s, ready, "ulp", ulp);
 	return status;
 }
 
-static json_t *ready_json(const struct server *s)
+static json_t *ready_json(struct server *s)
 {
 	const struct sb_workload_info *w = &s->info;
 	struct sb_device_info d;
@@ -168,17 +165,18 @@ static json_t *ready_json(const struct server *s)
 			sb_buf_addf(&emulated, "%s%s", emulated.len ? "," : "", sb_parts[p].name);
 	snprintf(clip, sizeof(clip), "%016llx", (unsigned long long)w->clip_digest);
 	snprintf(weights, sizeof(weights), "%016llx", (unsigned long long)w->weights_digest);
-	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:I}",
-			"device_name", d.name, "device_kind", d.kind, "device_uuid", d.uuid, "software", d.software,
-			"emulated", sb_buf_str(&emulated), "memory", (json_int_t)d.memory_bytes, "frames",
-			(json_int_t)w->frames, "stride", (json_int_t)w->stride, "width", (json_int_t)w->width, "height",
-			(json_int_t)w->height, "clip_width", (json_int_t)w->clip_width, "clip_height",
-			(json_int_t)w->clip_height, "clip_source", w->clip_source, "clip_note", w->clip_note,
-			"clip_digest", clip, "weights_digest", weights, "weights_kind", w->weights_kind, "parameters",
-			(json_int_t)w->parameters);
+	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:I}", "device_name",
+	        d.name, "device_kind", d.kind, "device_uuid", d.uuid, "software", d.software, "emulated",
+	        sb_buf_str(&emulated), "memory", (json_int_t)d.memory_bytes, "frames", (json_int_t)w->frames, "stride",
+	        (json_int_t)w->stride, "width", (json_int_t)w->width, "height", (json_int_t)w->height, "clip_width",
+	        (json_int_t)w->clip_width, "clip_height", (json_int_t)w->clip_height, "clip_digest", clip,
+	        "weights_digest", weights, "weights_kind", w->weights_kind, "parameters", (json_int_t)w->parameters);
+	s->lost |= emulated.failed;
 	sb_buf_release(&emulated);
-	json_object_set_new(j, "weights_note", json_string(w->weights_note));
-	json_object_set_new(j, "weights_front", sb_path_json(s->setup.c.weights_front)); /* that it was understood */
+	put(s, j, "clip_source", text_json(w->clip_source));
+	put(s, j, "clip_note", text_json(w->clip_note));
+	put(s, j, "weights_note", text_json(w->weights_note));
+	put(s, j, "weights_front", sb_path_json(s->setup.c.weights_front)); /* that it was understood */
 	return j;
 }
 
@@ -190,7 +188,7 @@ static enum sb_status set_up(struct server *s, const struct sb_workload_ops *con
 
 	if (sb_frame_read(s->fd, 0, &f, &timed_out, err))
 		return err->code;
-	if (parse_setup(&f, &s->setup, err)) {
+	if (sb_message_setup(&f, &s->setup, err)) {
 		free(f.data);
 		return err->code;
 	}
@@ -212,14 +210,14 @@ static enum sb_status set_up(struct server *s, const struct sb_workload_ops *con
 		return err->code;
 	}
 	set_fault(s->be);
-	return send_json(s->fd, SB_FRAME_READY, ready, err);
+	return send_json(s, SB_FRAME_READY, ready, err);
 }
 
 /* ---- a trial ------------------------------------------------------------------------------------------------- */
 
-static void add(json_t *samples, const char *metric, double v)
+static void add(struct server *s, json_t *samples, const char *metric, double v)
 {
-	json_object_set_new(samples, metric, json_real(v));
+	put(s, samples, metric, value_json(sb_value_of(v)));
 }
 
 /* What a trial is made of: filled by passes(), turned into samples afterwards. */
@@ -236,7 +234,8 @@ static enum sb_status passes(struct server *s, const struct sb_levels *levels, s
 
 	t->started_ns = sb_wall_time_ns();
 	sb_backend_set_levels(s->be, levels);
-	if (s->ops->prepare(s->workload, err) || sb_backend_begin_arm(s->be, err)) /* weights outside the arm's memory */
+	if (s->ops->prepare(s->workload, err) ||
+	        sb_backend_begin_arm(s->be, err)) /* weights outside the arm's memory */
 		return err->code;
 	start = sb_now_ns();
 	if (one_pass(s, false, 0, err))
@@ -255,7 +254,7 @@ static enum sb_status passes(struct server *s, const struct sb_levels *levels, s
 	return SB_OK;
 }
 
-static void add_memory(const struct server *s, const struct timing *t, json_t *samples)
+static void add_memory(struct server *s, const struct timing *t, json_t *samples)
 {
 	static const struct {
 		const char *metric;
@@ -270,74 +269,75 @@ static void add_memory(const struct server *s, const struct timing *t, json_t *s
 	double weights = (double)s->ops->weights_bytes(s->workload);
 
 	for (size_t i = 0; i < SB_ARRAY_LEN(peaks); i++)
-		add(samples, peaks[i].metric, (double)st->of[peaks[i].family][SB_ALLOC_ALL].peak);
-	add(samples, "memory.weights_bytes", weights);
-	add(samples, "memory.trial_bytes", weights + (double)st->of[SB_ALLOC_ALLOCATED_BYTES][SB_ALLOC_ALL].peak);
-	add(samples, "memory.attention_bytes", (double)s->be->attention_bytes);
-	add(samples, "memory.attention_workspace_bytes", (double)s->be->attention_workspace_bytes);
-	json_object_set_new(samples, "memory.fragmentation", value_json(st->fragmentation_of_peaks));
-	json_object_set_new(samples, "memory.fragmentation_at_peak_reserved", value_json(st->fragmentation_at_peak_reserved));
-	add(samples, "driver.calls", (double)(st->driver_calls - t->cold.driver_calls));
-	add(samples, "driver_ns", (double)(st->driver_ns - t->cold.driver_ns));
-	add(samples, "cold_driver.calls", (double)t->cold.driver_calls);
-	add(samples, "cold_driver_ns", (double)t->cold.driver_ns);
+		add(s, samples, peaks[i].metric, (double)st->of[peaks[i].family][SB_ALLOC_ALL].peak);
+	add(s, samples, "memory.weights_bytes", weights);
+	add(s, samples, "memory.trial_bytes", weights + (double)st->of[SB_ALLOC_ALLOCATED_BYTES][SB_ALLOC_ALL].peak);
+	add(s, samples, "memory.attention_bytes", (double)s->be->attention_bytes);
+	add(s, samples, "memory.attention_workspace_bytes", (double)s->be->attention_workspace_bytes);
+	put(s, samples, "memory.fragmentation", value_json(st->fragmentation_of_peaks));
+	put(s, samples, "memory.fragmentation_at_peak_reserved", value_json(st->fragmentation_at_peak_reserved));
+	add(s, samples, "driver.calls", (double)(st->driver_calls - t->cold.driver_calls));
+	add(s, samples, "driver_ns", (double)(st->driver_ns - t->cold.driver_ns));
+	add(s, samples, "cold_driver.calls", (double)t->cold.driver_calls);
+	add(s, samples, "cold_driver_ns", (double)t->cold.driver_ns);
 	for (int c = 0; c < SB_PAGES_CALL_COUNT; c++) {
 		char metric[SB_METRIC_NAME_MAX];
 
 		if (!t->cold.driver.calls[c])
 			continue;
 		snprintf(metric, sizeof(metric), "driver.cold_%s_calls", sb_pages_call_names[c]);
-		add(samples, metric, (double)t->cold.driver.calls[c]);
+		add(s, samples, metric, (double)t->cold.driver.calls[c]);
 	}
-	add(samples, "memory.retries", (double)st->num_alloc_retries);
-	json_object_set_new(samples, "memory.workspace_bytes", json_pack("[s]", "the library does not say"));
-	json_object_set_new(samples, "memory.device_used_bytes", json_pack("[s]", "the device is the host"));
+	add(s, samples, "memory.retries", (double)st->num_alloc_retries);
+	put(s, samples, "memory.workspace_bytes", json_pack("[s]", "the library does not say"));
+	put(s, samples, "memory.device_used_bytes", json_pack("[s]", "the device is the host"));
 }
 
-static json_t *samples_json(const struct server *s, const struct timing *t)
+static json_t *samples_json(struct server *s, const struct timing *t)
 {
 	struct sb_measure m[SB_QUALITY_MAX];
 	json_t *samples = json_object();
 	char metric[SB_METRIC_NAME_MAX];
 	int n = s->ops->quality(s->workload, m);
 
-	add(samples, "wall_ns", (double)t->wall_ns);
-	add(samples, "cold_ns", (double)t->cold_ns);
+	add(s, samples, "wall_ns", (double)t->wall_ns);
+	add(s, samples, "cold_ns", (double)t->cold_ns);
 	for (int i = 0; i < s->be->n_stages; i++) {
 		snprintf(metric, sizeof(metric), "stage.%s_ns", s->be->stages[i].name);
-		add(samples, metric, (double)s->be->stages[i].ns);
+		add(s, samples, metric, (double)s->be->stages[i].ns);
 	}
 	add_memory(s, t, samples);
 	for (int i = 0; i < n; i++)
-		json_object_set_new(samples, m[i].name, value_json(m[i].value));
+		put(s, samples, m[i].name, value_json(m[i].value));
 	return samples;
 }
 
 /* Adds op times, names and roll-up to the result; the rows go in a frame of their own. */
-static void add_trace(const struct sb_trace *t, json_t *result, json_t *samples)
+static void add_trace(struct server *s, const struct sb_trace *t, json_t *result, json_t *samples)
 {
 	json_t *names = json_array(), *sums = json_array();
 	char metric[SB_METRIC_NAME_MAX];
 
 	for (int k = 0; k < SB_KIND_COUNT; k++) {
 		snprintf(metric, sizeof(metric), "op.%s_ns", sb_op_kind_names[k]);
-		add(samples, metric, (double)t->kind_ns[k]);
+		add(s, samples, metric, (double)t->kind_ns[k]);
 	}
 	for (size_t i = 0; i < t->n_names; i++)
-		json_array_append_new(names, json_string(t->names[i]));
+		append(s, names, json_string(t->names[i]));
 	for (size_t i = 0; i < t->n_sums; i++) {
 		const struct sb_trace_sum *u = &t->sums[i];
 
-		json_array_append_new(sums, json_pack("[iiiiIII]", u->stage, u->op, u->kind, u->name, (json_int_t)u->count,
-						    (json_int_t)u->dur_ns, (json_int_t)u->bytes));
+		append(s, sums,
+		        json_pack("[iiiiIII]", u->stage, u->op, u->kind, u->name, (json_int_t)u->count,
+		                (json_int_t)u->dur_ns, (json_int_t)u->bytes));
 	}
-	json_object_set_new(result, "names", names);
-	json_object_set_new(result, "sums", sums);
-	json_object_set_new(result, "rows", json_integer((json_int_t)t->n_events));
-	json_object_set_new(result, "complete", json_boolean(t->complete));
+	put(s, result, "names", names);
+	put(s, result, "sums", sums);
+	put(s, result, "rows", json_integer((json_int_t)t->n_events));
+	put(s, result, "complete", json_boolean(t->complete));
 }
 
-static json_t *failure_json(const struct server *s, enum sb_status status, const struct sb_error *err, json_t *samples)
+static json_t *failure_json(struct server *s, enum sb_status status, const struct sb_error *err, json_t *samples)
 {
 	char message[512];
 
@@ -349,13 +349,13 @@ static json_t *failure_json(const struct server *s, enum sb_status status, const
 		const struct sb_oom *oom = sb_alloc_oom(s->be->alloc);
 
 		if (oom->asked) {
-			add(samples, "oom.asked_bytes", (double)oom->asked);
-			add(samples, "oom.allocated_bytes", (double)oom->allocated);
-			add(samples, "oom.reserved_bytes", (double)oom->reserved);
-			add(samples, "oom.free_bytes", (double)oom->device_free);
+			add(s, samples, "oom.asked_bytes", (double)oom->asked);
+			add(s, samples, "oom.allocated_bytes", (double)oom->allocated);
+			add(s, samples, "oom.reserved_bytes", (double)oom->reserved);
+			add(s, samples, "oom.free_bytes", (double)oom->device_free);
 		}
 	}
-	add(samples, "memory.weights_bytes", (double)s->ops->weights_bytes(s->workload));
+	add(s, samples, "memory.weights_bytes", (double)s->ops->weights_bytes(s->workload));
 	return json_pack("{s:s, s:s, s:o}", "outcome", "oom", "message", message, "samples", samples);
 }
 
@@ -369,8 +369,12 @@ static enum sb_status send_rows(int fd, const struct sb_trace *t, struct sb_erro
 	for (size_t i = 0; i < t->n_events; i++) {
 		const struct sb_trace_event *e = &t->events[i];
 
-		rows[i] = (struct sb_trace_row){ .start_ns = e->start_ns, .dur_ns = e->dur_ns, .name = e->name,
-			.stage = e->stage, .op = e->op, .stream = e->stream };
+		rows[i] = (struct sb_trace_row){ .start_ns = e->start_ns,
+			.dur_ns = e->dur_ns,
+			.name = e->name,
+			.stage = e->stage,
+			.op = e->op,
+			.stream = e->stream };
 	}
 	status = sb_frame_write(fd, SB_FRAME_ROWS, rows, t->n_events * sizeof(*rows), err);
 	free(rows);
@@ -398,12 +402,12 @@ static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, st
 		samples = samples_json(s, &t);
 		result = json_pack("{s:s, s:O}", "outcome", "ok", "samples", samples);
 		if (s->setup.purpose == SB_TRACING)
-			add_trace(&trace, result, samples);
+			add_trace(s, &trace, result, samples);
 		json_decref(samples);
 	}
-	json_object_set_new(result, "started_ns", json_integer((json_int_t)t.started_ns));
+	put(s, result, "started_ns", json_integer((json_int_t)t.started_ns));
 	sb_backend_end_arm(s->be); /* device memory as before */
-	status = send_json(s->fd, SB_FRAME_RESULT, result, err);
+	status = send_json(s, SB_FRAME_RESULT, result, err);
 	if (!status && trace.n_events)
 		status = send_rows(s->fd, &trace, err);
 	sb_trace_release(&trace);
@@ -462,21 +466,21 @@ static enum sb_status serve_save(struct server *s, const struct sb_frame *f, str
 	enum sb_status status = request ? save(s, request, err) : sb_fail(err, SB_E_DATA, "not a request to save");
 
 	json_decref(request);
-	return status ? send_error(s->fd, status, err) : send_json(s->fd, SB_FRAME_SAVED, json_object(), err);
+	return status ? status : send_json(s, SB_FRAME_SAVED, json_object(), err);
 }
 
 /* ---- main ---------------------------------------------------------------------------------------------------- */
 
 static enum sb_status serve(struct server *s, const struct sb_workload_ops *const *workloads, struct sb_error *err)
 {
-	enum sb_status status = send_json(s->fd, SB_FRAME_HELLO,
-			json_pack("{s:s, s:I}", "build", sb_build_id, "pid", (json_int_t)getpid()), err);
+	enum sb_status status = send_json(
+	        s, SB_FRAME_HELLO, json_pack("{s:s, s:I}", "build", sb_build_id, "pid", (json_int_t)getpid()), err);
 
 	if (status)
 		return status;
 	status = set_up(s, workloads, err);
 	if (status) {
-		send_error(s->fd, status, err);
+		send_error(s, status, err);
 		return status;
 	}
 	for (;;) {
@@ -488,7 +492,7 @@ static enum sb_status serve(struct server *s, const struct sb_workload_ops *cons
 		status = f.type == SB_FRAME_SAVE ? serve_save(s, &f, err) : serve_trial(s, &f, err);
 		free(f.data);
 		if (status)
-			return status;
+			return send_error(s, status, err);
 	}
 }
 

@@ -77,6 +77,15 @@ const char *sb_pool_fmt(struct sb_summary_pool *p, const char *fmt, ...)
 	return s;
 }
 
+const char *sb_pool_take(struct sb_summary_pool *p, struct sb_buf *text)
+{
+	const char *s = sb_pool_str(p, sb_buf_str(text));
+
+	p->failed |= text->failed;
+	sb_buf_release(text);
+	return s;
+}
+
 bool sb_pool_failed(const struct sb_summary_pool *p)
 {
 	return p->failed;

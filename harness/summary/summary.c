@@ -160,8 +160,7 @@ static enum sb_status read_arms(struct sb_view *v, struct sb_error *err)
 			arm->emulated = true;
 			sb_buf_addf(&parts, "%s%s", parts.len ? "," : "", sb_parts[p].name);
 		}
-		arm->emulated_parts = sb_pool_str(v->pool, sb_buf_str(&parts));
-		sb_buf_release(&parts);
+		arm->emulated_parts = sb_pool_take(v->pool, &parts);
 	}
 	return SB_OK;
 }
@@ -363,7 +362,6 @@ static const char *describe_change(struct sb_view *v, const struct sb_levels *a,
 {
 	struct sb_buf text = { 0 };
 	bool told[SB_PART_COUNT] = { false };
-	const char *out;
 
 	for (int p = 0; p < SB_PART_COUNT; p++) {
 		if (told[p] || a->part[p] == b->part[p])
@@ -378,9 +376,7 @@ static const char *describe_change(struct sb_view *v, const struct sb_levels *a,
 		}
 		sb_buf_addf(&text, " %s -> %s", sb_level_name(a, (enum sb_part)p), sb_level_name(b, (enum sb_part)p));
 	}
-	out = sb_pool_str(v->pool, sb_buf_str(&text));
-	sb_buf_release(&text);
-	return out;
+	return sb_pool_take(v->pool, &text);
 }
 
 /* What an arm's lost trials mean for the group it is in. */

@@ -12,6 +12,8 @@ void *sb_pool_alloc(struct sb_summary_pool *p, size_t size);
 const char *sb_pool_str(struct sb_summary_pool *p, const char *s);
 const char *sb_pool_fmt(struct sb_summary_pool *p, const char *fmt, ...) SB_PRINTF(2, 3);
 bool sb_pool_failed(const struct sb_summary_pool *p);
+/* Takes the text of a buffer; a buffer that found no memory makes the pool fail. */
+const char *sb_pool_take(struct sb_summary_pool *p, struct sb_buf *text);
 struct sb_summary_pool *sb_pool_new(void);
 void sb_pool_free(struct sb_summary_pool *p);
 
