@@ -365,6 +365,9 @@ static void raw_frames_are_taken_as_they_are(void **state)
 	assert_memory_equal(clip.rgb, bytes, sizeof(bytes));
 	sb_clip_release(&clip);
 	req.stride = 3;
+	assert_int_equal(load(&req, &clip), SB_OK);
+	assert_int_equal(clip.n_frames, 3); /* 0 3 6 */
+	sb_clip_release(&clip);
 	req.n_frames = 5;
 	assert_int_equal(load(&req, &clip), SB_OK);
 	assert_int_equal(clip.n_decoded, 3);
