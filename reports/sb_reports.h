@@ -69,4 +69,21 @@ enum sb_status sb_report_run_csv(const struct sb_report_run *r, FILE *out, struc
 /* Everything: {"format": "spabench-run", "schema_version": 1, ..}. */
 enum sb_status sb_report_run_json(const struct sb_report_run *r, FILE *out, struct sb_error *err);
 
+/* ---- what doctor found ------------------------------------------------------------------------------------------ */
+
+struct sb_report_check {
+	const char *name, *state;   /* "ffmpeg", "warning" */
+	const char *found, *advice; /* advice: "" when there is none */
+};
+struct sb_report_checks {
+	const char *subject; /* "machine", "database" */
+	const struct sb_report_check *v;
+	size_t n;
+	bool ok;
+	const char *verdict; /* a sentence below it all */
+};
+/* A line for each check, wrapped at 100 columns. */
+enum sb_status sb_report_checks_text(const struct sb_report_checks *c, FILE *out, bool color, struct sb_error *err);
+enum sb_status sb_report_checks_json(const struct sb_report_checks *c, FILE *out, struct sb_error *err);
+
 #endif

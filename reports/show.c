@@ -174,14 +174,17 @@ static void print_workers(struct sb_page *p, const struct sb_report_run *r)
 	for (size_t i = 0; i < r->run->n_workers; i++) {
 		const struct sb_run_worker *w = &r->run->workers[i];
 		struct sb_buf b = { 0 };
-		char number[24];
+		char number[24], when[32];
 
 		snprintf(number, sizeof(number), "%zu", i + 1);
 		sb_buf_addf(&b, "%s on %s, %d trials, pid %lld: ", w->purpose, w->device_name, trials_of(r, w->key),
 		        (long long)w->pid);
 		sb_buf_puts(&b, w->ending ? w->ending : "no ending recorded");
+		sb_time_iso(w->started_ns, when);
+		sb_buf_addf(&b, "; begun %s", when);
 		if (w->ended_ns)
-			sb_buf_addf(&b, " after %.1f s", (double)(w->ended_ns - w->started_ns) / 1e9);
+			sb_time_iso(w->ended_ns, when);
+		add(&b, ", ", "ended ", w->ended_ns ? when : "");
 		add(&b, "; ", "build ", w->build_id);
 		add(&b, ", ", "", w->device_uuid);
 		add(&b, ", ", "", w->exe);

@@ -14,6 +14,8 @@ const struct sb_command sb_commands[] = {
 	{ "list", sb_cmd_list, "list the runs of a database", "[OPTIONS]", sb_list_options, NULL },
 	{ "show", sb_cmd_show, "print one run: environment, arms, workers, every metric", "[REF] [OPTIONS]",
 	        sb_show_options, sb_show_details },
+	{ "doctor", sb_cmd_doctor, "what this machine can measure; check a database", "[OPTIONS]", sb_doctor_options,
+	        sb_doctor_details },
 	{ "export", sb_cmd_export, "write synthetic weights for other programs", "weights --out FILE [OPTIONS]",
 	        sb_export_options, sb_export_details },
 	{ "worker", sb_cmd_worker, NULL, "--fd N", sb_worker_options, NULL },
