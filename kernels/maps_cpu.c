@@ -7,15 +7,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "cpu_loop.h"
 #include "cpu_math.h"
 
 /* Elements below which the other threads are not woken. */
 #define MIN_PARALLEL 16384
-
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
 
 /* ---- instance norm ---------------------------------------------------------------------------------------------- */
 
@@ -82,21 +78,22 @@ SB_HOT static void normalise_channels(const struct sb_instance_norm_args *a, int
 	}
 }
 
+static void normalise_block(const struct sb_instance_norm_args *a, int64_t image, int64_t c0)
+{
+	int64_t n = sb_min64(CHANNELS, a->c - c0), at = image * a->pixels * a->c + c0;
+	double mean[CHANNELS], inv_std[CHANNELS];
+
+	channel_moments(a->x + at, a->pixels, a->c, n, (double)a->eps, mean, inv_std);
+	normalise_channels(a, at, n, mean, inv_std);
+}
+
 void sb_instance_norm_cpu(const struct sb_instance_norm_args *a)
 {
-	int64_t blocks = (a->c + CHANNELS - 1) / CHANNELS;
+	int64_t blocks = sb_pieces(a->c, CHANNELS);
 
-	if (a->pixels == 0)
-		return;
-#pragma omp parallel for schedule(dynamic) if (a->n * a->pixels * a->c >= MIN_PARALLEL)
-	for (int64_t i = 0; i < a->n * blocks; i++) {
-		int64_t c0 = i % blocks * CHANNELS, n = min64(CHANNELS, a->c - c0),
-		        at = i / blocks * a->pixels * a->c + c0;
-		double mean[CHANNELS], inv_std[CHANNELS];
-
-		channel_moments(a->x + at, a->pixels, a->c, n, (double)a->eps, mean, inv_std);
-		normalise_channels(a, at, n, mean, inv_std);
-	}
+	if (a->pixels > 0)
+		SB_PARALLEL_FOR(dynamic, a->n * a->pixels * a->c >= MIN_PARALLEL, i, a->n * blocks,
+		        normalise_block(a, i / blocks, i % blocks * CHANNELS));
 }
 
 /* ---- l2 norm ---------------------------------------------------------------------------------------------------- */
@@ -123,16 +120,15 @@ SB_HOT static void normalise_row(const float *x, float *y, int64_t n)
 
 void sb_l2_normalize_cpu(const struct sb_l2_normalize_args *a)
 {
-#pragma omp parallel for schedule(static) if (a->rows * a->c >= MIN_PARALLEL)
-	for (int64_t r = 0; r < a->rows; r++)
-		normalise_row(a->x + r * a->c, a->y + r * a->c, a->c);
+	SB_PARALLEL_FOR(static, a->rows * a->c >= MIN_PARALLEL, r, a->rows,
+	        normalise_row(a->x + r * a->c, a->y + r * a->c, a->c));
 }
 
 /* ---- resizes ---------------------------------------------------------------------------------------------------- */
 
 static int64_t nearest(int64_t i, int64_t in, float ratio)
 {
-	return min64((int64_t)floorf((float)i * ratio), in - 1);
+	return sb_min64((int64_t)floorf((float)i * ratio), in - 1);
 }
 
 static void nearest_row(const struct sb_resize_nearest_args *a, const float *x, float *y)
@@ -157,19 +153,21 @@ SB_HOT static void clamp_row(float *y, int64_t n, float lo, float hi)
 	}
 }
 
+/* Row i of all images' rows. */
+static void resize_row(const struct sb_resize_nearest_args *a, int64_t i)
+{
+	float ratio = (float)a->h / (float)a->out_h, *y = a->y + i * a->out_w * a->c;
+	int64_t line = i / a->out_h * a->h + nearest(i % a->out_h, a->h, ratio);
+
+	nearest_row(a, a->x + line * a->w * a->c, y);
+	if (a->lo < a->hi)
+		clamp_row(y, a->out_w * a->c, a->lo, a->hi);
+}
+
 void sb_resize_nearest_cpu(const struct sb_resize_nearest_args *a)
 {
-	float ratio = (float)a->h / (float)a->out_h;
-
-#pragma omp parallel for schedule(static) if (a->n * a->out_h * a->out_w * a->c >= MIN_PARALLEL)
-	for (int64_t i = 0; i < a->n * a->out_h; i++) {
-		int64_t line = i / a->out_h * a->h + nearest(i % a->out_h, a->h, ratio);
-		float *y = a->y + i * a->out_w * a->c;
-
-		nearest_row(a, a->x + line * a->w * a->c, y);
-		if (a->lo < a->hi)
-			clamp_row(y, a->out_w * a->c, a->lo, a->hi);
-	}
+	SB_PARALLEL_FOR(
+	        static, a->n * a->out_h * a->out_w * a->c >= MIN_PARALLEL, i, a->n * a->out_h, resize_row(a, i));
 }
 
 SB_HOT static void pool_row(const float *upper, const float *lower, float *restrict y, int64_t pixels, int64_t c)
@@ -181,24 +179,24 @@ SB_HOT static void pool_row(const float *upper, const float *lower, float *restr
 
 void sb_avg_pool2_cpu(const struct sb_avg_pool2_args *a)
 {
-	int64_t h = a->h / 2, w = a->w / 2;
+	int64_t h = a->h / 2, w = a->w / 2, line = a->w * a->c;
 
-#pragma omp parallel for schedule(static) if (a->n * h * w * a->c >= MIN_PARALLEL)
-	for (int64_t i = 0; i < a->n * h; i++) {
-		const float *x = a->x + (i / h * a->h + 2 * (i % h)) * a->w * a->c;
+	SB_PARALLEL_FOR(static, a->n * h * w * a->c >= MIN_PARALLEL, i, a->n * h,
+	        pool_row(a->x + (i / h * a->h + 2 * (i % h)) * line, a->x + (i / h * a->h + 2 * (i % h) + 1) * line,
+	                a->y + i * w * a->c, w, a->c));
+}
 
-		pool_row(x, x + a->w * a->c, a->y + i * w * a->c, w, a->c);
-	}
+static void subsample_row(const float *x, float *y, int64_t pixels, int64_t c, int64_t step)
+{
+	for (int64_t i = 0; i < pixels; i++)
+		memcpy(y + i * c, x + i * step * c, (size_t)c * sizeof(*y));
 }
 
 void sb_subsample_cpu(const struct sb_subsample_args *a)
 {
-	int64_t h = (a->h + a->step - 1) / a->step, w = (a->w + a->step - 1) / a->step;
+	int64_t h = sb_pieces(a->h, a->step), w = sb_pieces(a->w, a->step);
 
-#pragma omp parallel for schedule(static) if (a->n * h * w * a->c >= MIN_PARALLEL)
-	for (int64_t i = 0; i < a->n * h; i++)
-		for (int64_t j = 0; j < w; j++)
-			memcpy(a->y + (i * w + j) * a->c,
-			        a->x + ((i / h * a->h + i % h * a->step) * a->w + j * a->step) * a->c,
-			        (size_t)a->c * sizeof(*a->y));
+	SB_PARALLEL_FOR(static, a->n * h * w * a->c >= MIN_PARALLEL, i, a->n * h,
+	        subsample_row(
+	                a->x + (i / h * a->h + i % h * a->step) * a->w * a->c, a->y + i * w * a->c, w, a->c, a->step));
 }

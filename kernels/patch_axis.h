@@ -17,7 +17,7 @@
 /* The 8 lines between which the patch's 7 lie, as offsets in elements, and how far they are from the lower one. */
 struct sb_patch_axis {
 	int64_t at[SB_PATCH_WINDOW];
-	float frac;
+	double frac; /* exact: below 0 a float would have to round it */
 };
 
 /* Around u * scale on an axis of `size` lines that are `pitch` elements apart. NaN counts as far below 0. */
@@ -32,7 +32,7 @@ SB_INLINE struct sb_patch_axis sb_patch_axis_of(float u, float scale, int64_t si
 	pos = pos > lowest ? pos : lowest; /* then it fits an integer, and the patch is as far outside as it was */
 	pos = pos < highest ? pos : highest;
 	base = (int64_t)floorf(pos);
-	axis.frac = pos - floorf(pos);
+	axis.frac = (double)pos - (double)base;
 	for (int i = 0; i < SB_PATCH_WINDOW; i++) {
 		int64_t line = base - SB_PATCH_SIDE / 2 + i;
 

@@ -10,27 +10,14 @@
 #include <omp.h>
 #include <string.h>
 
+#include "cpu_loop.h"
 #include "cpu_math.h"
+#include "linear.h"
 #include "patch_axis.h"
 
 #define CENTRE (SB_PATCH / 2)
 #define LANES  16
 #define VOLUME (SB_PATCH * SB_PATCH)
-
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t max64(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-static int64_t round_up(int64_t v, int64_t step)
-{
-	return (v + step - 1) / step * step;
-}
 
 /* ---- sampling --------------------------------------------------------------------------------------------------- */
 
@@ -48,9 +35,9 @@ SB_INLINE void sample_column(const float *image, const struct sb_patch_axis *x, 
 	float line[SB_PATCH_WINDOW][LANES];
 
 	for (int i = 0; i < SB_PATCH_WINDOW; i++)
-		lerp_rows(image + y->at[i] + x->at[a], image + y->at[i] + x->at[a + 1], x->frac, line[i], n);
+		lerp_rows(image + y->at[i] + x->at[a], image + y->at[i] + x->at[a + 1], (float)x->frac, line[i], n);
 	for (int b = 0; b < SB_PATCH_SIDE; b++)
-		lerp_rows(line[b], line[b + 1], y->frac, out + (a * SB_PATCH_SIDE + b) * c, n);
+		lerp_rows(line[b], line[b + 1], (float)y->frac, out + (a * SB_PATCH_SIDE + b) * c, n);
 }
 
 /* out [49, c] */
@@ -72,14 +59,15 @@ SB_INLINE void sample_position(const float *image, const struct sb_patch_axis *x
         int64_t n, float *restrict out)
 {
 	int a = k / SB_PATCH_SIDE, b = k % SB_PATCH_SIDE;
+	float fx = (float)x->frac, fy = (float)y->frac;
 	const float *ul = image + y->at[b] + x->at[a], *ur = image + y->at[b] + x->at[a + 1];
 	const float *ll = image + y->at[b + 1] + x->at[a], *lr = image + y->at[b + 1] + x->at[a + 1];
 
 #pragma omp simd
 	for (int64_t i = 0; i < n; i++) {
-		float upper = ul[i] + x->frac * (ur[i] - ul[i]), lower = ll[i] + x->frac * (lr[i] - ll[i]);
+		float upper = ul[i] + fx * (ur[i] - ul[i]), lower = ll[i] + fx * (lr[i] - ll[i]);
 
-		out[i] = upper + y->frac * (lower - upper);
+		out[i] = upper + fy * (lower - upper);
 	}
 }
 
@@ -87,7 +75,7 @@ SB_INLINE void sample_position(const float *image, const struct sb_patch_axis *x
 static void sample_points(
         const float *image, const struct sb_patch_axis *x, const struct sb_patch_axis *y, double out[SB_PATCH][3])
 {
-	double fx = (double)x->frac, fy = (double)y->frac;
+	double fx = x->frac, fy = y->frac;
 
 	for (int a = 0; a < SB_PATCH_SIDE; a++) {
 		double line[SB_PATCH_WINDOW][3];
@@ -125,9 +113,7 @@ static void sample_one(const struct sb_patch_sample_args *a, int64_t i)
 
 void sb_patch_sample_cpu(const struct sb_patch_sample_args *a)
 {
-#pragma omp parallel for schedule(static)
-	for (int64_t i = 0; i < a->n; i++)
-		sample_one(a, i);
+	SB_PARALLEL_FOR(static, 1, i, a->n, sample_one(a, i));
 }
 
 /* ---- correlation ------------------------------------------------------------------------------------------------ */
@@ -146,12 +132,12 @@ static struct tiling corr_tiling(const struct sb_corr_args *a)
 {
 	struct tiling t = { .rows = a->n * a->frames };
 
-	t.tile = min64(max64(round_up((t.rows + WANTED_TASKS - 1) / WANTED_TASKS, 16), MIN_TILE), SB_CORR_MAX_TILE);
-	t.tile = max64(min64(t.tile, t.rows), 1);
-	t.tiles = (t.rows + t.tile - 1) / t.tile;
-	t.volume_floats = round_up(t.tile * VOLUME, 16);
-	t.patch_floats = round_up(min64(PATCHES, a->frames) * SB_PATCH * a->c, 16);
-	t.query_floats = a->tf32 ? round_up(SB_PATCH * a->c, 16) : 0;
+	t.tile = sb_min64(sb_max64(sb_round_up(sb_pieces(t.rows, WANTED_TASKS), 16), MIN_TILE), SB_CORR_MAX_TILE);
+	t.tile = sb_max64(sb_min64(t.tile, t.rows), 1);
+	t.tiles = sb_pieces(t.rows, t.tile);
+	t.volume_floats = sb_round_up(t.tile * VOLUME, 16);
+	t.patch_floats = sb_round_up(sb_min64(PATCHES, a->frames) * SB_PATCH * a->c, 16);
+	t.query_floats = a->tf32 ? sb_round_up(SB_PATCH * a->c, 16) : 0;
 	t.slot_floats = t.volume_floats + t.patch_floats + t.query_floats;
 	return t;
 }
@@ -160,14 +146,7 @@ size_t sb_corr_cpu_workspace(const struct sb_corr_args *a)
 {
 	struct tiling t = corr_tiling(a);
 
-	return (size_t)(t.slot_floats * min64(t.tiles, omp_get_max_threads())) * sizeof(float);
-}
-
-SB_HOT static void tf32_copy(const float *src, float *dst, int64_t n)
-{
-#pragma omp simd
-	for (int64_t i = 0; i < n; i++)
-		dst[i] = sb_tf32f(src[i]);
+	return (size_t)(t.slot_floats * sb_min64(t.tiles, omp_get_max_threads())) * sizeof(float);
 }
 
 SB_HOT static void finish_rows(float *y, int64_t ldy, const float *bias, int64_t rows, int64_t n)
@@ -196,7 +175,7 @@ static void volume_rows(const struct sb_corr_args *a, const float *query, int64_
 		sample_patch(a->map + (t0 + i) * a->h * a->width * a->c, &x, &y, a->c, patches + i * SB_PATCH * a->c);
 	}
 	if (a->tf32)
-		tf32_copy(patches, patches, count * SB_PATCH * a->c);
+		sb_tf32_round_cpu(patches, patches, (size_t)(count * SB_PATCH * a->c));
 	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)(count * SB_PATCH), SB_PATCH, (blasint)a->c, 1.0f,
 	        patches, (blasint)a->c, query, (blasint)a->c, 0.0f, volume, SB_PATCH);
 }
@@ -204,37 +183,39 @@ static void volume_rows(const struct sb_corr_args *a, const float *query, int64_
 static void corr_tile(const struct sb_corr_args *a, const struct tiling *t, int64_t tile, float *volume)
 {
 	float *patches = volume + t->volume_floats, *rounded = patches + t->patch_floats;
-	int64_t r0 = tile * t->tile, rows = min64(t->tile, t->rows - r0), count;
+	int64_t r0 = tile * t->tile, rows = sb_min64(t->tile, t->rows - r0), count;
 
 	for (int64_t r = 0; r < rows; r += count) {
 		int64_t n = (r0 + r) / a->frames, t0 = (r0 + r) % a->frames;
 		const float *query = a->query + n * SB_PATCH * a->c;
 
-		count = min64(min64(a->frames - t0, rows - r), PATCHES);
+		count = sb_min64(sb_min64(a->frames - t0, rows - r), PATCHES);
 		if (a->tf32) {
 			if (r == 0 || t0 == 0)
-				tf32_copy(query, rounded, SB_PATCH * a->c);
+				sb_tf32_round_cpu(query, rounded, (size_t)(SB_PATCH * a->c));
 			query = rounded;
 		}
 		volume_rows(a, query, n, t0, count, patches, volume + r * VOLUME);
 	}
 	if (a->tf32)
-		tf32_copy(volume, volume, rows * VOLUME);
+		sb_tf32_round_cpu(volume, volume, (size_t)(rows * VOLUME));
 	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows, (blasint)a->out, VOLUME, 1.0f, volume,
 	        VOLUME, a->w, (blasint)a->ldw, 0.0f, a->y + r0 * a->ldy, (blasint)a->ldy);
 	finish_rows(a->y + r0 * a->ldy, a->ldy, a->bias, rows, a->out);
+}
+
+static float *slot_of(const struct tiling *t, int64_t tile, void *workspace)
+{
+	int64_t slot = t->tiles <= omp_get_num_threads() ? tile : omp_get_thread_num();
+
+	return (float *)workspace + slot * t->slot_floats;
 }
 
 void sb_corr_cpu(const struct sb_corr_args *a, void *workspace)
 {
 	struct tiling t = corr_tiling(a);
 
-#pragma omp parallel for schedule(dynamic)
-	for (int64_t tile = 0; tile < t.tiles; tile++) {
-		int64_t slot = t.tiles <= omp_get_num_threads() ? tile : omp_get_thread_num();
-
-		corr_tile(a, &t, tile, (float *)workspace + slot * t.slot_floats);
-	}
+	SB_PARALLEL_FOR(dynamic, 1, tile, t.tiles, corr_tile(a, &t, tile, slot_of(&t, tile, workspace)));
 }
 
 /* ---- neighbours ------------------------------------------------------------------------------------------------- */
@@ -318,13 +299,8 @@ static void query_neighbours(const struct sb_neighbours_args *a, int64_t row)
 
 void sb_neighbours_cpu(const struct sb_neighbours_args *a)
 {
-	int64_t rows = a->points ? a->n : a->n * a->frames;
-
-#pragma omp parallel for schedule(static)
-	for (int64_t row = 0; row < rows; row++) {
-		if (a->points)
-			query_neighbours(a, row);
-		else
-			track_neighbours(a, row);
-	}
+	if (a->points)
+		SB_PARALLEL_FOR(static, 1, row, a->n, query_neighbours(a, row));
+	else
+		SB_PARALLEL_FOR(static, 1, row, a->n * a->frames, track_neighbours(a, row));
 }

@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "cpu_loop.h"
 #include "cpu_math.h"
 
 /* Rows x columns smaller than this are not worth waking the other threads. */
@@ -94,7 +95,5 @@ static void encode_row(const struct sb_posenc_args *a, int64_t row)
 
 void sb_posenc_cpu(const struct sb_posenc_args *a)
 {
-#pragma omp parallel for schedule(static) if (a->rows * a->d * a->degrees >= MIN_PARALLEL)
-	for (int64_t row = 0; row < a->rows; row++)
-		encode_row(a, row);
+	SB_PARALLEL_FOR(static, a->rows * a->d * a->degrees >= MIN_PARALLEL, row, a->rows, encode_row(a, row));
 }

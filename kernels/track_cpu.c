@@ -8,16 +8,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "cpu_loop.h"
 #include "cpu_math.h"
 #include "track_internal.h"
 
 /* Elements below which the other threads are not woken. */
 #define MIN_PARALLEL 16384
-
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
 
 /* ---- rows ------------------------------------------------------------------------------------------------------- */
 
@@ -33,9 +29,8 @@ static void motion_row(const float *v, int64_t t, int64_t frames, int64_t d, con
 
 void sb_motion_cpu(const struct sb_motion_args *a)
 {
-#pragma omp parallel for schedule(static) if (a->n * a->frames * a->d >= MIN_PARALLEL)
-	for (int64_t i = 0; i < a->n * a->frames; i++)
-		motion_row(a->v + i * a->d, i % a->frames, a->frames, a->d, a->inv_scale, a->y + 2 * i * a->d);
+	SB_PARALLEL_FOR(static, a->n * a->frames * a->d >= MIN_PARALLEL, i, a->n * a->frames,
+	        motion_row(a->v + i * a->d, i % a->frames, a->frames, a->d, a->inv_scale, a->y + 2 * i * a->d));
 }
 
 SB_HOT static void mean_of_group(const float *x, int64_t group, int64_t c, float *restrict y)
@@ -53,16 +48,14 @@ SB_HOT static void mean_of_group(const float *x, int64_t group, int64_t c, float
 
 void sb_group_mean_cpu(const struct sb_group_mean_args *a)
 {
-#pragma omp parallel for schedule(static) if (a->rows * a->group * a->c >= MIN_PARALLEL)
-	for (int64_t r = 0; r < a->rows; r++)
-		mean_of_group(a->x + r * a->group * a->c, a->group, a->c, a->y + r * a->ldy);
+	SB_PARALLEL_FOR(static, a->rows * a->group * a->c >= MIN_PARALLEL, r, a->rows,
+	        mean_of_group(a->x + r * a->group * a->c, a->group, a->c, a->y + r * a->ldy));
 }
 
 void sb_repeat_cpu(const struct sb_repeat_args *a)
 {
-#pragma omp parallel for schedule(static) if (a->n * a->times * a->len >= MIN_PARALLEL)
-	for (int64_t i = 0; i < a->n * a->times; i++)
-		memcpy(a->y + i * a->len, a->x + i / a->times * a->len, (size_t)a->len * sizeof(*a->y));
+	SB_PARALLEL_FOR(static, a->n * a->times * a->len >= MIN_PARALLEL, i, a->n * a->times,
+	        memcpy(a->y + i * a->len, a->x + i / a->times * a->len, (size_t)a->len * sizeof(*a->y)));
 }
 
 SB_HOT static void add_row(const float *x, const float *b, float *y, int64_t n)
@@ -74,9 +67,9 @@ SB_HOT static void add_row(const float *x, const float *b, float *y, int64_t n)
 
 void sb_add_cpu(const struct sb_add_args *a)
 {
-#pragma omp parallel for schedule(static) if (a->rows * a->cols >= MIN_PARALLEL)
-	for (int64_t r = 0; r < a->rows; r++)
-		add_row(a->a + r * a->lda, a->b + (a->b_rows ? r % a->b_rows : r) * a->ldb, a->y + r * a->ldy, a->cols);
+	SB_PARALLEL_FOR(static, a->rows * a->cols >= MIN_PARALLEL, r, a->rows,
+	        add_row(a->a + r * a->lda, a->b + (a->b_rows ? r % a->b_rows : r) * a->ldb, a->y + r * a->ldy,
+	                a->cols));
 }
 
 SB_HOT static void scale_row(float *x, float factor, int64_t n)
@@ -86,14 +79,16 @@ SB_HOT static void scale_row(float *x, float factor, int64_t n)
 		x[i] *= factor;
 }
 
+static void mask_row(const struct sb_depth_mask_args *a, int64_t r)
+{
+	double depth = sb_box_den(a->box, 2, (double)a->X[3 * r + 2]);
+
+	scale_row(a->x + r * a->ldx, depth > 0.0 ? 1.0f : 0.0f, a->c);
+}
+
 void sb_depth_mask_cpu(const struct sb_depth_mask_args *a)
 {
-#pragma omp parallel for schedule(static) if (a->rows * a->c >= MIN_PARALLEL)
-	for (int64_t r = 0; r < a->rows; r++) {
-		double depth = sb_box_den(a->box, 2, (double)a->X[3 * r + 2]);
-
-		scale_row(a->x + r * a->ldx, depth > 0.0 ? 1.0f : 0.0f, a->c);
-	}
+	SB_PARALLEL_FOR(static, a->rows * a->c >= MIN_PARALLEL, r, a->rows, mask_row(a, r));
 }
 
 /* ---- the box of normalised points ------------------------------------------------------------------------------- */
@@ -133,11 +128,14 @@ SB_HOT static void map_points(const float *x, float *y, const float *box, int64_
 	}
 }
 
+static void map_piece(const struct sb_box_map_args *a, int64_t r)
+{
+	map_points(a->x + 3 * r, a->y + 3 * r, a->box, sb_min64(PIECE, a->rows - r), a->inverse);
+}
+
 void sb_box_map_cpu(const struct sb_box_map_args *a)
 {
-#pragma omp parallel for schedule(static) if (3 * a->rows >= MIN_PARALLEL)
-	for (int64_t r = 0; r < a->rows; r += PIECE)
-		map_points(a->x + 3 * r, a->y + 3 * r, a->box, min64(PIECE, a->rows - r), a->inverse);
+	SB_PARALLEL_FOR(static, 3 * a->rows >= MIN_PARALLEL, i, sb_pieces(a->rows, PIECE), map_piece(a, i * PIECE));
 }
 
 /* ---- queries ---------------------------------------------------------------------------------------------------- */
@@ -259,14 +257,13 @@ static void geometry_of(
 void sb_geometry_tokens_cpu(const struct sb_geometry_tokens_args *a)
 {
 	for (int64_t t0 = 0; t0 < a->frames; t0 += FRAMES) {
-		int64_t t1 = min64(t0 + FRAMES, a->frames);
+		int64_t t1 = sb_min64(t0 + FRAMES, a->frames);
 		double inverse[FRAMES][16];
 
 		for (int64_t t = t0; t < t1; t++)
 			invert(a->cam + 16 * t, inverse[t - t0]);
-#pragma omp parallel for schedule(static) if (6 * a->n * (t1 - t0) >= MIN_PARALLEL)
-		for (int64_t n = 0; n < a->n; n++)
-			geometry_of(a, n, t0, t1, inverse);
+		SB_PARALLEL_FOR(
+		        static, 6 * a->n * (t1 - t0) >= MIN_PARALLEL, n, a->n, geometry_of(a, n, t0, t1, inverse));
 	}
 }
 
@@ -294,9 +291,7 @@ static void update_row(const struct sb_track_update_args *a, int64_t r)
 
 void sb_track_update_cpu(const struct sb_track_update_args *a)
 {
-#pragma omp parallel for schedule(static) if (16 * a->rows >= MIN_PARALLEL)
-	for (int64_t r = 0; r < a->rows; r++)
-		update_row(a, r);
+	SB_PARALLEL_FOR(static, 16 * a->rows >= MIN_PARALLEL, r, a->rows, update_row(a, r));
 }
 
 static void out_row(const struct sb_track_out_args *a, int64_t r)
@@ -317,7 +312,5 @@ static void out_row(const struct sb_track_out_args *a, int64_t r)
 
 void sb_track_out_cpu(const struct sb_track_out_args *a)
 {
-#pragma omp parallel for schedule(static) if (12 * a->keep * a->frames >= MIN_PARALLEL)
-	for (int64_t r = 0; r < a->keep * a->frames; r++)
-		out_row(a, r);
+	SB_PARALLEL_FOR(static, 12 * a->keep * a->frames >= MIN_PARALLEL, r, a->keep * a->frames, out_row(a, r));
 }
