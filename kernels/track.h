@@ -212,10 +212,11 @@ void sb_track_update_ref(const struct sb_track_update_args *a);
  * [n, frames]; k [frames, 3, 3] = K_r. work: sb_depth_snap_cpu_workspace() bytes.
  * Quantile 0.2: linear interpolation between order statistics, over the non-zero |d2| (|d1|) of all t, n.
  *
- * Samples of z as in patches.h (offsets exact, border clamped), in float32 as the point map is; the first of the
- * nearest wins; px that is NaN is outside. pv > 0.5 is vis > 0. r = zs - z0, d1 and d2 = (r[t+1] - 2 r[t]) + r[t-1] are
- * float32 by definition, thresholds double. Samples that are NaN are never nearest, and 49 of them give zs = 0; a NaN
- * in z0 keeps its row out of the quantiles and unreplaced. frames < 3: there is no d2, so nothing is filtered.
+ * Samples of z as in patches.h (offsets exact, border clamped), in double and rounded once; of equal |sample - z| the
+ * first in the order of the 49 wins; px that is NaN is outside. pv > 0.5 is vis > 0. |sample - z|, r = zs - z0, d1 and
+ * d2 = (r[t+1] - 2 r[t]) + r[t-1] are float32 by definition, thresholds double. Samples that are NaN are never nearest,
+ * and 49 of them give zs = 0; a NaN in z0 keeps its track out of the quantiles and, when there is a filter, unreplaced.
+ * frames < 3: there is no d2, so nothing is filtered.
  */
 struct sb_depth_snap_args {
 	const float *pmap, *valid, *px, *z0, *vis, *k;
@@ -233,8 +234,8 @@ void sb_depth_snap_ref(const struct sb_depth_snap_args *a);
  * inputs).
  *
  * float32 by definition: ub, 10 q25, e and the constants 0.1, 0.8, 0.03. q25 and q75 are exact order statistics, of
- * rank at least 1 (fewer than 4 positive depths; the network's authors' code fails there); no positive depth: nothing
- * valid. Depths that are NaN count as not positive, and become 0 with the far ones. Where 1e-6 > 10 q25, ub is 10 q25.
+ * rank at least 1 (which only matters for fewer than 4 positive depths); no positive depth: nothing valid. Depths that
+ * are NaN count as not positive, and become 0 with the far ones. Where 1e-6 > 10 q25, ub is 10 q25.
  */
 struct sb_depth_clean_args {
 	float *depth, *valid;
