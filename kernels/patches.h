@@ -65,13 +65,16 @@ void sb_corr_volume_ref(const struct sb_corr_args *a, float *volume);
 
 /*
  * The 16 neighbours: of the 49 points of a patch, sorted by the Euclidean length of d (ties: the lower index first),
- * the first is dropped and the next 16 are kept. track side (points NULL): for row r = n*frames + t:  d[k] = pmap[t] at
- * position k - centre[r], f[k] = map[t] at position k;  map [frames, h, w, c], pmap [frames, h, w, 3], uv [n, frames,
- * 2], centre [n frames, 3] query side:               for row r = n:  d[k] = points[n, k] - points[n, 24],  f[k] =
- * patches[n, k]; points [n, 49, 3], patches [n, 49, c]; frames is 1 then Shapes:  out_d [rows, 16, 3]; out_f [rows, 16,
- * :] = c floats with row stride ldf (>= c) from one neighbour to the next; what lies between c and ldf is not touched.
- * Lengths are compared as squares, in double, of the d that is written (point samples in double, one rounding). A
- * length that is NaN sorts behind all others.
+ * the first is dropped and the next 16 are kept.
+ *   track side (points NULL), row r = n*frames + t:  d[k] = pmap[t] at position k - centre[r],
+ *                                                    f[k] = map[t] at position k
+ *   query side, row r = n, frames is 1:              d[k] = points[n, k] - points[n, 24],  f[k] = patches[n, k]
+ * Shapes:  map [frames, h, w, c], pmap [frames, h, w, 3], uv [n, frames, 2], centre [n frames, 3];
+ *          points [n, 49, 3], patches [n, 49, c];
+ *          out_d [rows, 16, 3]; out_f [rows, 16, :] = c floats with row stride ldf (>= c) from one neighbour to the
+ *          next, and what lies between c and ldf is not touched. n may be 0.
+ * Lengths are compared as squares, in double, of the d that is written (points are sampled in double and d is rounded
+ * once). A length that is NaN sorts behind all others.
  */
 struct sb_neighbours_args {
 	const float *map, *pmap, *uv, *centre;
