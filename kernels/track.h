@@ -1,8 +1,8 @@
 /*
  * track: the small operations of the tracker's state: positional codes, motion, geometry, updates, depth look-up.
  * Layout everywhere: track-major, element (n, t) at n*frames + t. Plain C; track_cpu.c, posenc_cpu.c, maps_cpu.c (norms
- * and resizes of maps), depth_cpu.c; double references in track_ref.c, maps_ref.c, depth_ref.c. Counts of rows may be 0.
- * What decides (a mask, a quantile, an index) is float32 by definition where it says so, one rounding an operation;
+ * and resizes of maps), depth_cpu.c; double references in track_ref.c, maps_ref.c, depth_ref.c. Counts of rows may be
+ * 0. What decides (a mask, a quantile, an index) is float32 by definition where it says so, one rounding an operation;
  * values that positional codes magnify (points, motion, tokens) are computed in double and rounded once.
  * Source: ARCHITECTURE sections 2.3, 4.2, 4.6, 4.8, 4.11.
  */
