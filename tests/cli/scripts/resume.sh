@@ -10,7 +10,8 @@ wait $pid
 echo "[exit $?]"
 outcome r.db | sed -E 's/[0-9]+ ok/N ok/'
 try run --resume --quiet --db r.db | grep -v '^[a-z]*:'
-outcome r.db
+# A block that was cut short is run again as a whole.
+outcome r.db | sed 's/ 8[01] ok/ 80 or 81 ok/'
 echo '# nothing is left'
 try run --resume --quiet --db r.db
 try run --resume 00000000 --db r.db
