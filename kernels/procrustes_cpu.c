@@ -9,6 +9,8 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "cpu_loop.h"
+
 /* Pairs times points below which the other threads are not worth waking. */
 #define MIN_PARALLEL 4096
 
@@ -252,7 +254,7 @@ static void do_pair(const struct sb_procrustes_args *a, int64_t b)
 
 void sb_procrustes_cpu(const struct sb_procrustes_args *a)
 {
-#pragma omp parallel for schedule(dynamic) if (a->batch > 1 && a->batch * a->points >= MIN_PARALLEL)
-	for (int64_t b = 0; b < a->batch; b++)
-		do_pair(a, b);
+	bool worth = a->batch > 1 && a->batch * a->points >= MIN_PARALLEL;
+
+	SB_PARALLEL_FOR(dynamic, worth, b, a->batch, do_pair(a, b));
 }
