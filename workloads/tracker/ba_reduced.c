@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "cpu_loop.h"
 #include "cpu_math.h"
 
 #define P SB_BA_PANEL
@@ -41,19 +42,14 @@ SB_HOT static void tile_subtract(double *restrict t, const double *restrict a, c
 	}
 }
 
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* A square of BLOCK x BLOCK tiles, as far as they are in the lower triangle. */
 static void block_subtract(struct sb_ba_reduced *r, int64_t row0, int64_t col0)
 {
 	for (int64_t g = 0; g < r->groups; g++) {
-		int64_t first = g * SB_BA_GROUP * 3, k = min64(r->columns - first, SB_BA_GROUP * 3);
+		int64_t first = g * SB_BA_GROUP * 3, k = sb_min64(r->columns - first, SB_BA_GROUP * 3);
 
-		for (int64_t row = row0; row < min64(row0 + BLOCK, r->panels); row++)
-			for (int64_t col = col0; col < min64(col0 + BLOCK, row + 1); col++)
+		for (int64_t row = row0; row < sb_min64(row0 + BLOCK, r->panels); row++)
+			for (int64_t col = col0; col < sb_min64(col0 + BLOCK, row + 1); col++)
 				if (r->used[row * r->groups + g] && r->used[col * r->groups + g])
 					tile_subtract(sb_ba_element(r, row * P, col * P),
 					        r->w + (col * r->columns + first) * P,
@@ -61,18 +57,21 @@ static void block_subtract(struct sb_ba_reduced *r, int64_t row0, int64_t col0)
 	}
 }
 
+/* Block i of the lower triangle, row by row. */
+static void block_task(struct sb_ba_reduced *r, int64_t i)
+{
+	int64_t row = 0;
+
+	for (; i > row; row++)
+		i -= row + 1;
+	block_subtract(r, row * BLOCK, i * BLOCK);
+}
+
 void sb_ba_subtract_ww(struct sb_ba_reduced *r)
 {
-	int64_t blocks = (r->panels + BLOCK - 1) / BLOCK;
+	int64_t blocks = sb_pieces(r->panels, BLOCK), tasks = blocks * (blocks + 1) / 2;
 
-#pragma omp parallel for schedule(dynamic)
-	for (int64_t i = 0; i < blocks * (blocks + 1) / 2; i++) {
-		int64_t row = 0, col = i;
-
-		for (; col > row; row++)
-			col -= row + 1;
-		block_subtract(r, row * BLOCK, col * BLOCK);
-	}
+	SB_PARALLEL_FOR(dynamic, tasks > 1, i, tasks, block_task(r, i));
 }
 
 /* The first `n` columns of a tile on the diagonal, t[column][row], in place. */
