@@ -99,6 +99,7 @@ static json_t *claim_json(const struct sb_summary_claim *c)
 	set_effect(o, &c->effect);
 	sb_json_put(o, "verdict", sb_json_text(sb_verdict_name(c->verdict)));
 	sb_json_put(o, "reason", sb_json_text(c->reason));
+	sb_json_put(o, "where", sb_json_text(c->where));
 	return o;
 }
 
@@ -153,6 +154,9 @@ static json_t *run_json(const struct sb_summary *s)
 	sb_json_put(o, "device_kind", sb_json_text(s->device_kind));
 	sb_json_put(o, "cpu", sb_json_text(s->cpu));
 	sb_json_put(o, "host", sb_json_text(s->host));
+	sb_json_put(o, "threads", whole_or_null(s->threads));
+	sb_json_put(o, "memory_limit_bytes", s->memory_limit_bytes ? json_integer(s->memory_limit_bytes) : json_null());
+	sb_json_put(o, "accuracy_reference", sb_json_text(s->reference));
 	return o;
 }
 
@@ -183,10 +187,12 @@ static json_t *blocks_json(const struct sb_summary *s)
 	sb_json_put(o, "asked_for", number_of(s->blocks_planned));
 	sb_json_put(o, "budget_s", number_of(s->budget_s));
 	sb_json_put(o, "stopped", sb_json_text(s->stop_reason));
-	sb_json_put(o, "interval_level", sb_json_number(s->level));
+	sb_json_put(o, "interval_level", sb_json_number(s->level[0]));
+	sb_json_put(o, "trace_interval_level", sb_json_number(s->level[1]));
 	sb_json_put(o, "trials", outcomes_json(s->n_trials));
 	sb_json_put(o, "incomplete_traces", json_integer(s->incomplete_traces));
-	sb_json_put_value(o, "tracer_cost", s->tracer_cost);
+	sb_json_put_value(o, "trace_to_timing_lo", s->trace_to_timing_lo);
+	sb_json_put_value(o, "trace_to_timing_hi", s->trace_to_timing_hi);
 	return o;
 }
 

@@ -208,11 +208,14 @@ static void print_row(struct sb_buf *b, const struct sb_summary_group *g, const 
 }
 
 /* A row that names a section; for accuracy it also says what the two values are. */
-static void print_section(struct sb_buf *b, const struct sb_summary_group *g, enum sb_section section)
+static void print_section(
+        struct sb_buf *b, const struct sb_summary *s, const struct sb_summary_group *g, enum sb_section section)
 {
 	bool accuracy = section == SB_SECTION_ACCURACY;
 
-	sb_buf_addf(b, "| *%s* |%s |", sb_section_title(section), accuracy ? " by 1 ulp" : "");
+	sb_buf_puts(b, "| *");
+	sb_markdown_text(b, sb_summary_section_title(s, section));
+	sb_buf_addf(b, "* |%s |", accuracy ? " by 1 ulp" : "");
 	if (g->after) {
 		sb_buf_puts(b, accuracy ? " by" : "");
 		cell(b, accuracy ? g->after : "");
@@ -221,7 +224,7 @@ static void print_section(struct sb_buf *b, const struct sb_summary_group *g, en
 	sb_buf_puts(b, " |\n");
 }
 
-static void print_table(struct sb_buf *b, const struct sb_summary_group *g)
+static void print_table(struct sb_buf *b, const struct sb_summary *s, const struct sb_summary_group *g)
 {
 	enum sb_section section = SB_SECTION_TOTAL;
 
@@ -238,7 +241,7 @@ static void print_table(struct sb_buf *b, const struct sb_summary_group *g)
 		if (!is_shown(row))
 			continue;
 		if (row->section != section && (g->kind == SB_GROUP_MAIN || row->section == SB_SECTION_ACCURACY))
-			print_section(b, g, row->section);
+			print_section(b, s, g, row->section);
 		section = row->section;
 		print_row(b, g, row);
 	}
@@ -278,7 +281,7 @@ static void print_unmeasured(struct sb_buf *b, const struct sb_summary_group *g)
 	}
 }
 
-static void print_group(struct sb_buf *b, const struct sb_summary_group *g)
+static void print_group(struct sb_buf *b, const struct sb_summary *s, const struct sb_summary_group *g)
 {
 	struct sb_buf below = { 0 };
 	size_t others = 0;
@@ -293,7 +296,7 @@ static void print_group(struct sb_buf *b, const struct sb_summary_group *g)
 		item(b, "best", "what a native kernel can add; no claim rests on it");
 	for (size_t i = 0; i < g->n_notes; i++)
 		item(b, "warning", g->notes[i]);
-	print_table(b, g);
+	print_table(b, s, g);
 	print_unmeasured(&below, g);
 	if (others)
 		sb_buf_addf(&below, "- **more:** %zu other metric%s: --format json or csv\n", others,
@@ -316,6 +319,7 @@ static void print_legend(struct sb_buf *b, const struct sb_summary *s)
 		{ SB_ROW_TRACED, "traced", "from trace trials" },
 		{ SB_ROW_EXACT, "exact", "the same in every trial of either arm" },
 	};
+	struct sb_buf scale = { 0 };
 	unsigned flags = 0;
 	bool drift = false;
 
@@ -331,8 +335,11 @@ static void print_legend(struct sb_buf *b, const struct sb_summary *s)
 	for (size_t i = 0; i < SB_ARRAY_LEN(legend); i++)
 		if (flags & legend[i].flag)
 			item(b, legend[i].key, legend[i].text);
-	if (drift)
-		item(b, "1 ulp", "for scale: drift of before when its input changes by one unit in the last place");
+	if (drift) {
+		sb_buf_addf(&scale, "for scale: drift of %s when its input changes by one unit in the last place",
+		        s->reference ? s->reference : "the reference");
+		item_buf(b, "1 ulp", &scale);
+	}
 }
 
 /* ---- claims ---------------------------------------------------------------------------------------------------- */
@@ -384,7 +391,7 @@ enum sb_status sb_report_markdown(const struct sb_summary *s, FILE *out, struct 
 
 	head(&b, s);
 	for (size_t i = 0; i < s->n_groups; i++)
-		print_group(&b, &s->groups[i]);
+		print_group(&b, s, &s->groups[i]);
 	print_legend(&b, s);
 	print_claims(&b, s);
 	status = sb_report_write(&b, out, err);

@@ -255,7 +255,8 @@ static void print_medians_of(struct sb_page *p, const struct sb_report_run *r, c
 		if (rows_of(r)->rows[i].section != section) {
 			section = rows_of(r)->rows[i].section;
 			sb_page_blanks(p, 1);
-			sb_page_cell(p, sb_section_title(section), WIDTH / 2, false, SB_TINT_PLAIN);
+			sb_page_cell(
+			        p, sb_summary_section_title(&r->tables[0], section), WIDTH / 2, false, SB_TINT_PLAIN);
 			sb_page_end(p);
 		}
 		print_median_row(p, r, i, arms, n);

@@ -40,6 +40,7 @@ struct page {
 	int width, label;
 	bool color;
 	unsigned flags; /* of all rows printed, and DRIFT_SHOWN: what the legend has to explain */
+	const struct sb_summary *summary;
 };
 
 /* ---- cells ----------------------------------------------------------------------------------------------------- */
@@ -313,6 +314,7 @@ static void head_device(struct page *p, const struct sb_summary *s)
 	add_list(&b, "", s->device ? s->device : "not recorded");
 	if (s->cpu && (!s->device || strcmp(s->cpu, s->device)))
 		add_list(&b, ", ", s->cpu);
+	add_list(&b, ", ", s->setting);
 	if (s->host)
 		sb_buf_addf(&b, " (host %s)", s->host);
 	head_from(p, "device", &b);
@@ -332,8 +334,8 @@ static void head_blocks(struct page *p, const struct sb_summary *s)
 	head_from(p, "blocks", &b);
 	for (int o = 0; o < SB_OUTCOME_COUNT; o++)
 		if (s->n_trials[o] || o == SB_OUTCOME_OK)
-			sb_buf_addf(&b, "%s%d %s", b.len ? ", " : "", s->n_trials[o],
-			        sb_outcome_title((enum sb_outcome)o));
+			sb_buf_addf(
+			        &b, "%s%d %s", b.len ? ", " : "", s->n_trials[o], sb_outcome_title((enum sb_outcome)o));
 	head_from(p, "trials", &b);
 	for (size_t a = 0; a < s->n_arms; a++)
 		add_list(&b, ", ", s->arms[a].name);
@@ -354,11 +356,7 @@ static void head_lines(struct page *p, const struct sb_summary *s)
 	head_blocks(p, s);
 	for (size_t i = 0; i < s->n_switches; i++)
 		head(p, s->switches[i].factor, s->switches[i].evidence);
-	if (!s->tracer_cost.absent) {
-		snprintf(text, sizeof(text), "a trace trial takes %.3f times as long as a timing trial",
-		        s->tracer_cost.v);
-		head(p, "tracer", text);
-	}
+	head(p, "tracer", s->trace_to_timing);
 	head(p, "note", s->note);
 	for (size_t i = 0; i < s->n_notes; i++)
 		head(p, "!", s->notes[i]);
@@ -488,7 +486,8 @@ static void print_section(struct page *p, const struct sb_summary_group *g, enum
 		end_line(p);
 		return;
 	}
-	cell(p, sb_section_title(section), p->label - 2, false, PLAIN);
+	sb_escape(sb_summary_section_title(p->summary, section), name, sizeof(name));
+	cell(p, name, p->label - 2, false, PLAIN);
 	cell(p, "by 1 ulp", VALUE, true, PLAIN);
 	if (g->after) {
 		char by[264];
@@ -573,7 +572,8 @@ static void print_group(struct page *p, const struct sb_summary_group *g)
 
 static void print_legend(struct page *p)
 {
-	static const struct {
+	char drift[256];
+	const struct {
 		unsigned flag;
 		const char *mark, *text;
 	} legend[] = {
@@ -582,11 +582,12 @@ static void print_legend(struct page *p)
 		        "say nothing about a device that has it" },
 		{ SB_ROW_TRACED, "t", "from trace trials" },
 		{ SB_ROW_EXACT, "exact", "the same in every trial of either arm" },
-		{ DRIFT_SHOWN, "1 ulp",
-		        "for scale: drift of before when its input changes by one unit in the last place" },
+		{ DRIFT_SHOWN, "1 ulp", drift },
 	};
 	bool any = false;
 
+	snprintf(drift, sizeof(drift), "for scale: drift of %s when its input changes by one unit in the last place",
+	        p->summary->reference ? p->summary->reference : "the reference");
 	for (size_t i = 0; i < SB_ARRAY_LEN(legend); i++) {
 		if (!(p->flags & legend[i].flag))
 			continue;
@@ -646,6 +647,11 @@ static void print_claim(struct page *p, const struct sb_summary_claim *c, bool s
 	blanks(p, 2);
 	cell(p, sb_verdict_name(c->verdict), VERDICT, false, verdict_tint(c->verdict));
 	end_line(p);
+	if (c->where) { /* below: no verdict leaves room beside it */
+		blanks(p, at + MEASURED + CLAIM_INTERVAL + PAIRS - 1);
+		sb_buf_addf(&p->buf, "(%s)", c->where);
+		end_line(p);
+	}
 }
 
 static void print_claims(struct page *p, const struct sb_summary *s)
@@ -676,7 +682,7 @@ enum sb_status sb_report_text(
         const struct sb_summary *s, FILE *out, const struct sb_text_options *opt, struct sb_error *err)
 {
 	int width = opt && opt->width ? opt->width : MAX_WIDTH;
-	struct page p = { .color = opt && opt->color };
+	struct page p = { .color = opt && opt->color, .summary = s };
 	enum sb_status status;
 
 	p.width = width < MIN_WIDTH ? MIN_WIDTH : width > MAX_WIDTH ? MAX_WIDTH : width;

@@ -14,7 +14,7 @@ struct claim_info {
 	const char *metric;   /* name or pattern */
 	bool of_value;        /* the arm's own value is judged, not its ratio to `before` */
 	bool is_time;         /* means nothing between arms that differ in an emulated precision */
-	bool needs_weights;   /* means nothing with synthetic weights */
+	bool is_quality;      /* means nothing with synthetic weights, nor measured from another arm than `before` */
 	const char *workload; /* the only workload it is judged on; NULL: any */
 };
 
@@ -81,8 +81,8 @@ static int arm_like(const struct sb_view *v, const char *name)
 	return -1;
 }
 
-/* The switches between the two arms that were on and not in effect; NULL if there is none. */
-static const char *not_in_effect(struct sb_view *v, int before, int after)
+/* The switches between the two arms of which this was found; NULL if there is none. */
+static const char *switches_found(struct sb_view *v, int before, int after, enum sb_in_effect found)
 {
 	const char *names = NULL;
 
@@ -93,7 +93,7 @@ static const char *not_in_effect(struct sb_view *v, int before, int after)
 		for (int p = 0; p < SB_PART_COUNT; p++)
 			differs |= !strcmp(sb_parts[p].factor, sw->factor) &&
 			           v->levels[before].part[p] != v->levels[after].part[p];
-		if (differs && sw->in_effect == SB_EFFECT_NO)
+		if (differs && sw->in_effect == found)
 			names = names ? sb_pool_fmt(v->pool, "%s, %s", names, sw->factor) : sw->factor;
 	}
 	return names;
@@ -112,9 +112,27 @@ static void measure(
 	if (!info->of_value)
 		return;
 	/* sb_view_row() left the arm's values in its column. */
-	sb_effect_value(v->col[1], v->n_blocks, v->level, v->work, &out->effect);
+	sb_effect_value(v->col[1], v->n_blocks, sb_view_level(v, &row), v->work, &out->effect);
 	if (row.after.absent)
 		out->effect.estimate = row.after;
+}
+
+/* WHAT, and for an arm of several switches also which. */
+static const char *about_switches(struct sb_view *v, const struct claim_info *info, const char *what, const char *names)
+{
+	return strcmp(info->arm, "after") ? what : sb_pool_fmt(v->pool, "%s: %s", what, names);
+}
+
+static const char *why_no_quality(struct sb_view *v)
+{
+	const struct sb_summary *s = v->out;
+
+	if (s->weights_kind && !strncmp(s->weights_kind, "synthetic", 9)) /* or "synthetic file" */
+		return "synthetic weights";
+	if (v->reference_is_before)
+		return NULL;
+	return s->reference ? sb_pool_fmt(v->pool, "the reference is %s, not before", s->reference)
+	                    : "the reference was not recorded";
 }
 
 /* Why a claim cannot be judged on these arms, or NULL. What no more blocks would change comes first. */
@@ -122,7 +140,7 @@ static const char *why_not(
         struct sb_view *v, const struct claim_info *info, int before, int after, const struct sb_summary_claim *c)
 {
 	const struct sb_summary *s = v->out;
-	const char *names;
+	const char *names, *why;
 
 	if (info->workload && strcmp(info->workload, s->workload ? s->workload : ""))
 		return sb_pool_fmt(v->pool, "needs the %s workload", info->workload);
@@ -133,14 +151,18 @@ static const char *why_not(
 	if (info->is_time && sb_view_emulated_differs(v, before, after))
 		return s->device_kind && !strcmp(s->device_kind, "cpu") ? "emulated on the CPU"
 		                                                        : "emulated on this device";
-	if (info->needs_weights && s->weights_kind && !strncmp(s->weights_kind, "synthetic", 9)) /* or "synthetic file" */
-		return "synthetic weights";
-	names = not_in_effect(v, before, after);
+	why = info->is_quality ? why_no_quality(v) : NULL;
+	if (why)
+		return why;
+	names = switches_found(v, before, after, SB_EFFECT_NO);
 	if (names)
-		return strcmp(info->arm, "after") ? "switch not in effect"
-		                                  : sb_pool_fmt(v->pool, "switch not in effect: %s", names);
+		return about_switches(v, info, "switch not in effect", names);
 	if (c->effect.estimate.absent)
 		return c->effect.estimate.absent;
+	/* Why it was not is the switch's own line. */
+	names = switches_found(v, before, after, SB_EFFECT_UNKNOWN);
+	if (names)
+		return about_switches(v, info, "switch not checked", names);
 	if (!c->effect.has_interval)
 		return sb_pool_fmt(v->pool, "fewer than %d pairs", SB_STATS_MIN_PAIRS);
 	return NULL;
@@ -169,6 +191,8 @@ static void judge(struct sb_view *v, const struct claim_info *info, struct sb_su
 	if (!c->reason)
 		c->verdict = sb_claim_verdict(c->effect.lo, c->effect.hi, info->band_lo,
 		        info->below ? nextafter(info->band_hi, -HUGE_VAL) : info->band_hi);
+	if (!c->reason && info->is_time && v->out->device_kind && !strcmp(v->out->device_kind, "cpu"))
+		c->where = "on the CPU";
 }
 
 void sb_claims_judge(struct sb_view *v)

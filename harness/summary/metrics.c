@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Pattern, label, and how the row is read. */
-#define SHOWN(pat, lab, u, sec, how)                                                                                   \
+#define SHOWN(pat, lab, u, sec, how) \
 	.pattern = pat, .label = lab, .unit = SB_UNIT_##u, .section = SB_SECTION_##sec, .compare = SB_COMPARE_##how
 
 /* clang-format off */
@@ -144,7 +144,7 @@ static const struct {
 	[SB_SECTION_COLD] = { "cold", "first pass of a fresh allocator" },
 	[SB_SECTION_MEMORY] = { "memory", "memory" },
 	[SB_SECTION_DRIVER] = { "driver", "driver" },
-	[SB_SECTION_ACCURACY] = { "accuracy", "accuracy: drift from before" },
+	[SB_SECTION_ACCURACY] = { "accuracy", "accuracy: drift from reference" },
 	[SB_SECTION_OTHER] = { "other", "other" },
 };
 

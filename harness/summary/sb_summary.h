@@ -40,13 +40,13 @@ enum sb_section {
 	SB_SECTION_COUNT,
 };
 const char *sb_section_name(enum sb_section section);  /* one word, for JSON */
-const char *sb_section_title(enum sb_section section); /* a few words, for a table */
+const char *sb_section_title(enum sb_section section); /* a few words, for a table; see sb_summary_section_title() */
 
 /* How before and after are set against each other. */
 enum sb_compare {
 	SB_COMPARE_RATIO,      /* effect = after / before */
 	SB_COMPARE_DIFFERENCE, /* effect = after - before, for what may be zero */
-	SB_COMPARE_PLAIN,      /* no effect: the value already is a comparison (drift from `before`) */
+	SB_COMPARE_PLAIN,      /* no effect: the value already is a comparison (drift from the reference) */
 };
 
 enum sb_row_flags {
@@ -71,7 +71,7 @@ struct sb_summary_row {
 	enum sb_section section;
 	enum sb_compare compare;
 	struct sb_value before, after; /* medians over each arm's own trials */
-	struct sb_value drift_one_ulp; /* accuracy rows: the same drift of `before` when its input changes by one ulp */
+	struct sb_value drift_one_ulp; /* accuracy rows: that of the reference when its input changes by one ulp */
 	struct sb_effect effect;
 	unsigned flags;
 	const char *note; /* a sentence, or NULL */
@@ -101,7 +101,7 @@ const char *sb_outcome_title(enum sb_outcome outcome); /* the word of a sentence
 struct sb_summary_arm {
 	const char *name, *levels;
 	int n_trials[2][SB_OUTCOME_COUNT]; /* [timing, trace][outcome] */
-	const char *message;             /* of the first trial that was not ok, or NULL */
+	const char *message;               /* of the first trial that was not ok, or NULL */
 	bool emulated;
 	const char *emulated_parts; /* "precision", or "" */
 };
@@ -142,6 +142,7 @@ struct sb_summary_claim {
 	struct sb_effect effect;    /* shown where it exists, even when not tested */
 	enum sb_verdict verdict;
 	const char *reason; /* of "not tested", else NULL */
+	const char *where;  /* "on the CPU": a verdict on times that is no verdict on a GPU's; else NULL */
 };
 
 struct sb_summary {
@@ -153,15 +154,26 @@ struct sb_summary {
 	const char *clip, *clip_note, *clip_digest;
 	int frames, width, height; /* 0: not recorded */
 	const char *weights_kind, *weights_digest;
+	int threads;                /* 0: not recorded */
+	int64_t memory_limit_bytes; /* the device was said to have no more; 0: no limit */
+	const char *setting;        /* both in words: "2 threads, pretended device memory 100 MiB"; "" */
+	const char *reference;      /* the arm that accuracy is measured from; NULL: not recorded */
+	const char *accuracy_title; /* "accuracy: drift from before"; for sb_summary_section_title() */
 
 	/* how much, and why it ended */
 	int blocks[2];                         /* timing, trace: blocks with at least one trial that was ok */
 	const char *blocks_planned, *budget_s; /* facts; NULL: not recorded */
 	const char *stop_reason;               /* a few words: "total within +-1 %"; NULL: not recorded */
-	double level;                          /* of every interval, so that they cover 95 % with the stopping rule */
+	double level[2]; /* of the intervals from timing and trace trials, so that they cover 95 % with the stopping
+	                    rule */
 	int n_trials[SB_OUTCOME_COUNT];
-	int incomplete_traces;       /* trace trials that lost records: in no row */
-	struct sb_value tracer_cost; /* wall of a trace trial / wall of a timing trial: median over the arms */
+	int incomplete_traces; /* trace trials that lost records: in no row */
+	/*
+	 * Wall of trace trials / wall of timing trials, both medians of an arm: the least and the largest of the arms.
+	 * No pairs, but other minutes and another process: a hint, not the tracer's cost. And the same as a sentence.
+	 */
+	struct sb_value trace_to_timing_lo, trace_to_timing_hi;
+	const char *trace_to_timing; /* NULL: no trace trials */
 
 	struct sb_summary_arm *arms;
 	size_t n_arms;
@@ -203,5 +215,8 @@ enum sb_status sb_summary_compute(const struct sb_run *run, const struct sb_tria
 enum sb_status sb_summary_build(struct sb_store *st, int64_t run_key, const struct sb_summary_options *opt,
         struct sb_summary *out, struct sb_error *err);
 void sb_summary_release(struct sb_summary *s);
+
+/* The title of a section in this run: for accuracy it says from what: "accuracy: drift from before". */
+const char *sb_summary_section_title(const struct sb_summary *s, enum sb_section section);
 
 #endif

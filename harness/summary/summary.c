@@ -89,8 +89,54 @@ static void read_stop(struct sb_view *v)
 		snprintf(word, sizeof(word), "%.*s", (int)strcspn(reason, " :,;("), reason);
 	if (!planned || sb_parse_int(planned, "blocks", 0, INT32_MAX, &fixed, NULL))
 		fixed = 0; /* "auto", or not recorded: the looks decided */
-	v->level = sb_stats_level((int)fixed, sb_stats_stop_by_name(word), v->out->blocks[SB_KIND_TIMING]);
-	v->out->level = v->level;
+	v->level[SB_KIND_TIMING] =
+	        sb_stats_level((int)fixed, sb_stats_stop_by_name(word), v->out->blocks[SB_KIND_TIMING]);
+	/* Always so many, whatever the looks said. */
+	v->level[SB_KIND_TRACE] = sb_stats_level(SB_STATS_MIN_PAIRS, SB_STATS_STOP_MAX, v->out->blocks[SB_KIND_TRACE]);
+	memcpy(v->out->level, v->level, sizeof(v->level));
+}
+
+/* "100 MiB", in the largest unit that leaves a whole part. */
+static const char *size_text(struct sb_view *v, int64_t bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	double size = (double)bytes;
+	size_t u = 0;
+
+	for (; size >= 1024.0 && u + 1 < SB_ARRAY_LEN(units); u++)
+		size /= 1024.0;
+	return sb_pool_fmt(v->pool, "%.5g %s", size, units[u]);
+}
+
+/* "..; 2 OpenMP threads" of the fact that names the libraries; 0 if it does not say. */
+static int threads_of(const char *software)
+{
+	const char *end = software ? strstr(software, " OpenMP thread") : NULL, *at = end;
+
+	while (at && at > software && at[-1] >= '0' && at[-1] <= '9')
+		at--;
+	return at && at < end ? (int)strtol(at, NULL, 10) : 0;
+}
+
+/* What the plan sets for the device: threads (0 there: as many as it has, which the worker says), a limit of memory. */
+static void read_setting(struct sb_view *v)
+{
+	struct sb_summary *s = v->out;
+	json_t *plan = v->run->plan ? json_loads(v->run->plan, 0, NULL) : NULL;
+	json_int_t limit = json_integer_value(json_object_get(plan, "memory_limit"));
+	struct sb_buf text = { 0 };
+
+	s->threads = threads_of(sb_run_fact(v->run, "software"));
+	if (!s->threads)
+		s->threads = whole(plan, "threads");
+	s->memory_limit_bytes = limit > 0 ? limit : 0;
+	json_decref(plan);
+	if (s->threads)
+		sb_buf_addf(&text, "%d thread%s", s->threads, s->threads == 1 ? "" : "s");
+	if (s->memory_limit_bytes)
+		sb_buf_addf(&text, "%spretended device memory %s", text.len ? ", " : "",
+		        size_text(v, s->memory_limit_bytes));
+	s->setting = sb_pool_take(v->pool, &text);
 }
 
 static void read_identity(struct sb_view *v)
@@ -120,6 +166,7 @@ static void read_identity(struct sb_view *v)
 	s->blocks_planned = fact(v, "blocks");
 	s->budget_s = fact(v, "budget_s");
 	read_params(v);
+	read_setting(v);
 }
 
 /* ---- arms and trials ------------------------------------------------------------------------------------------ */
@@ -306,13 +353,31 @@ static void read_switches(struct sb_view *v)
 	}
 }
 
-/* How much longer a trial takes with the tracer on: each arm's median against its own, then the median arm. */
+static void describe_tracer(struct sb_view *v, double lo, double hi)
+{
+	char least[32], largest[32];
+
+	v->out->trace_to_timing_lo = sb_value_of(lo);
+	v->out->trace_to_timing_hi = sb_value_of(hi);
+	snprintf(least, sizeof(least), "%.2f", lo);
+	snprintf(largest, sizeof(largest), "%.2f", hi);
+	if (strcmp(least, largest) != 0)
+		v->out->trace_to_timing = sb_pool_fmt(v->pool,
+		        "trace trials took %s to %s times as long as timing trials (per arm; other minutes, other "
+		        "processes)",
+		        least, largest);
+	else
+		v->out->trace_to_timing = sb_pool_fmt(v->pool,
+		        "trace trials took %s times as long as timing trials (other minutes, other processes)", least);
+}
+
+/* How much longer trials took with the tracer on: each arm's median against its own. */
 static void measure_tracer(struct sb_view *v)
 {
-	double ratio[SB_ARMS_MAX], median[2];
-	int wall = sb_samples_metric(v->samples, "wall_ns"), n = 0;
+	double lo = HUGE_VAL, hi = 0, median[2];
+	int wall = sb_samples_metric(v->samples, "wall_ns");
 
-	v->out->tracer_cost = sb_value_absent("no trace trials");
+	v->out->trace_to_timing_lo = v->out->trace_to_timing_hi = sb_value_absent("no trace trials");
 	for (int a = 0; a < v->n_arms && a < SB_ARMS_MAX && wall >= 0; a++) {
 		int have = 0;
 
@@ -326,11 +391,37 @@ static void measure_tracer(struct sb_view *v)
 			}
 			have += sb_effect_median(v->col[kind], v->n_blocks, v->work, &median[kind]) > 0;
 		}
-		if (have == 2 && median[SB_KIND_TIMING] > 0)
-			ratio[n++] = median[SB_KIND_TRACE] / median[SB_KIND_TIMING];
+		if (have == 2 && median[SB_KIND_TIMING] > 0) {
+			lo = fmin(lo, median[SB_KIND_TRACE] / median[SB_KIND_TIMING]);
+			hi = fmax(hi, median[SB_KIND_TRACE] / median[SB_KIND_TIMING]);
+		}
 	}
-	if (n)
-		v->out->tracer_cost = sb_value_of(sb_stats_median(ratio, n, NULL));
+	if (hi > 0)
+		describe_tracer(v, lo, hi);
+}
+
+/* ---- what accuracy is measured from --------------------------------------------------------------------------- */
+
+static void read_reference(struct sb_view *v)
+{
+	const char *text = sb_run_fact(v->run, "reference.levels");
+	struct sb_levels levels, first = { { 0 } };
+	struct sb_summary *s = v->out;
+
+	s->reference = fact(v, "reference.arm");
+	if (text && sb_levels_parse(text, &levels, NULL) == SB_OK) {
+		v->reference_is_before = sb_levels_equal(&levels, &first);
+		for (int a = 0; a < v->n_arms && !s->reference; a++)
+			if (sb_levels_equal(&levels, &v->levels[a]))
+				s->reference = s->arms[a].name;
+	}
+	s->accuracy_title = s->reference ? sb_pool_fmt(v->pool, "accuracy: drift from %s", s->reference)
+	                                 : sb_section_title(SB_SECTION_ACCURACY);
+}
+
+const char *sb_summary_section_title(const struct sb_summary *s, enum sb_section section)
+{
+	return section == SB_SECTION_ACCURACY ? s->accuracy_title : sb_section_title(section);
 }
 
 static void note_on_run(struct sb_view *v)
@@ -578,6 +669,7 @@ static enum sb_status compute(
 	read_stop(v);
 	read_switches(v);
 	measure_tracer(v);
+	read_reference(v);
 	note_on_run(v);
 	status = make_groups(v, opt, err);
 	if (status)

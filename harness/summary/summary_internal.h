@@ -59,13 +59,16 @@ struct sb_view {
 	int *trial[2];            /* [kind][arm * n_blocks + block]: index of the usable trial, or -1 */
 	int *info;                /* [n_metrics]: row of the metric table */
 	bool emulated[SB_PART_COUNT];
-	double *col[2], *work; /* scratch [n_blocks], [n_blocks], [2 n_blocks] */
-	double level;          /* of every interval, sb_stats_level() */
+	double *col[2], *work;    /* scratch [n_blocks], [n_blocks], [2 n_blocks] */
+	double level[2];          /* [kind]: of its intervals, sb_stats_level() */
+	bool reference_is_before; /* accuracy is measured from an arm of all-first levels */
 };
 
 /* One row of a group: `name` between two arms (after -1: none). */
 void sb_view_row(struct sb_view *v, const struct sb_metric_info *info, const char *name, int before, int after,
         struct sb_summary_row *row);
+/* The level of a row's intervals. */
+double sb_view_level(const struct sb_view *v, const struct sb_summary_row *row);
 /* The first stored or derived metric whose name matches `pattern`, NULL if none. *info: its row of the table. */
 const char *sb_view_metric(const struct sb_view *v, const char *pattern, const struct sb_metric_info **info);
 /* True when the arms differ in a part that this device emulates. */

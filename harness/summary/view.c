@@ -58,8 +58,7 @@ static const char *why_none(const struct sb_view *v, const struct source *src, i
 	if (!has_trials(v, kind, arm)) {
 		for (int o = SB_OUTCOME_OK + 1; o < SB_OUTCOME_COUNT; o++)
 			if (a->n_trials[SB_KIND_TIMING][o] + a->n_trials[kind][o])
-				return sb_pool_fmt(
-				        v->pool, "%s: %s", a->name, sb_outcome_title((enum sb_outcome)o));
+				return sb_pool_fmt(v->pool, "%s: %s", a->name, sb_outcome_title((enum sb_outcome)o));
 		if (a->n_trials[kind][SB_OUTCOME_OK])
 			return "every trace is incomplete";
 		if (kind == SB_KIND_TRACE)
@@ -91,18 +90,25 @@ static struct sb_value median_or_reason(
 	return sb_value_absent(why_none(v, src, kind, arm));
 }
 
+double sb_view_level(const struct sb_view *v, const struct sb_summary_row *row)
+{
+	return v->level[row->flags & SB_ROW_TRACED ? SB_KIND_TRACE : SB_KIND_TIMING];
+}
+
 static void set_effect(struct sb_view *v, struct sb_summary_row *row)
 {
+	double level = sb_view_level(v, row);
+
 	if (row->compare == SB_COMPARE_RATIO)
-		sb_effect_ratio(v->col[0], v->col[1], v->n_blocks, v->level, v->work, &row->effect);
+		sb_effect_ratio(v->col[0], v->col[1], v->n_blocks, level, v->work, &row->effect);
 	if (row->compare == SB_COMPARE_DIFFERENCE)
-		sb_effect_difference(v->col[0], v->col[1], v->n_blocks, v->level, v->work, &row->effect);
+		sb_effect_difference(v->col[0], v->col[1], v->n_blocks, level, v->work, &row->effect);
 	/* One arm without a value says more than "no block has both". */
 	if (row->effect.pairs == 0 && row->compare != SB_COMPARE_PLAIN && (row->before.absent || row->after.absent))
 		row->effect.estimate = row->before.absent ? row->before : row->after;
 }
 
-/* "quality.X" of `before` with its input moved by one unit in the last place is the fact "ulp.X". */
+/* "quality.X" of the reference with its input moved by one unit in the last place is the fact "ulp.X". */
 static struct sb_value drift_of_one_ulp(const struct sb_run *run, const char *metric)
 {
 	char key[128];
@@ -145,6 +151,7 @@ void sb_view_row(struct sb_view *v, const struct sb_metric_info *info, const cha
 		.drift_one_ulp = info->compare == SB_COMPARE_PLAIN ? drift_of_one_ulp(v->run, name)
 		                                                   : sb_value_absent("not an accuracy"),
 		.effect.estimate = sb_value_absent(after < 0 ? "one arm only" : "not compared"),
+		.flags = kind == SB_KIND_TRACE && n[0] + n[1] ? SB_ROW_TRACED : 0,
 	};
 	if (after >= 0) {
 		row->after = median_or_reason(v, &src, kind, after, v->col[1]);
@@ -152,8 +159,6 @@ void sb_view_row(struct sb_view *v, const struct sb_metric_info *info, const cha
 	}
 	if (n[0] + n[1] == 0)
 		row->flags |= SB_ROW_UNMEASURED;
-	if (kind == SB_KIND_TRACE && n[0] + n[1])
-		row->flags |= SB_ROW_TRACED;
 	if (sb_effect_exact(v->col[0], v->n_blocks) && after >= 0 && sb_effect_exact(v->col[1], v->n_blocks))
 		row->flags |= SB_ROW_EXACT;
 	if (v->out->arms[before].emulated || (after >= 0 && v->out->arms[after].emulated))

@@ -33,6 +33,14 @@ static inline void fx_must(enum sb_status status, const struct sb_error *err)
 		fail_msg("%s", err->msg);
 }
 
+/* Facts of a run whose accuracy is measured from `before`. */
+#define FX_FROM_BEFORE                                 \
+	"reference.arm", "before", "reference.levels", \
+	        "precision.gemm=fp32,precision.conv=fp32,precision.attention=fp32,attention=standard,alloc=default"
+
+/* The plan of the next run, as JSON. */
+static const char *fx_plan = "{}";
+
 /* arms: names known to sb_arm_by_name(). facts: key, value, .., NULL. */
 static inline void fx_open(
         struct fixture *fx, const char *arms, const char *workload, const char *weights, const char *const *facts)
@@ -46,7 +54,7 @@ static inline void fx_open(
 		.created_ns = INT64_C(1795354925000000000), /* 2026-11-22T13:42:05Z */
 		.command = "spabench run",
 		.note = "a fixture, no measurement",
-		.plan = "{}",
+		.plan = fx_plan,
 		.seed = 1,
 		.facts = fact,
 	};
@@ -193,7 +201,7 @@ static inline void fx_gpu_run(struct fixture *fx)
 		"in effect: 312 of 312 gemm kernels, 100 % of gemm time", "effect.attention",
 		"in effect: 40 of 40 attention kernels, no score-sized allocation", "effect.alloc",
 		"in effect: 12 mappings, no segment allocation", "ulp.depth_rel_median", "3.1e-7", "ulp.depth_rel_p95",
-		"2.4e-6", "ulp.pose_deg_max", "1.2e-5", NULL, NULL };
+		"2.4e-6", "ulp.pose_deg_max", "1.2e-5", FX_FROM_BEFORE, NULL, NULL };
 	/* before, +precision, +attention, +alloc, after, best */
 	static const double gemm[] = { 900, 380, 900, 900, 380, 380 },
 	                    attention[] = { 1600, 1100, 1150, 1600, 1150, 420 },

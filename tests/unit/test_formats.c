@@ -429,6 +429,7 @@ static void spoil(struct sb_summary *s, const char *with)
 {
 	s->clip = s->clip_note = s->preset = s->device = s->host = s->status = s->note = s->stop_reason = s->run_id =
 	        s->cpu = s->workload = with;
+	s->setting = s->reference = s->accuracy_title = s->trace_to_timing = with;
 	for (size_t i = 0; i < s->n_switches; i++)
 		s->switches[i].evidence = with;
 	for (size_t g = 0; g < s->n_groups; g++) {

@@ -23,11 +23,14 @@ static void cpu_run(struct fixture *fx)
 	static const char *const facts[] = { "device.name", "cpu", "device.kind", "cpu", "cpu.model", "AMD EPYC 9654",
 		"host.name", "runner-7", "emulated", "precision", "blocks", "7", "stop.reason", "budget", "budget_s",
 		"60", "effect.precision", "in effect: emulated", "effect.attention",
-		"not in effect: a score-sized allocation (12.4 MiB) was made", NULL, NULL };
+		"not in effect: a score-sized allocation (12.4 MiB) was made", "software",
+		"OpenBLAS 0.3.21; 2 OpenMP threads", NULL, NULL };
 	/* before, +precision, +attention, after */
 	static const double total[] = { 812.5, 1430, 790, 1402 };
 
+	fx_plan = "{\"memory_limit\":104857600,\"threads\":2}";
 	fx_open(fx, "before,+precision,+attention,after", "tracker", "synthetic", facts);
+	fx_plan = "{}";
 	for (int block = 0; block < 7; block++) {
 		for (int a = 0; a < 4; a++) {
 			double f = 1 + 0.003 * ((block * 3 + a * 2) % 7 - 3);
@@ -186,6 +189,7 @@ static void spoil(struct sb_summary *s, const char *with)
 {
 	s->clip = s->clip_note = s->preset = s->device = s->host = s->status = s->note = s->stop_reason = s->run_id =
 	        with;
+	s->setting = s->reference = s->accuracy_title = s->trace_to_timing = with;
 	s->notes[0] = with;
 	s->switches[0].evidence = with;
 	for (size_t a = 0; a < s->n_arms; a++)
@@ -241,6 +245,32 @@ static void no_line_is_wider_than_the_page_whatever_the_names(void **state)
 			free(text);
 			sb_summary_release(&s);
 		}
+	}
+}
+
+static void where_times_were_judged_stands_below_the_verdict(void **state)
+{
+	static const int widths[] = { 100, 80 };
+
+	(void)state;
+	for (size_t w = 0; w < SB_ARRAY_LEN(widths); w++) {
+		const struct sb_text_options opt = { .width = widths[w] };
+		struct sb_summary s;
+		char *text, *line, *below;
+
+		summary_of(gpu_run, &s);
+		s.claims[1].where = "on the CPU";
+		text = text_of(&s, &opt);
+		check_lines(text, widths[w]);
+		line = strstr(text, "attention speed");
+		assert_non_null(line);
+		below = strchr(line, '\n') + 1;
+		below[strcspn(below, "\n")] = '\0';
+		below[-1] = '\0';
+		/* The line of the claim begins two columns before its label. */
+		assert_int_equal(strstr(below, "(on the CPU)") - below, strstr(line, "met") - line + 2);
+		free(text);
+		sb_summary_release(&s);
 	}
 }
 
@@ -507,6 +537,7 @@ int main(void)
 		cmocka_unit_test(the_table_of_a_gpu_run_is_the_golden_one),
 		cmocka_unit_test(the_table_of_a_cpu_run_with_lost_trials_is_the_golden_one),
 		cmocka_unit_test(no_line_is_wider_than_the_page_whatever_the_names),
+		cmocka_unit_test(where_times_were_judged_stands_below_the_verdict),
 		cmocka_unit_test(numbers_of_any_size_keep_to_their_columns),
 		cmocka_unit_test(before_and_after_share_a_unit),
 		cmocka_unit_test(color_comes_only_when_asked_and_only_for_what_is_certain),

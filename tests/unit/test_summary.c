@@ -20,6 +20,12 @@ static void near(double a, double b, double eps, int line)
 
 static const char *const no_facts[] = { NULL, NULL };
 
+/* Every switch was in effect, and accuracy is measured from before. */
+#define CHECKED                                                                                           \
+	"effect.precision", "in effect: 4 of 4", "effect.attention", "in effect: 4 of 4", "effect.alloc", \
+	        "in effect: 4 mappings", FX_FROM_BEFORE
+static const char *const checked[] = { CHECKED, NULL, NULL };
+
 /* ---- rows ----------------------------------------------------------------------------------------------------- */
 
 static void medians_ratio_and_interval_are_those_worked_out_by_hand(void **state)
@@ -50,7 +56,7 @@ static void medians_ratio_and_interval_are_those_worked_out_by_hand(void **state
 	assert_near(r->effect.hi, 0.963070, 1e-5);
 	assert_int_equal(r->effect.pairs, 6);
 	assert_int_equal(r->flags, 0);
-	assert_near(s.level, 0.95, 0);
+	assert_near(s.level[0], 0.95, 0);
 	sb_summary_release(&s);
 }
 
@@ -67,8 +73,8 @@ static void a_run_that_stopped_at_a_narrow_interval_is_judged_at_the_level_of_it
 		fx_wall(&fx, 1, b, 90);
 	}
 	fx_summary(&fx, &s);
-	assert_near(s.level, sb_stats_looks[0].level, 0);
-	assert_true(s.level > 0.95);
+	assert_near(s.level[0], sb_stats_looks[0].level, 0);
+	assert_true(s.level[0] > 0.95);
 	assert_string_equal(s.stop_reason, "precise: within +-1 % after 6 blocks");
 	sb_summary_release(&s);
 }
@@ -113,7 +119,7 @@ static void fewer_than_six_pairs_give_an_estimate_and_no_interval(void **state)
 	struct fixture fx;
 
 	(void)state;
-	fx_open(&fx, "before,after", "tracker", "file", no_facts);
+	fx_open(&fx, "before,after", "tracker", "file", checked);
 	for (int b = 0; b < 5; b++) {
 		fx_wall(&fx, 0, b, 100 + b);
 		fx_wall(&fx, 1, b, 75 + b);
@@ -239,7 +245,11 @@ static void kinds_of_op_come_from_trace_trials_of_the_same_block(void **state)
 	/* Total is that of the timing trials alone. */
 	assert_near(fx_row(&s, 0, "wall_ns")->effect.estimate.v, 0.5, 1e-12);
 	assert_int_equal(fx_row(&s, 0, "wall_ns")->flags, SB_ROW_EXACT);
-	assert_near(s.tracer_cost.v, 1.15, 1e-12); /* the mean of 1.1 and 1.2 */
+	assert_near(s.trace_to_timing_lo.v, 1.1, 1e-12);
+	assert_near(s.trace_to_timing_hi.v, 1.2, 1e-12);
+	assert_string_equal(s.trace_to_timing,
+	        "trace trials took 1.10 to 1.20 times as long as timing trials (per arm; other minutes, other "
+	        "processes)");
 	assert_int_equal(s.incomplete_traces, 1);
 	assert_string_equal(s.notes[0], "1 of 16 trace trials lost records and are in no row");
 	sb_summary_release(&s);
@@ -262,7 +272,8 @@ static void without_trace_trials_kinds_of_op_are_absent_with_the_reason(void **s
 	assert_true(r->flags & SB_ROW_UNMEASURED);
 	assert_string_equal(r->before.absent, "no trace trials");
 	assert_string_equal(r->effect.estimate.absent, "no trace trials");
-	assert_string_equal(s.tracer_cost.absent, "no trace trials");
+	assert_string_equal(s.trace_to_timing_lo.absent, "no trace trials");
+	assert_null(s.trace_to_timing);
 	assert_string_equal(s.notes[0], "no trace trials: kinds of op were not measured");
 	assert_string_equal(fx_claim(&s, "matrix_operations")->reason, "no trace trials");
 	sb_summary_release(&s);
@@ -735,7 +746,7 @@ static void claims_that_fail_are_not_met(void **state)
 	struct sb_summary s;
 
 	(void)state;
-	claims_of(ALL_ARMS, "churn", "file", no_facts, &s);
+	claims_of(ALL_ARMS, "churn", "file", checked, &s);
 	/* Every ratio is 1; "below 5 %" and "below 1 %" do not hold at 5 % and 1 %. */
 	expect_claims(&s, (const char *const[]){
 	                          "not met", "not met", "not met", "not met", "not met", "not recorded", "not met" });
@@ -744,7 +755,7 @@ static void claims_that_fail_are_not_met(void **state)
 
 static void on_a_cpu_times_between_precisions_are_not_tested(void **state)
 {
-	static const char *const facts[] = { "device.kind", "cpu", NULL, NULL };
+	static const char *const facts[] = { "device.kind", "cpu", CHECKED, NULL, NULL };
 	struct sb_summary s;
 
 	(void)state;
@@ -759,11 +770,11 @@ static void weights_that_spabench_exported_are_synthetic_still(void **state)
 	struct sb_summary s;
 
 	(void)state;
-	claims_of(ALL_ARMS, "tracker", "synthetic file", no_facts, &s);
+	claims_of(ALL_ARMS, "tracker", "synthetic file", checked, &s);
 	expect_claims(&s, (const char *const[]){ "not met", "not met", "not met", "not met", "needs the churn workload",
 	                          "synthetic weights", "synthetic weights" });
 	sb_summary_release(&s);
-	claims_of(ALL_ARMS, "tracker", "file", no_facts, &s);
+	claims_of(ALL_ARMS, "tracker", "file", checked, &s);
 	expect_claims(&s, (const char *const[]){ "not met", "not met", "not met", "not met", "needs the churn workload",
 	                          "not recorded", "not met" });
 	sb_summary_release(&s);
@@ -772,7 +783,8 @@ static void weights_that_spabench_exported_are_synthetic_still(void **state)
 static void a_switch_that_was_not_in_effect_leaves_its_claims_untested(void **state)
 {
 	static const char *const facts[] = { "effect.precision", "in effect: 4 of 4", "effect.attention",
-		"not in effect: a score-sized allocation", "effect.alloc", "not in effect: segments", NULL, NULL };
+		"not in effect: a score-sized allocation", "effect.alloc", "not in effect: segments", FX_FROM_BEFORE,
+		NULL, NULL };
 	struct sb_summary s;
 
 	(void)state;
@@ -786,13 +798,101 @@ static void a_switch_that_was_not_in_effect_leaves_its_claims_untested(void **st
 	sb_summary_release(&s);
 }
 
+static void a_switch_that_nobody_checked_leaves_its_claims_untested(void **state)
+{
+	static const char *const facts[] = { "effect.precision", "in effect: 4 of 4", FX_FROM_BEFORE, NULL, NULL };
+	struct sb_summary s;
+
+	(void)state;
+	claims_of(ALL_ARMS, "churn", "file", facts, &s);
+	expect_claims(&s, (const char *const[]){ "not met", "switch not checked", "switch not checked",
+	                          "switch not checked: attention, alloc", "switch not checked", "not recorded",
+	                          "switch not checked: attention, alloc" });
+	assert_int_equal(s.switches[1].in_effect, SB_EFFECT_UNKNOWN);
+	/* What was measured all the same is shown by whoever wants it. */
+	assert_true(fx_claim(&s, "attention_speed")->effect.has_interval);
+	sb_summary_release(&s);
+}
+
+static void quality_is_judged_from_before_alone(void **state)
+{
+	static const char *const other[] = { "reference.arm", "+precision", "reference.levels", "precision=tf32", NULL,
+		NULL };
+	static const char *const unnamed[] = { "reference.levels", "attention=standard", NULL, NULL };
+	struct sb_summary s;
+
+	(void)state;
+	claims_of(ALL_ARMS, "churn", "file", other, &s);
+	assert_string_equal(s.reference, "+precision");
+	assert_string_equal(sb_summary_section_title(&s, SB_SECTION_ACCURACY), "accuracy: drift from +precision");
+	assert_string_equal(sb_summary_section_title(&s, SB_SECTION_MEMORY), "memory");
+	assert_string_equal(fx_claim(&s, "quality_depth")->reason, "the reference is +precision, not before");
+	sb_summary_release(&s);
+	/* Its levels decide, whatever it is called. */
+	claims_of(ALL_ARMS, "churn", "file", unnamed, &s);
+	assert_string_equal(s.reference, "before");
+	assert_string_equal(fx_claim(&s, "quality_depth")->reason, "switch not checked: precision, attention, alloc");
+	sb_summary_release(&s);
+	claims_of(ALL_ARMS, "churn", "file", no_facts, &s);
+	assert_null(s.reference);
+	assert_string_equal(sb_summary_section_title(&s, SB_SECTION_ACCURACY), "accuracy: drift from reference");
+	assert_string_equal(fx_claim(&s, "quality_depth")->reason, "the reference was not recorded");
+	sb_summary_release(&s);
+}
+
+static void a_verdict_on_times_of_a_cpu_says_so(void **state)
+{
+	static const char *const facts[] = { "device.kind", "cpu", CHECKED, NULL, NULL };
+	struct sb_summary s;
+
+	(void)state;
+	claims_of(ALL_ARMS, "tracker", "file", facts, &s);
+	assert_string_equal(fx_claim(&s, "attention_speed")->where, "on the CPU");
+	assert_null(fx_claim(&s, "attention_vram")->where);
+	assert_null(fx_claim(&s, "total_time")->where); /* emulated, not tested */
+	sb_summary_release(&s);
+	claims_of(ALL_ARMS, "tracker", "file", checked, &s);
+	assert_null(fx_claim(&s, "attention_speed")->where);
+	sb_summary_release(&s);
+}
+
+static void trace_trials_are_a_fixed_number_whatever_the_looks_said(void **state)
+{
+	static const char *const facts[] = { "stop.reason", "precise", NULL, NULL };
+	struct sb_summary s;
+	double timing, trace;
+	struct fixture fx;
+
+	(void)state;
+	fx_open(&fx, "before,after", "tracker", "file", facts);
+	/* The same values by timing and by trace trials. */
+	for (int b = 0; b < 9; b++) {
+		for (int a = 0; a < 2; a++) {
+			double value = (a ? 80 + b * b : 100) * MS;
+
+			fx_add(&fx, "wall_ns", value);
+			fx_trial(&fx, a, b, FX_TIMING, "ok", NULL);
+			fx_add(&fx, "op.gemm_ns", value);
+			fx_trial(&fx, a, b, FX_TRACE, "ok", NULL);
+		}
+	}
+	fx_summary(&fx, &s);
+	assert_near(s.level[0], sb_stats_looks[1].level, 0);
+	assert_near(s.level[1], 0.95, 0);
+	timing = fx_row(&s, 0, "wall_ns")->effect.hi;
+	trace = fx_row(&s, 0, "op.gemm_ns")->effect.hi;
+	assert_true(timing - trace > 0.001);
+	assert_true(fx_row(&s, 0, "op.gemm_ns")->flags & SB_ROW_TRACED);
+	sb_summary_release(&s);
+}
+
 static void a_claim_names_the_arm_it_needs(void **state)
 {
 	struct sb_summary s;
 
 	(void)state;
 	claims_of("before,+precision", "churn", "file", no_facts, &s);
-	expect_claims(&s, (const char *const[]){ "not met", "needs arm +attention", "needs arm +attention",
+	expect_claims(&s, (const char *const[]){ "switch not checked", "needs arm +attention", "needs arm +attention",
 	                          "needs arm after", "needs arm +alloc", "needs arm after", "needs arm after" });
 	assert_int_equal(s.n_switches, 1);
 	assert_string_equal(s.switches[0].evidence, "not checked (not recorded)");
@@ -801,6 +901,33 @@ static void a_claim_names_the_arm_it_needs(void **state)
 	expect_claims(&s, (const char *const[]){ "needs arm before", "needs arm before", "needs arm before",
 	                          "needs arm before", "needs arm before", "needs arm before", "needs arm before" });
 	sb_summary_release(&s);
+}
+
+/* The run's own settings, from the plan and from what the worker says. */
+static void setting_is(const char *plan, const char *software, const char *expected)
+{
+	const char *const facts[] = { "software", software, NULL, NULL };
+	struct sb_summary s;
+	struct fixture fx;
+
+	fx_plan = plan;
+	fx_open(&fx, "before", "tracker", "file", facts);
+	fx_plan = "{}";
+	fx_summary(&fx, &s);
+	assert_string_equal(s.setting, expected);
+	sb_summary_release(&s);
+}
+
+static void threads_and_a_limit_of_memory_are_told(void **state)
+{
+	(void)state;
+	setting_is("{\"memory_limit\":104857600,\"threads\":2}", "OpenBLAS 0.3.21 Zen; 3 OpenMP threads",
+	        "3 threads, pretended device memory 100 MiB");
+	setting_is("{\"memory_limit\":0,\"threads\":0}", "OpenBLAS; 1 OpenMP threads", "1 thread");
+	setting_is("{\"memory_limit\":1610612736,\"threads\":8}", "a library",
+	        "8 threads, pretended device memory 1.5 GiB");
+	setting_is("{\"memory_limit\":1073741825}", "many OpenMP threads", "pretended device memory 1 GiB");
+	setting_is("no JSON", " OpenMP threads", "");
 }
 
 /* ---- what was run --------------------------------------------------------------------------------------------- */
@@ -865,6 +992,11 @@ int main(void)
 		cmocka_unit_test(on_a_cpu_times_between_precisions_are_not_tested),
 		cmocka_unit_test(weights_that_spabench_exported_are_synthetic_still),
 		cmocka_unit_test(a_switch_that_was_not_in_effect_leaves_its_claims_untested),
+		cmocka_unit_test(a_switch_that_nobody_checked_leaves_its_claims_untested),
+		cmocka_unit_test(quality_is_judged_from_before_alone),
+		cmocka_unit_test(a_verdict_on_times_of_a_cpu_says_so),
+		cmocka_unit_test(trace_trials_are_a_fixed_number_whatever_the_looks_said),
+		cmocka_unit_test(threads_and_a_limit_of_memory_are_told),
 		cmocka_unit_test(a_claim_names_the_arm_it_needs),
 		cmocka_unit_test(the_run_is_identified),
 	};
