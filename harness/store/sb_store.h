@@ -158,8 +158,8 @@ enum sb_status sb_store_resume_run(struct sb_store *st, int64_t run_key, struct 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
 
 /*
- * Find a run: NULL or "" = the newest; otherwise a prefix of its id (at least 4 digits, unambiguous).
- * Errors: SB_E_USAGE: none, or several that begin so.
+ * Find a run: NULL or "" = the newest, which is the one begun last in this database whatever the clock said; otherwise
+ * a prefix of its id (at least 4 digits, unambiguous). Errors: SB_E_USAGE: none, or several that begin so.
  */
 enum sb_status sb_store_find_run(struct sb_store *st, const char *ref, int64_t *run_key, struct sb_error *err);
 
@@ -256,7 +256,7 @@ enum sb_status sb_store_read_trace(
         struct sb_store *st, int64_t trial_key, struct sb_trace_rows *out, struct sb_error *err);
 void sb_trace_rows_release(struct sb_trace_rows *t);
 
-/* One line for each run, newest first. */
+/* One line for each run, newest first: by the order in which they were begun here. */
 struct sb_run_line {
 	char *id, *status, *preset;
 	char *device; /* of the first worker, or NULL */

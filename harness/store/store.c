@@ -68,7 +68,7 @@ static const char *const sql[SB_SQL_COUNT] = {
 	[SB_SQL_ADD_ROLLUP] = "INSERT INTO rollup (trial, idx, stage, op, kind, name, count, dur_ns, bytes) "
 	                      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 
-	[SB_SQL_NEWEST_RUN] = "SELECT id FROM run ORDER BY created_ns DESC, id DESC LIMIT 1",
+	[SB_SQL_NEWEST_RUN] = "SELECT id FROM run ORDER BY id DESC LIMIT 1",
 	/* 'g' follows every hex digit. */
 	[SB_SQL_RUNS_BY_PREFIX] = "SELECT id, uid FROM run WHERE uid >= ?1 AND uid < ?1 || 'g' ORDER BY uid LIMIT 3",
 	[SB_SQL_READ_RUN] = "SELECT uid, status, created_ns, coalesce(ended_ns, 0), command, note, plan, seed, "
@@ -104,7 +104,7 @@ static const char *const sql[SB_SQL_COUNT] = {
 	        "(SELECT device_name FROM worker WHERE worker.run = run.id ORDER BY id LIMIT 1), note, created_ns, "
 	        "(SELECT count(*) FROM arm WHERE arm.run = run.id), "
 	        "(SELECT count(*) FROM trial WHERE trial.run = run.id) "
-	        "FROM run LEFT JOIN run_case ON run_case.run = run.id ORDER BY created_ns DESC, run.id DESC",
+	        "FROM run LEFT JOIN run_case ON run_case.run = run.id ORDER BY run.id DESC",
 
 	[SB_SQL_CHECK_INTEGRITY] = "PRAGMA integrity_check(1)",
 	[SB_SQL_CHECK_KEYS] = "PRAGMA foreign_key_check",
