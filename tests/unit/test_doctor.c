@@ -62,10 +62,10 @@ static struct sb_finding check(const struct fixture *f, void (*fn)(const struct 
 	return finding;
 }
 
-#define assert_has(text, part)                                                                                         \
-	do {                                                                                                           \
-		if (!strstr(text, part))                                                                               \
-			fail_msg("no '%s' in '%s'", part, text);                                                       \
+#define assert_has(text, part)                                   \
+	do {                                                     \
+		if (!strstr(text, part))                         \
+			fail_msg("no '%s' in '%s'", part, text); \
 	} while (0)
 
 /* ---- the machine ----------------------------------------------------------------------------------------------- */
@@ -231,7 +231,7 @@ static void programs_say_their_version_or_are_not_trusted(void **state)
 	keep_path(path);
 	snprintf(bin, sizeof(bin), "/nonexistent:%s/bin", f->dir);
 	put_program(f, "ffmpeg", "#!/bin/sh\necho 'ffmpeg version 9.9 Copyright (c) somebody'\necho more\n");
-	put_program(f, "gnuplot", "#!/bin/sh\necho broken >&2\nexit 1\n");
+	put_program(f, "gnuplot", "#!/bin/sh\necho gnuplot 9.9\nexit 1\n");
 	assert_int_equal(setenv("PATH", bin, 1), 0);
 	r = check(f, sb_check_ffmpeg);
 	assert_int_equal(r.health, SB_HEALTH_OK);
@@ -252,7 +252,7 @@ static void a_program_that_hangs_is_killed(void **state)
 	put_program(f, "quiet", "#!/bin/sh\nexec sleep 60\n");
 	snprintf(path, sizeof(path), "%s/bin/quiet", f->dir);
 	assert_false(sb_probe_output(path, "-v", 0.2, out, sizeof(out)));
-	put_program(f, "chatty", "#!/bin/sh\nwhile :; do echo y; done\n");
+	put_program(f, "chatty", "#!/bin/sh\nexec yes\n");
 	snprintf(path, sizeof(path), "%s/bin/chatty", f->dir);
 	assert_false(sb_probe_output(path, "-v", 0.2, out, sizeof(out)));
 	put_program(f, "closed", "#!/bin/sh\nexec sleep 60 >&-\n");

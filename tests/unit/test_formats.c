@@ -32,6 +32,9 @@ static const char *const hostile[] = {
 	"@someone see #1 and http://example.org *bold* _it_ ~~no~~ [x](y) $a$",
 	"a name that is longer than any column of any table that this program prints, by quite a lot of characters, "
 	"and then some more of them so that nobody can say that it was not long enough to be cut somewhere",
+	"/a/path/without/any/blank/that/is/longer/than/the/hundred/columns/of/a/line/and/longer/than/that/and/even/"
+	"longer/"
+	"than/twice/that/so/that/it/must/be/cut/in/pieces/if/it/is/to/stand/in/a/paragraph/at/all/which/it/should",
 	"\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xe6\x97\xa5\xe6\x9c\xac",
 	"",
 };
