@@ -181,7 +181,9 @@ static void holes_make_no_edge(void **state)
 
 struct map_shape {
 	int64_t frames, h, w;
-	int kind; /* 0 smooth, 1 with holes, NaN and far ones, 2 few values (ties), 3 nothing valid */
+	/* 0 smooth, 1 with holes, NaN and far ones, 2 few values (ties), 3 nothing valid, 4 no two alike, dense at the
+	 * limit */
+	int kind;
 };
 
 static const struct map_shape maps[] = {
@@ -197,6 +199,10 @@ static const struct map_shape maps[] = {
 	{ 3, 84, 147, 0 },
 	{ 3, 84, 147, 1 },
 	{ 1, 9, 513, 2 },
+	{ 32768, 1, 1, 4 },
+	{ 40001, 1, 1, 4 },
+	{ 50002, 1, 1, 4 },
+	{ 70003, 1, 1, 4 },
 };
 
 static float *depths(const struct map_shape *s)
@@ -212,6 +218,8 @@ static float *depths(const struct map_shape *s)
 			d[i] = floorf(8.0f * (d[i] - 1.5f)) / 8.0f;
 		if (s->kind == 3)
 			d[i] = -d[i];
+		if (s->kind == 4)
+			d[i] = 1.0f + 6.0f * powf((float)(i * 7919 % n) / (float)n, 4.0f);
 	}
 	free(dice);
 	return d;
