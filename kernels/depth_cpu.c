@@ -302,7 +302,7 @@ SB_HOT static void valid_piece(const float *const *rows, int count, const float 
 		float d = depth[x0 + i], h = sb_maxf(sb_maxf(hi[i], hi[i + 1]), hi[i + 2]);
 		float l = -sb_maxf(sb_maxf(-lo[i], -lo[i + 1]), -lo[i + 2]);
 
-		valid[x0 + i] = of_interest(d, upper) & !((h - l) / d > EDGE) ? 1.0f : 0.0f;
+		valid[x0 + i] = (of_interest(d, upper) & !((h - l) / d > EDGE)) ? 1.0f : 0.0f;
 	}
 }
 
