@@ -119,9 +119,9 @@ void sb_patch_sample_cpu(const struct sb_patch_sample_args *a)
 /* ---- correlation ------------------------------------------------------------------------------------------------ */
 
 /*
- * A tile's volume is multiplied by 2401 x out weights, which sgemm packs anew for every tile. Case (iii)'s widths, 6144
- * rows, one core of an EPYC with AVX-512: 92 GFLOP/s with tiles of 64 rows, 95 with 128, 97 with 256 (2.5 MiB a
- * thread); sgemm of the second product alone 108.
+ * A tile's volume is multiplied by 2401 x out weights, which sgemm packs anew for every tile. c 128, out 384, 6144
+ * rows, one core of an EPYC with AVX-512 (time of the thread, busy machine, median of 3): 92 GFLOP/s with tiles of 64
+ * rows, 96 with 128, 98 with 256 (2.5 MiB a thread). sgemm of the second product alone, 1536 rows: 108.
  */
 #define MIN_TILE     32
 #define WANTED_TASKS 16
