@@ -60,8 +60,15 @@ json_t *sb_json_time(int64_t ns)
 
 json_t *sb_json_stored(const char *s)
 {
-	json_t *parsed = s ? json_loads(s, 0, NULL) : NULL;
+	uint64_t failures = sb_malloc_failures();
+	json_t *parsed;
 
+	json_set_alloc_funcs(sb_malloc_noted, free);
+	parsed = s ? json_loads(s, 0, NULL) : NULL;
+	if (sb_malloc_failures() != failures) {
+		json_decref(parsed);
+		return NULL;
+	}
 	return parsed ? parsed : sb_json_text(s);
 }
 

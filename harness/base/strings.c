@@ -68,6 +68,21 @@ void sb_buf_release(struct sb_buf *b)
 	*b = (struct sb_buf){ 0 };
 }
 
+static uint64_t malloc_failures;
+
+void *sb_malloc_noted(size_t n)
+{
+	void *p = malloc(n);
+
+	malloc_failures += !p;
+	return p;
+}
+
+uint64_t sb_malloc_failures(void)
+{
+	return malloc_failures;
+}
+
 char *sb_strdup(const char *s)
 {
 	size_t n = strlen(s) + 1;

@@ -150,10 +150,11 @@ static enum sb_status send_setup(struct sb_worker *w, const struct sb_worker_set
 	lost = reference.failed || json_object_set_new(j, "weights_front", sb_path_json(s->c.weights_front)) ||
 	       json_object_set_new(j, "weights_track", sb_path_json(s->c.weights_track));
 	sb_buf_release(&reference);
-	text = lost ? NULL : json_dumps(j, JSON_COMPACT);
-	json_decref(j);
-	if (!text)
+	text = sb_message_text(j);
+	if (lost || !text) {
+		free(text);
 		return sb_fail(err, SB_E_NOMEM, "no memory for a message");
+	}
 	status = sb_frame_write(w->fd, SB_FRAME_SETUP, text, strlen(text), err);
 	free(text);
 	return status;
@@ -293,9 +294,11 @@ static char *save_request(const struct sb_levels *levels, const struct sb_save *
 		lost |= json_object_set_new(j, "file", sb_path_json(to->file)) != 0;
 	if (to->depth_dir)
 		lost |= json_object_set_new(j, "depth_images", sb_path_json(to->depth_dir)) != 0;
-	request = j && !lost ? json_dumps(j, JSON_COMPACT) : NULL;
-	json_decref(j);
-	return request;
+	request = sb_message_text(j);
+	if (!lost)
+		return request;
+	free(request);
+	return NULL;
 }
 
 enum sb_status sb_worker_save(struct sb_worker *w, const struct sb_levels *levels, const struct sb_save *to,

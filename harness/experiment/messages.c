@@ -36,6 +36,9 @@ static uint64_t hex(json_t *j, const char *key)
 }
 
 /* The reasons a value may be absent come from the worker; the few there are live as long as the program. */
+#define TOO_MANY "there are too many different reasons to keep this one"
+
+/* NULL when out of memory. */
 static const char *intern(const char *reason)
 {
 	static char *known[256];
@@ -44,22 +47,55 @@ static const char *intern(const char *reason)
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(known[i], reason))
 			return known[i];
-	if (n == SB_ARRAY_LEN(known) || !(known[n] = sb_strdup(reason)))
-		return "not recorded";
-	return known[n++];
+	if (n == SB_ARRAY_LEN(known))
+		return TOO_MANY;
+	known[n] = sb_strdup(reason);
+	return known[n] ? known[n++] : NULL;
 }
 
-static struct sb_value value_of(json_t *v)
+static bool value_of(json_t *v, struct sb_value *out)
 {
 	const char *reason = json_string_value(json_array_get(v, 0));
 
-	return reason ? sb_value_absent(intern(reason)) : sb_value_of(json_number_value(v));
+	*out = reason ? sb_value_absent(intern(reason)) : sb_value_of(json_number_value(v));
+	return !reason || out->absent;
+}
+
+json_t *sb_message_load(const char *data, size_t size, bool *no_memory)
+{
+	uint64_t before = sb_malloc_failures();
+	json_t *j;
+
+	json_set_alloc_funcs(sb_malloc_noted, free);
+	j = json_loadb(data, size, 0, NULL);
+	*no_memory = sb_malloc_failures() != before;
+	if (!*no_memory)
+		return j;
+	json_decref(j);
+	return NULL;
+}
+
+char *sb_message_text(json_t *j)
+{
+	uint64_t before = sb_malloc_failures();
+	char *text;
+
+	json_set_alloc_funcs(sb_malloc_noted, free);
+	text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	json_decref(j);
+	if (sb_malloc_failures() == before)
+		return text;
+	free(text);
+	return NULL;
 }
 
 enum sb_status sb_message_open(const struct sb_frame *f, enum sb_frame_type want, json_t **out, struct sb_error *err)
 {
-	json_t *j = json_loadb(f->data, f->length, 0, NULL);
+	bool no_memory;
+	json_t *j = sb_message_load(f->data, f->length, &no_memory);
 
+	if (no_memory)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a worker's message");
 	if (j && f->type == SB_FRAME_ERROR) {
 		int64_t code = integer(j, "code");
 		const char *message = json_string_value(json_object_get(j, "message"));
@@ -115,7 +151,9 @@ void sb_message_ready(json_t *j, struct sb_worker_facts *f)
 		if (f->n_perturbation == SB_QUALITY_MAX)
 			break;
 		copy_cut(key, f->perturbation[f->n_perturbation].metric, SB_METRIC_NAME_MAX);
-		f->perturbation[f->n_perturbation++].value = value_of(v);
+		if (!value_of(v, &f->perturbation[f->n_perturbation].value))
+			f->perturbation[f->n_perturbation].value.absent = "no memory for the reason";
+		f->n_perturbation++;
 	}
 }
 
@@ -164,7 +202,8 @@ static bool read_setup(json_t *j, struct sb_worker_setup *s)
 
 enum sb_status sb_message_setup(const struct sb_frame *f, struct sb_worker_setup *out, struct sb_error *err)
 {
-	json_t *j = json_loadb(f->data, f->length, 0, NULL);
+	bool no_memory;
+	json_t *j = sb_message_load(f->data, f->length, &no_memory);
 	struct sb_worker_setup s = { .purpose = SB_TIMING };
 	bool sound = j && f->type == SB_FRAME_SETUP && read_setup(j, &s);
 	const char *reference = json_string_value(json_object_get(j, "reference"));
@@ -172,6 +211,8 @@ enum sb_status sb_message_setup(const struct sb_frame *f, struct sb_worker_setup
 	                              : sb_fail(err, SB_E_DATA, "the setup is not what a worker expects");
 
 	json_decref(j);
+	if (no_memory)
+		return sb_fail(err, SB_E_NOMEM, "no memory for the setup");
 	if (!status)
 		*out = s;
 	return status;
@@ -194,7 +235,8 @@ static enum sb_status read_samples(json_t *samples, struct sb_trial_result *r, s
 		if (strlen(key) >= sizeof(s->metric)) /* cut, it could be another one's name */
 			return sb_fail(err, SB_E_DATA, "the worker's metric '%.40s..' has too long a name", key);
 		copy_cut(key, s->metric, sizeof(s->metric));
-		s->value = value_of(v);
+		if (!value_of(v, &s->value))
+			return sb_fail(err, SB_E_NOMEM, "no memory for a trial's samples");
 		r->n_samples++;
 	}
 	return SB_OK;

@@ -11,6 +11,15 @@
 #include <jansson.h>
 
 /*
+ * JSON, or NULL: it is none, or *no_memory. (jansson's own functions give a wrong value when memory is short for a
+ * moment.)
+ */
+json_t *sb_message_load(const char *data, size_t size, bool *no_memory);
+
+/* The text of a message, which it takes; NULL when out of memory or given NULL. The same of jansson's json_dumps(). */
+char *sb_message_text(json_t *j);
+
+/*
  * A frame of the wanted type as JSON. Caller: json_decref(*out).
  * Errors: the worker's own, from an ERROR frame; SB_E_DATA for anything else.
  */

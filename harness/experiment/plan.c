@@ -1,5 +1,6 @@
 /* A plan as JSON: what is stored with a run, and read back to resume it. */
 #include "sb_experiment.h"
+#include "messages.h"
 #include "path_json.h"
 
 #include <jansson.h>
@@ -11,7 +12,6 @@ char *sb_plan_format(const struct sb_plan *p, const struct sb_worker_setup *w)
 {
 	char seed[24];
 	json_t *j;
-	char *text;
 
 	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)p->seed); /* JSON's numbers end at 2^53 */
 	j = json_pack("{s:i, s:i, s:f, s:s, s:f, s:s, s:I, s:i, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b}",
@@ -27,9 +27,7 @@ char *sb_plan_format(const struct sb_plan *p, const struct sb_worker_setup *w)
 		json_decref(j); /* no memory */
 		return NULL;
 	}
-	text = j ? json_dumps(j, JSON_COMPACT) : NULL;
-	json_decref(j);
-	return text;
+	return sb_message_text(j);
 }
 
 static bool text_into(json_t *j, const char *key, char *out, size_t n)
@@ -105,12 +103,15 @@ static bool read_plan(json_t *j, struct sb_plan *p, struct sb_worker_setup *w)
 enum sb_status sb_plan_parse(
         const char *text, struct sb_plan *plan, struct sb_worker_setup *setup, struct sb_error *err)
 {
-	json_t *j = json_loads(text, 0, NULL);
+	bool no_memory;
+	json_t *j = sb_message_load(text, strlen(text), &no_memory);
 	struct sb_plan p = *plan;
 	struct sb_worker_setup w = *setup;
 	bool ok = j && read_plan(j, &p, &w);
 
 	json_decref(j);
+	if (no_memory)
+		return sb_fail(err, SB_E_NOMEM, "no memory for the stored plan");
 	if (!ok)
 		return sb_fail(err, SB_E_DATA, "the stored plan cannot be read: it was made by another version");
 	*plan = p;

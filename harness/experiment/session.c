@@ -1,6 +1,7 @@
 #include "sb_session.h"
 #include "environment.h"
 #include "evidence.h"
+#include "messages.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -26,7 +27,7 @@ struct session {
 	int bad_workers;
 	bool emulated;
 	uint64_t clip_digest, weights_digest; /* of the first worker */
-	struct sb_done_trial *done_trials; /* of a resumed run */
+	struct sb_done_trial *done_trials;    /* of a resumed run */
 	struct sb_done done;
 };
 
@@ -58,8 +59,12 @@ static enum sb_status record_worker(struct session *s, enum sb_purpose purpose, 
 {
 	const struct sb_worker_facts *f = sb_worker_facts(s->workers[purpose].w);
 	struct sb_worker_row row = {
-		.exe = s->opt->exe, .build_id = f->build_id, .pid = f->pid, .purpose = sb_purpose_names[purpose],
-		.device_name = f->device_name, .device_uuid = f->device_uuid[0] ? f->device_uuid : NULL,
+		.exe = s->opt->exe,
+		.build_id = f->build_id,
+		.pid = f->pid,
+		.purpose = sb_purpose_names[purpose],
+		.device_name = f->device_name,
+		.device_uuid = f->device_uuid[0] ? f->device_uuid : NULL,
 		.started_ns = sb_wall_time_ns(),
 	};
 
@@ -79,8 +84,8 @@ static enum sb_status check_same_inputs(const struct session *s, enum sb_purpose
 }
 
 /* The runner: a trial in the worker of its purpose, which is started again when it died. */
-static enum sb_status run_trial(void *self, enum sb_purpose purpose, const struct sb_arm *arm, struct sb_trial_result *out,
-		struct sb_error *err)
+static enum sb_status run_trial(void *self, enum sb_purpose purpose, const struct sb_arm *arm,
+        struct sb_trial_result *out, struct sb_error *err)
 {
 	struct session *s = self;
 	struct sb_worker **w = &s->workers[purpose].w;
@@ -88,8 +93,9 @@ static enum sb_status run_trial(void *self, enum sb_purpose purpose, const struc
 
 	if (*w && !sb_worker_alive(*w)) {
 		if (++s->bad_workers > BAD_WORKERS_MAX)
-			return sb_fail(err, SB_E_DEVICE, "%d workers in a row ended without one good trial; the last: %s",
-					BAD_WORKERS_MAX, s->out->last_failure);
+			return sb_fail(err, SB_E_DEVICE,
+			        "%d workers in a row ended without one good trial; the last: %s", BAD_WORKERS_MAX,
+			        s->out->last_failure);
 		s->out->restarts++;
 		if (end_worker(s, purpose, err))
 			return err->code;
@@ -114,7 +120,7 @@ static enum sb_status run_trial(void *self, enum sb_purpose purpose, const struc
 /* ---- sink ---------------------------------------------------------------------------------------------------- */
 
 static enum sb_status add_trial(void *self, int arm, int block, int position, enum sb_purpose purpose,
-		const struct sb_trial_result *r, struct sb_error *err)
+        const struct sb_trial_result *r, struct sb_error *err)
 {
 	struct session *s = self;
 	struct sb_sample *samples = malloc((r->n_samples + 1) * sizeof(*samples));
@@ -125,19 +131,31 @@ static enum sb_status add_trial(void *self, int arm, int block, int position, en
 	for (size_t i = 0; i < r->n_samples; i++)
 		samples[i] = (struct sb_sample){ r->samples[i].metric, r->samples[i].value };
 	struct sb_trial_row row = {
-		.worker = r->worker_key, .arm = arm, .block = block, .position = position,
-		.kind = sb_purpose_names[purpose], .started_ns = r->started_ns, .outcome = sb_outcome_names[r->outcome],
-		.message = r->message[0] ? r->message : NULL, .samples = samples, .n_samples = r->n_samples,
-		.rollup = r->rollup, .n_rollup = r->n_rollup, .trace = r->trace, .n_trace = r->n_trace,
-		.names = (const char *const *)r->names, .n_names = r->n_names, .trace_complete = r->trace_complete,
+		.worker = r->worker_key,
+		.arm = arm,
+		.block = block,
+		.position = position,
+		.kind = sb_purpose_names[purpose],
+		.started_ns = r->started_ns,
+		.outcome = sb_outcome_names[r->outcome],
+		.message = r->message[0] ? r->message : NULL,
+		.samples = samples,
+		.n_samples = r->n_samples,
+		.rollup = r->rollup,
+		.n_rollup = r->n_rollup,
+		.trace = r->trace,
+		.n_trace = r->n_trace,
+		.names = (const char *const *)r->names,
+		.n_names = r->n_names,
+		.trace_complete = r->trace_complete,
 	};
 	status = sb_store_add_trial(s->st, s->run_key, &row, err);
 	free(samples);
 	if (r->outcome == SB_OUTCOME_OK)
 		sb_evidence_add(&s->evidence, &s->opt->plan.arms[arm].levels, purpose, r);
 	else
-		snprintf(s->out->last_failure, sizeof(s->out->last_failure), "arm '%s': %.440s", s->opt->plan.arms[arm].name,
-				r->message);
+		snprintf(s->out->last_failure, sizeof(s->out->last_failure), "arm '%s': %.440s",
+		        s->opt->plan.arms[arm].name, r->message);
 	return status;
 }
 
@@ -214,13 +232,11 @@ static enum sb_status add_process_facts(struct session *s, struct sb_error *err)
 static char *params_json(const struct sb_workload_info *i)
 {
 	json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "clip", i->clip_source, "frames",
-			(json_int_t)i->frames, "stride", (json_int_t)i->stride, "width", (json_int_t)i->width, "height",
-			(json_int_t)i->height, "clip_width", (json_int_t)i->clip_width, "clip_height",
-			(json_int_t)i->clip_height, "parameters", (json_int_t)i->parameters);
-	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	        (json_int_t)i->frames, "stride", (json_int_t)i->stride, "width", (json_int_t)i->width, "height",
+	        (json_int_t)i->height, "clip_width", (json_int_t)i->clip_width, "clip_height",
+	        (json_int_t)i->clip_height, "parameters", (json_int_t)i->parameters);
 
-	json_decref(j);
-	return text;
+	return sb_message_text(j);
 }
 
 static enum sb_status begin_run(struct session *s, struct sb_error *err)
@@ -247,12 +263,22 @@ static enum sb_status begin_run(struct session *s, struct sb_error *err)
 		sb_environment_read(env);
 		worker_facts(env, s);
 		struct sb_run_row run = {
-			.id = s->out->run_id, .created_ns = sb_wall_time_ns(), .command = s->opt->command, .note = s->opt->note,
-			.plan = plan_text, .seed = plan->seed, .facts = env->facts, .n_facts = env->n,
+			.id = s->out->run_id,
+			.created_ns = sb_wall_time_ns(),
+			.command = s->opt->command,
+			.note = s->opt->note,
+			.plan = plan_text,
+			.seed = plan->seed,
+			.facts = env->facts,
+			.n_facts = env->n,
 		};
 		struct sb_case_row c = {
-			.workload = s->opt->setup.c.workload, .preset = s->opt->setup.c.preset, .params = params,
-			.clip_digest = clip, .weights_kind = f->weights_kind, .weights_digest = weights,
+			.workload = s->opt->setup.c.workload,
+			.preset = s->opt->setup.c.preset,
+			.params = params,
+			.clip_digest = clip,
+			.weights_kind = f->weights_kind,
+			.weights_digest = weights,
 		};
 		status = sb_store_begin_run(s->st, &run, &c, names, levels, plan->n_arms, &s->run_key, err);
 		if (!status)
@@ -281,7 +307,7 @@ static bool still_running(const struct sb_run *run)
 	if (!pid || !start || !host || gethostname(here, sizeof(here) - 1) || strcmp(here, host) != 0)
 		return false;
 	return !sb_parse_int(pid, "pid", 1, INT32_MAX, &n, NULL) && sb_process_start(n, now, sizeof(now)) &&
-			!strcmp(now, start);
+	       !strcmp(now, start);
 }
 
 static enum sb_status read_arms(const struct sb_run *run, struct sb_plan *plan, struct sb_error *err)
@@ -297,7 +323,8 @@ static enum sb_status read_arms(const struct sb_run *run, struct sb_plan *plan, 
 	return SB_OK;
 }
 
-enum sb_status sb_session_read(struct sb_store *st, int64_t run_key, struct sb_session_options *opt, struct sb_error *err)
+enum sb_status sb_session_read(
+        struct sb_store *st, int64_t run_key, struct sb_session_options *opt, struct sb_error *err)
 {
 	struct sb_run run;
 	enum sb_status status = sb_store_read_run(st, run_key, &run, err);
@@ -308,7 +335,7 @@ enum sb_status sb_session_read(struct sb_store *st, int64_t run_key, struct sb_s
 		status = sb_fail(err, SB_E_USAGE, "run %.8s is complete: there is nothing to resume", run.id);
 	else if (!strcmp(run.status, "running") && still_running(&run))
 		status = sb_fail(err, SB_E_USAGE, "run %.8s is still running, as process %s", run.id,
-				sb_run_fact(&run, "process.pid"));
+		        sb_run_fact(&run, "process.pid"));
 	if (!status)
 		status = read_arms(&run, &opt->plan, err);
 	if (!status && sb_plan_parse(run.plan, &opt->plan, &opt->setup, err))
@@ -322,7 +349,7 @@ enum sb_status sb_session_read(struct sb_store *st, int64_t run_key, struct sb_s
 }
 
 static enum sb_status done_from(struct session *s, const struct sb_run *run, const struct sb_trials *trials,
-		const struct sb_samples *samples, struct sb_error *err)
+        const struct sb_samples *samples, struct sb_error *err)
 {
 	const char *elapsed = sb_run_fact(run, "elapsed_s");
 	double spent;
@@ -340,16 +367,17 @@ static enum sb_status done_from(struct session *s, const struct sb_run *run, con
 		if (wall >= 0)
 			d->wall_ns = samples->value[i * samples->n_metrics + (size_t)wall];
 	}
-	s->done = (struct sb_done){ .v = s->done_trials, .n = trials->n,
-		.stop = sb_stats_stop_by_name(sb_run_fact(run, "stop.reason")) };
+	s->done = (struct sb_done){
+		.v = s->done_trials, .n = trials->n, .stop = sb_stats_stop_by_name(sb_run_fact(run, "stop.reason"))
+	};
 	if (elapsed && !sb_parse_double(elapsed, "elapsed_s", 0.0, 1e9, &spent, NULL))
 		s->done.elapsed_s = spent; /* a killed process did not say: its time is forgiven */
 	return SB_OK;
 }
 
 /* A stored trial as it was when it ended, as far as the evidence looks at it. */
-static enum sb_status recall_trial(struct session *s, const struct sb_trial *t, size_t index, const struct sb_samples *samples,
-		struct sb_error *err)
+static enum sb_status recall_trial(struct session *s, const struct sb_trial *t, size_t index,
+        const struct sb_samples *samples, struct sb_error *err)
 {
 	struct sb_trial_result r = { .outcome = SB_OUTCOME_OK, .trace_complete = t->trace_complete };
 	const double *value = samples->value + index * samples->n_metrics;
@@ -377,12 +405,12 @@ static enum sb_status recall_trial(struct session *s, const struct sb_trial *t, 
 }
 
 /* What the run had already shown of its switches: they are judged on all of its trials, whichever process ran them. */
-static enum sb_status recall_evidence(struct session *s, const struct sb_trials *trials, const struct sb_samples *samples,
-		struct sb_error *err)
+static enum sb_status recall_evidence(
+        struct session *s, const struct sb_trials *trials, const struct sb_samples *samples, struct sb_error *err)
 {
 	for (size_t i = 0; i < trials->n; i++)
 		if (sb_outcome_by_name(trials->v[i].outcome) == SB_OUTCOME_OK &&
-				recall_trial(s, &trials->v[i], i, samples, err))
+		        recall_trial(s, &trials->v[i], i, samples, err))
 			return err->code;
 	return SB_OK;
 }
@@ -457,9 +485,9 @@ static enum sb_status judge_switches(struct session *s, struct sb_error *err)
 		s->out->n_switches++;
 		snprintf(key, sizeof(key), "effect.%s", sb_factor_names[f]);
 		if (sb_store_add_fact(s->st, s->run_key,
-				    &(struct sb_fact){ key, line->tested ? line->text : NULL,
-					    line->tested ? NULL : line->text },
-				    err))
+		            &(struct sb_fact){
+		                    key, line->tested ? line->text : NULL, line->tested ? NULL : line->text },
+		            err))
 			return err->code;
 	}
 	return SB_OK;
@@ -473,7 +501,9 @@ static enum sb_status finish_run(struct session *s, enum sb_status ended, struct
 	struct sb_fact facts[] = {
 		{ "elapsed_s", elapsed, NULL },
 	};
-	const char *status = ended == SB_E_INTERRUPTED ? "interrupted" : ended || !s->out->loop.ok ? "failed" : "complete";
+	const char *status = ended == SB_E_INTERRUPTED   ? "interrupted"
+	                     : ended || !s->out->loop.ok ? "failed"
+	                                                 : "complete";
 	struct sb_error *e = ended ? &later : err; /* the first error is the one to report */
 	enum sb_status result = SB_OK;
 
@@ -496,7 +526,7 @@ static enum sb_status finish_run(struct session *s, enum sb_status ended, struct
 }
 
 enum sb_status sb_session_run(struct sb_store *st, const struct sb_session_options *opt,
-		const struct sb_loop_hooks *hooks, struct sb_session_result *out, struct sb_error *err)
+        const struct sb_loop_hooks *hooks, struct sb_session_result *out, struct sb_error *err)
 {
 	struct session s = { .st = st, .opt = opt, .hooks = hooks, .out = out };
 	struct sb_runner runner = { &s, run_trial };
@@ -511,7 +541,7 @@ enum sb_status sb_session_run(struct sb_store *st, const struct sb_session_optio
 
 		s.emulated = f->emulated[0] != '\0';
 		s.evidence.reference_tf32 = opt->plan.arms[0].levels.part[SB_PART_PRECISION_GEMM] ||
-				opt->plan.arms[0].levels.part[SB_PART_PRECISION_CONV];
+		                            opt->plan.arms[0].levels.part[SB_PART_PRECISION_CONV];
 		s.clip_digest = f->info.clip_digest;
 		s.weights_digest = f->info.weights_digest;
 		snprintf(out->clip_note, sizeof(out->clip_note), "%s", f->info.clip_note);

@@ -28,14 +28,14 @@ struct server {
 
 static enum sb_status send_json(struct server *s, enum sb_frame_type type, json_t *j, struct sb_error *err)
 {
-	char *text = j && !s->lost ? json_dumps(j, JSON_COMPACT) : NULL;
-	enum sb_status status = SB_OK;
+	char *text = sb_message_text(j);
+	enum sb_status status;
 
-	json_decref(j);
+	if (text && !s->lost)
+		status = sb_frame_write(s->fd, type, text, strlen(text), err);
+	else
+		status = sb_fail(err, SB_E_NOMEM, "no memory for a message");
 	s->lost = false;
-	if (!text)
-		return sb_fail(err, SB_E_NOMEM, "no memory for a message");
-	status = sb_frame_write(s->fd, type, text, strlen(text), err);
 	free(text);
 	return status;
 }
@@ -383,7 +383,8 @@ static enum sb_status send_rows(int fd, const struct sb_trace *t, struct sb_erro
 
 static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, struct sb_error *err)
 {
-	json_t *request = json_loadb(f->data, f->length, 0, NULL), *result, *samples;
+	bool no_memory;
+	json_t *request = sb_message_load(f->data, f->length, &no_memory), *result, *samples;
 	struct sb_trace trace = { 0 };
 	struct sb_levels levels;
 	struct timing t = { 0 };
@@ -391,6 +392,8 @@ static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, st
 
 	status = sb_levels_parse(text_of(request, "levels"), &levels, err);
 	json_decref(request);
+	if (no_memory)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a request");
 	if (f->type != SB_FRAME_TRIAL || status)
 		return sb_fail(err, SB_E_DATA, "not a trial request");
 	status = passes(s, &levels, &t, err);
@@ -462,8 +465,11 @@ static enum sb_status save(struct server *s, json_t *request, struct sb_error *e
 
 static enum sb_status serve_save(struct server *s, const struct sb_frame *f, struct sb_error *err)
 {
-	json_t *request = json_loadb(f->data, f->length, 0, NULL);
-	enum sb_status status = request ? save(s, request, err) : sb_fail(err, SB_E_DATA, "not a request to save");
+	bool no_memory;
+	json_t *request = sb_message_load(f->data, f->length, &no_memory);
+	enum sb_status status = request     ? save(s, request, err)
+	                        : no_memory ? sb_fail(err, SB_E_NOMEM, "no memory for a request")
+	                                    : sb_fail(err, SB_E_DATA, "not a request to save");
 
 	json_decref(request);
 	return status ? status : send_json(s, SB_FRAME_SAVED, json_object(), err);

@@ -86,6 +86,11 @@ const char *sb_pool_take(struct sb_summary_pool *p, struct sb_buf *text)
 	return s;
 }
 
+void sb_pool_fail(struct sb_summary_pool *p)
+{
+	p->failed = true;
+}
+
 bool sb_pool_failed(const struct sb_summary_pool *p)
 {
 	return p->failed;

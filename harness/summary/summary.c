@@ -56,8 +56,13 @@ static int whole(const json_t *object, const char *key)
 static void read_params(struct sb_view *v)
 {
 	struct sb_summary *s = v->out;
-	json_t *root = s->params ? json_loads(s->params, 0, NULL) : NULL;
+	uint64_t failures = sb_malloc_failures();
+	json_t *root;
 
+	json_set_alloc_funcs(sb_malloc_noted, free);
+	root = s->params ? json_loads(s->params, 0, NULL) : NULL;
+	if (sb_malloc_failures() != failures)
+		sb_pool_fail(v->pool);
 	s->frames = whole(root, "frames");
 	s->width = whole(root, "width");
 	s->height = whole(root, "height");

@@ -11,6 +11,7 @@ void *sb_pool_alloc(struct sb_summary_pool *p, size_t size);
 /* Copies; NULL stays NULL. "" when out of memory, so that callers need not look until the end. */
 const char *sb_pool_str(struct sb_summary_pool *p, const char *s);
 const char *sb_pool_fmt(struct sb_summary_pool *p, const char *fmt, ...) SB_PRINTF(2, 3);
+void sb_pool_fail(struct sb_summary_pool *p);
 bool sb_pool_failed(const struct sb_summary_pool *p);
 /* Takes the text of a buffer; a buffer that found no memory makes the pool fail. */
 const char *sb_pool_take(struct sb_summary_pool *p, struct sb_buf *text);

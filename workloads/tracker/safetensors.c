@@ -213,7 +213,7 @@ static void place_values(struct sb_safetensors *st, const unsigned char *values)
 static enum sb_status parse_into(
         struct sb_safetensors *st, const unsigned char *bytes, size_t size, struct sb_error *err)
 {
-	uint64_t header_size = 0;
+	uint64_t header_size = 0, failures;
 	json_error_t why;
 	size_t data_size;
 	enum sb_status status;
@@ -227,7 +227,11 @@ static enum sb_status parse_into(
 		        "not a safetensors file, or truncated: a header of %llu bytes in a file of %zu",
 		        (unsigned long long)header_size, size);
 	data_size = size - LENGTH_BYTES - (size_t)header_size;
+	failures = sb_malloc_failures();
+	json_set_alloc_funcs(sb_malloc_noted, free);
 	st->header = json_loadb((const char *)bytes + LENGTH_BYTES, (size_t)header_size, JSON_REJECT_DUPLICATES, &why);
+	if (sb_malloc_failures() != failures) /* jansson may have left something out */
+		return sb_fail(err, SB_E_NOMEM, "no memory for the header");
 	if (!st->header)
 		return sb_fail(err, SB_E_DATA, "header is not JSON as it should be: %s", show(why.text).s);
 	if (!json_is_object(st->header))
@@ -485,10 +489,15 @@ static enum sb_status add_metadata(json_t *header, const char *const *metadata, 
 static enum sb_status make_header(const struct sb_safetensor *tensors, size_t n, const char *const *metadata,
         struct sb_buf *out, struct sb_error *err)
 {
-	json_t *header = json_object();
+	uint64_t failures = sb_malloc_failures();
+	json_t *header;
 	char *text = NULL;
 	int64_t at = 0;
-	enum sb_status status = header ? add_metadata(header, metadata, err) : sb_fail(err, SB_E_NOMEM, "no memory");
+	enum sb_status status;
+
+	json_set_alloc_funcs(sb_malloc_noted, free);
+	header = json_object();
+	status = header ? add_metadata(header, metadata, err) : sb_fail(err, SB_E_NOMEM, "no memory");
 
 	for (size_t i = 0; !status && i < n; i++)
 		status = add_tensor(header, &tensors[i], &at, err);
@@ -503,7 +512,7 @@ static enum sb_status make_header(const struct sb_safetensor *tensors, size_t n,
 			sb_buf_add(out, (const char *)length, sizeof(length));
 			sb_buf_addf(out, "%-*s", (int)size, text);
 		}
-		if (!text || out->failed)
+		if (!text || out->failed || sb_malloc_failures() != failures) /* jansson may have left something out */
 			status = sb_fail(err, SB_E_NOMEM, "no memory for the header");
 	}
 	free(text);
