@@ -84,8 +84,8 @@ void sb_buf_release(struct sb_buf *b);
 char *sb_strdup(const char *s); /* NULL when out of memory */
 
 /*
- * malloc() that remembers its failures, for a library that goes on without the memory: json_set_alloc_funcs(). jansson's
- * parser then drops a character of a text or a number, and says nothing. Not for several threads at once.
+ * malloc() that remembers its failures, for a library that goes on without the memory: json_set_alloc_funcs().
+ * jansson's parser then drops a character of a text or a number, and says nothing. Not for several threads at once.
  */
 void *sb_malloc_noted(size_t n);
 uint64_t sb_malloc_failures(void); /* of sb_malloc_noted(), so far */

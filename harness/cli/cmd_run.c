@@ -13,20 +13,47 @@
 #include <unistd.h>
 
 enum {
-	OPT_DB, OPT_VIDEO, OPT_RAW, OPT_PRESET, OPT_FRAMES, OPT_STRIDE, OPT_SIZE, OPT_WEIGHTS, OPT_WEIGHTS_FRONT, OPT_WEIGHTS_TRACK,
-	OPT_DEVICE, OPT_ARMS, OPT_FACTORS, OPT_ALL, OPT_SET,
-	OPT_BLOCKS, OPT_TRACE_BLOCKS, OPT_BUDGET, OPT_SEED, OPT_THREADS, OPT_TIMEOUT, OPT_VRAM_LIMIT, OPT_NOTE, OPT_EXE,
-	OPT_RESUME, OPT_SAVE, OPT_DEPTH_IMAGES, OPT_SAVE_ARM, OPT_QUIET,
+	OPT_DB,
+	OPT_VIDEO,
+	OPT_RAW,
+	OPT_PRESET,
+	OPT_FRAMES,
+	OPT_STRIDE,
+	OPT_SIZE,
+	OPT_WEIGHTS,
+	OPT_WEIGHTS_FRONT,
+	OPT_WEIGHTS_TRACK,
+	OPT_DEVICE,
+	OPT_ARMS,
+	OPT_FACTORS,
+	OPT_ALL,
+	OPT_SET,
+	OPT_BLOCKS,
+	OPT_TRACE_BLOCKS,
+	OPT_BUDGET,
+	OPT_SEED,
+	OPT_THREADS,
+	OPT_TIMEOUT,
+	OPT_VRAM_LIMIT,
+	OPT_NOTE,
+	OPT_EXE,
+	OPT_RESUME,
+	OPT_SAVE,
+	OPT_DEPTH_IMAGES,
+	OPT_SAVE_ARM,
+	OPT_QUIET,
 };
 
 const struct sb_option sb_run_options[] = {
 	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
-	[OPT_VIDEO] = { "video", "PATH", "a folder of PNG images, a .y4m file or any video that ffmpeg decodes [built-in]" },
+	[OPT_VIDEO] = { "video", "PATH",
+	        "a folder of PNG images, a .y4m file or any video that ffmpeg decodes [built-in]" },
 	[OPT_RAW] = { "raw", "WxH", "--video is a file of packed 8-bit RGB frames of this size" },
 	[OPT_PRESET] = { "preset", "NAME", "the network: tiny, small or full [tiny]" },
 	[OPT_FRAMES] = { "frames", "N", "frames of the clip [the preset's]" },
 	[OPT_STRIDE] = { "stride", "N", "take every N-th frame [1]" },
-	[OPT_SIZE] = { "size", "WxH|native", "network size, multiples of 14; native: 518 wide, as published [the preset's]" },
+	[OPT_SIZE] = { "size", "WxH|native",
+	        "network size, multiples of 14; native: 518 wide, as published [the preset's]" },
 	[OPT_WEIGHTS] = { "weights", "FILE", "safetensors; which part it is, its names tell [synthetic weights]" },
 	[OPT_WEIGHTS_FRONT] = { "weights-front", "FILE", "safetensors of the front end [synthetic weights]" },
 	[OPT_WEIGHTS_TRACK] = { "weights-track", "FILE", "safetensors of the tracker: refused, it is not there yet" },
@@ -35,7 +62,8 @@ const struct sb_option sb_run_options[] = {
 	[OPT_FACTORS] = { "factors", "LIST", "an arm for each of these: precision, attention, alloc [all]" },
 	[OPT_ALL] = { "all", NULL, "every combination of the factors" },
 	[OPT_SET] = { "set", "F[.PART]=LEVEL", "fix a level in every arm, e.g. precision.conv=fp32; may be repeated" },
-	[OPT_BLOCKS] = { "blocks", "N", "exactly N timing blocks, without budget unless given [until +-1 %, at most 28]" },
+	[OPT_BLOCKS] = { "blocks", "N",
+	        "exactly N timing blocks, without budget unless given [until +-1 %, at most 28]" },
 	[OPT_TRACE_BLOCKS] = { "trace-blocks", "N", "trace blocks, for kinds of op and evidence; 0: none [6]" },
 	[OPT_BUDGET] = { "budget", "SECONDS", "stop after about so long; 0: no limit [60]" },
 	[OPT_SEED] = { "seed", "N", "of the random order [random, stored]" },
@@ -46,21 +74,23 @@ const struct sb_option sb_run_options[] = {
 	[OPT_EXE] = { "exe", "FILE", "the spabench whose workers run the trials [this one]" },
 	[OPT_RESUME] = { "resume", NULL, "complete an interrupted run: RUN, else the newest that is not complete" },
 	[OPT_SAVE] = { "save", "FILE", "afterwards, write one arm's depth, poses and points (safetensors)" },
-	[OPT_DEPTH_IMAGES] = { "depth-images", "DIR", "afterwards, write one arm's depth as PNG, 16-bit grey, one a frame" },
+	[OPT_DEPTH_IMAGES] = { "depth-images", "DIR",
+	        "afterwards, write one arm's depth as PNG, 16-bit grey, one a frame" },
 	[OPT_SAVE_ARM] = { "save-arm", "NAME", "whose results [the last arm]" },
 	[OPT_QUIET] = { "quiet", NULL, "no progress" },
 	{ NULL, NULL, NULL },
 };
 
 const char sb_run_details[] =
-		"Arms: before (fp32, standard, default), +precision, +attention, +alloc (one switch each), after (all three,\n"
-		"as PyTorch and xFormers apply them), best (after, with TF32 inside attention). A block is one trial of\n"
-		"every arm in random order; pairs are formed within a block.\n"
-		"Ctrl-C ends the run after the current trial, with everything stored; 'run --resume' completes it.\n"
-		"A trial that runs out of memory, crashes or hangs is stored as such and the run goes on.\n"
-		"Weights are synthetic unless a file is given: F32, F16 or BF16, tensors named as in the released checkpoints.\n"
-		"The released checkpoints have a licence of their own (non-commercial): read it before you use them.\n"
-		"They go with --preset full; 'spabench export weights' writes the synthetic ones.\n";
+        "Arms: before (fp32, standard, default), +precision, +attention, +alloc (one switch each), after (all three,\n"
+        "as PyTorch and xFormers apply them), best (after, with TF32 inside attention). A block is one trial of\n"
+        "every arm in random order; pairs are formed within a block.\n"
+        "Ctrl-C ends the run after the current trial, with everything stored; 'run --resume' completes it.\n"
+        "A trial that runs out of memory, crashes or hangs is stored as such and the run goes on.\n"
+        "Weights are synthetic unless a file is given: F32, F16 or BF16, tensors named as in the released "
+        "checkpoints.\n"
+        "The released checkpoints have a licence of their own (non-commercial): read it before you use them.\n"
+        "They go with --preset full; 'spabench export weights' writes the synthetic ones.\n";
 
 struct request {
 	const char *db, *arms, *factors, *exe;
@@ -76,8 +106,8 @@ struct request {
 /* ---- options ------------------------------------------------------------------------------------------------- */
 
 /* "WIDTHxHEIGHT" */
-static enum sb_status parse_sides(const char *value, const char *option, int64_t *width, int64_t *height,
-		struct sb_error *err)
+static enum sb_status parse_sides(
+        const char *value, const char *option, int64_t *width, int64_t *height, struct sb_error *err)
 {
 	char w[16], what[40];
 	size_t n = strcspn(value, "x");
@@ -112,8 +142,8 @@ static enum sb_status copy(const char *value, const char *option, char *out, siz
 	return SB_OK;
 }
 
-static enum sb_status parse_int_into(const char *value, const char *what, int64_t min, int64_t max, int *out,
-		struct sb_error *err)
+static enum sb_status parse_int_into(
+        const char *value, const char *what, int64_t min, int64_t max, int *out, struct sb_error *err)
 {
 	int64_t v;
 	enum sb_status status = sb_parse_int(value, what, min, max, &v, err);
@@ -127,7 +157,8 @@ static enum sb_status parse_int_into(const char *value, const char *what, int64_
 static enum sb_status set_weights(const char *value, const char *option, char out[SB_PATH_MAX], struct sb_error *err)
 {
 	if (out[0])
-		return sb_fail(err, SB_E_USAGE, "--%s '%.200s': the weights of the front end are given twice", option, value);
+		return sb_fail(
+		        err, SB_E_USAGE, "--%s '%.200s': the weights of the front end are given twice", option, value);
 	if (!value[0])
 		return sb_fail(err, SB_E_USAGE, "--%s needs the name of a file", option);
 	return copy(value, option, out, SB_PATH_MAX, err);
@@ -146,8 +177,10 @@ static enum sb_status read_parts(const char *path, size_t *track, size_t *others
 
 static enum sb_status only_tracker(const char *path, struct sb_error *err)
 {
-	return sb_fail(err, SB_E_USAGE, "weights '%.200s' are the tracker's (" SB_TRACK_PREFIX
-			"*): the tracker is not there yet, leave them out", path);
+	return sb_fail(err, SB_E_USAGE,
+	        "weights '%.200s' are the tracker's (" SB_TRACK_PREFIX
+	        "*): the tracker is not there yet, leave them out",
+	        path);
 }
 
 /* A file with names of both parts serves both. */
@@ -173,7 +206,8 @@ static enum sb_status apply_setup(int option, const char *value, struct sb_worke
 	case OPT_WEIGHTS_FRONT:
 		return set_weights(value, "weights-front", s->c.weights_front, err);
 	case OPT_WEIGHTS_TRACK:
-		return sb_fail(err, SB_E_USAGE, "--weights-track cannot be used: the tracker is not there yet, leave it out");
+		return sb_fail(
+		        err, SB_E_USAGE, "--weights-track cannot be used: the tracker is not there yet, leave it out");
 	case OPT_FRAMES:
 		return sb_parse_int(value, "--frames", 1, 10000, &s->c.frames, err);
 	case OPT_STRIDE:
@@ -189,7 +223,8 @@ static enum sb_status apply_setup(int option, const char *value, struct sb_worke
 	case OPT_VRAM_LIMIT:
 		if (sb_parse_bytes(value, "--vram-limit", &s->memory_limit_bytes, err))
 			return SB_E_USAGE;
-		return s->memory_limit_bytes < 1 << 20 ? sb_fail(err, SB_E_USAGE, "--vram-limit is less than 1 MiB") : SB_OK;
+		return s->memory_limit_bytes < 1 << 20 ? sb_fail(err, SB_E_USAGE, "--vram-limit is less than 1 MiB")
+		                                       : SB_OK;
 	}
 	SB_BUG("option %d", option);
 }
@@ -289,7 +324,7 @@ static enum sb_status make_arms(struct request *q, struct sb_error *err)
 		for (int b = 0; b < a && !status; b++)
 			if (sb_levels_equal(&plan->arms[a].levels, &plan->arms[b].levels))
 				status = sb_fail(err, SB_E_USAGE, "with these --set, arms '%s' and '%s' are the same",
-						plan->arms[b].name, plan->arms[a].name);
+				        plan->arms[b].name, plan->arms[a].name);
 	before_first(plan);
 	q->opt.setup.reference = plan->arms[0].levels;
 	return status;
@@ -314,7 +349,8 @@ static enum sb_status choose_saved_arm(struct request *q, struct sb_error *err)
 		}
 		sb_buf_addf(&names, "%s%s", a ? ", " : "", plan->arms[a].name);
 	}
-	sb_fail(err, SB_E_USAGE, "--save-arm '%.64s' is none of this run's arms: %.600s", q->save_arm, sb_buf_str(&names));
+	sb_fail(err, SB_E_USAGE, "--save-arm '%.64s' is none of this run's arms: %.600s", q->save_arm,
+	        sb_buf_str(&names));
 	sb_buf_release(&names);
 	return SB_E_USAGE;
 }
@@ -329,14 +365,15 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 		if (apply(i, value, q, err))
 			return err->code;
 		n_new += i != OPT_DB && i != OPT_RESUME && i != OPT_QUIET && i != OPT_EXE && i != OPT_SAVE &&
-				i != OPT_SAVE_ARM && i != OPT_DEPTH_IMAGES;
+		         i != OPT_SAVE_ARM && i != OPT_DEPTH_IMAGES;
 	}
 	if (i == -2)
 		return SB_E_USAGE;
 	if (q->resume) {
 		if (n_new)
-			return sb_fail(err, SB_E_USAGE, "a resumed run keeps its plan: only --db, --exe, --quiet, --save, "
-					"--save-arm and --depth-images go with --resume");
+			return sb_fail(err, SB_E_USAGE,
+			        "a resumed run keeps its plan: only --db, --exe, --quiet, --save, "
+			        "--save-arm and --depth-images go with --resume");
 		if (p.n_operands > 1)
 			return sb_fail(err, SB_E_USAGE, "--resume takes one run, not %d", p.n_operands);
 		q->resume_ref = p.n_operands ? p.operands[0] : NULL;
@@ -345,8 +382,8 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 	if (q->opt.plan.blocks && !q->budget_given)
 		q->opt.plan.budget_s = 0.0;
 	if (p.n_operands)
-		return sb_fail(err, SB_E_USAGE, "run takes no argument '%.64s'; a video is given with --video",
-				p.operands[0]);
+		return sb_fail(
+		        err, SB_E_USAGE, "run takes no argument '%.64s'; a video is given with --video", p.operands[0]);
 	if (q->opt.setup.c.raw_width && !q->opt.setup.c.video[0])
 		return sb_fail(err, SB_E_USAGE, "--raw goes with --video, the file the frames are in");
 	return make_arms(q, err) ? err->code : choose_saved_arm(q, err);
@@ -401,9 +438,10 @@ static void on_progress(void *self, const struct sb_loop_state *s)
 	format_ratio(s, p->plan->arms[p->plan->n_arms - 1].name, ratio, sizeof(ratio));
 	if (s->blocks)
 		snprintf(of, sizeof(of), " of %d", s->blocks);
-	fprintf(stderr, p->terminal ? "\r\033[K%s block %d%s, arm %s, %.0f s%s" : "%s block %d%s, from arm %s, %.0f s%s\n",
-			s->purpose == SB_TIMING ? "timing" : "trace", s->block + 1, of, p->plan->arms[s->arm].name,
-			s->elapsed_s, ratio);
+	fprintf(stderr,
+	        p->terminal ? "\r\033[K%s block %d%s, arm %s, %.0f s%s" : "%s block %d%s, from arm %s, %.0f s%s\n",
+	        s->purpose == SB_TIMING ? "timing" : "trace", s->block + 1, of, p->plan->arms[s->arm].name,
+	        s->elapsed_s, ratio);
 	fflush(stderr);
 }
 
@@ -453,8 +491,8 @@ static void print_result(const char *db, const struct sb_session_result *r)
 		char shown[SB_PATH_MAX];
 
 		sb_escape(db, shown, sizeof(shown));
-		printf("run %.8s: %d timing blocks, %d trace blocks in %.0f s, stored in %s\n", r->run_id, r->loop.blocks,
-				r->loop.trace_blocks, r->loop.elapsed_s, shown);
+		printf("run %.8s: %d timing blocks, %d trace blocks in %.0f s, stored in %s\n", r->run_id,
+		        r->loop.blocks, r->loop.trace_blocks, r->loop.elapsed_s, shown);
 	}
 }
 
@@ -505,7 +543,9 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 {
 	const char *db = sb_database_path(q->db);
 	struct progress progress = { .plan = &q->opt.plan, .terminal = isatty(STDERR_FILENO), .last_block = -1 };
-	struct sb_loop_hooks hooks = { .progress = q->quiet ? NULL : on_progress, .interrupted = interrupted, .self = &progress };
+	struct sb_loop_hooks hooks = {
+		.progress = q->quiet ? NULL : on_progress, .interrupted = interrupted, .self = &progress
+	};
 	struct sigaction act = { .sa_handler = on_signal };
 	struct sb_session_result result = { .run_id = "" };
 	struct sb_store *st;

@@ -209,7 +209,7 @@ void sb_check_noise(const struct sb_doctor *d, struct sb_finding *f)
 {
 	enum { PIECES = 4096, PIECE_NS = 1000000 };
 	static double ns[PIECES];
-	volatile uint64_t sink = 0;
+	static volatile uint64_t sink; /* keeps the work from being optimised away */
 	double steal[2], all[2], median, late;
 	int64_t begin, end = sb_now_ns() + (int64_t)(d->noise_s * 1e9);
 	int n = 0, length = 1 << 10;

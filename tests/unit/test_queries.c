@@ -19,7 +19,7 @@ static void a_grid_has_the_reference_s_margins(void **state)
 	(void)state;
 	sb_query_grid(3, 294, 518, q); /* m = floor(518 / 64) = 8 */
 	assert_true(q[0] == 0.0f && q[1] == 8.0f && q[2] == 8.0f);
-	assert_true(q[3 + 1] == 8.0f + 0.5f * 502.0f && q[3 + 2] == 8.0f);  /* x is fast */
+	assert_true(q[3 + 1] == 8.0f + 0.5f * 502.0f && q[3 + 2] == 8.0f); /* x is fast */
 	assert_true(q[24 + 1] == 510.0f && q[24 + 2] == 286.0f);
 	sb_query_grid(1, 294, 518, q);
 	assert_true(q[1] == 259.0f && q[2] == 147.0f);
@@ -149,7 +149,8 @@ static void dropped_queries_become_copies_of_kept_ones_at_the_end(void **state)
 static void support_points_are_valid_seeded_and_mostly_on_the_last_frame_or_at_random(void **state)
 {
 	enum { T = 6, H = 60, W = 80, N = 2000 };
-	float *valid = calloc(T * H * W, sizeof(*valid)), *a = malloc(N * 3 * sizeof(*a)), *b = malloc(N * 3 * sizeof(*b));
+	float *valid = calloc(T * H * W, sizeof(*valid)), *a = malloc(N * 3 * sizeof(*a)),
+	      *b = malloc(N * 3 * sizeof(*b));
 	struct sb_valid_map m = { valid, T, H, W };
 	uint64_t s1 = 5, s2 = 5, s3 = 6;
 	struct sb_error err;

@@ -96,10 +96,11 @@ static bool factorise_tile(double *t, int64_t n)
 SB_HOT static void solve_tile(double *restrict t, const double *restrict l, int64_t n)
 {
 	for (int64_t c = 0; c < n; c++) {
-		for (int64_t d = 0; d < c; d++)
+		for (int64_t d = 0; d < c; d++) {
 #pragma omp simd
 			for (int r = 0; r < P; r++)
 				t[c * P + r] -= l[d * P + c] * t[d * P + r];
+		}
 #pragma omp simd
 		for (int r = 0; r < P; r++)
 			t[c * P + r] /= l[c * P + c];

@@ -314,7 +314,7 @@ static void query_point(const struct sb_camera_chain *c, int64_t n, double out[3
 {
 	const struct sb_camera_state *in = c->in;
 	const float *q = in->query + n * 3;
-	double frame = rint(q[0]), z = in->z0[n], a[3];
+	double frame = rint((double)q[0]), z = in->z0[n], a[3];
 	int64_t t = frame >= 1.0 ? (frame < (double)in->frames ? (int64_t)frame : in->frames - 1) : 0;
 	const float *k = in->k + t * 9;
 

@@ -46,15 +46,15 @@ static bool parse_line(const char *line, double v[3])
 	return *p == '\0';
 }
 
-static enum sb_status check_query(const double v[3], int64_t frames, int64_t h, int64_t w, const char *path, int line,
-		struct sb_error *err)
+static enum sb_status check_query(
+        const double v[3], int64_t frames, int64_t h, int64_t w, const char *path, int line, struct sb_error *err)
 {
 	if (v[0] != floor(v[0]) || v[0] < 0 || v[0] >= (double)frames)
-		return sb_fail(err, SB_E_DATA, "queries '%.200s', line %d: frame %g is none of 0 to %lld", path, line, v[0],
-				(long long)frames - 1);
+		return sb_fail(err, SB_E_DATA, "queries '%.200s', line %d: frame %g is none of 0 to %lld", path, line,
+		        v[0], (long long)frames - 1);
 	if (v[1] < 0 || v[1] > (double)(w - 1) || v[2] < 0 || v[2] > (double)(h - 1))
-		return sb_fail(err, SB_E_DATA, "queries '%.200s', line %d: (%g, %g) is outside the frame of %lldx%lld", path,
-				line, v[1], v[2], (long long)w, (long long)h);
+		return sb_fail(err, SB_E_DATA, "queries '%.200s', line %d: (%g, %g) is outside the frame of %lldx%lld",
+		        path, line, v[1], v[2], (long long)w, (long long)h);
 	return SB_OK;
 }
 
@@ -75,8 +75,8 @@ static enum sb_status append(float **q, int64_t *n, int64_t *cap, const double v
 	return SB_OK;
 }
 
-static enum sb_status read_lines(FILE *f, const char *path, int64_t frames, int64_t h, int64_t w, float **q, int64_t *n,
-		struct sb_error *err)
+static enum sb_status read_lines(
+        FILE *f, const char *path, int64_t frames, int64_t h, int64_t w, float **q, int64_t *n, struct sb_error *err)
 {
 	char text[LINE_MAX_];
 	int64_t cap = 0;
@@ -90,7 +90,8 @@ static enum sb_status read_lines(FILE *f, const char *path, int64_t frames, int6
 		if (!*p || *p == '#')
 			continue;
 		if (!parse_line(p, v))
-			return sb_fail(err, SB_E_DATA, "queries '%.200s', line %d is not 't,x,y' with three numbers", path, line);
+			return sb_fail(err, SB_E_DATA, "queries '%.200s', line %d is not 't,x,y' with three numbers",
+			        path, line);
 		if (check_query(v, frames, h, w, path, line, err) || append(q, n, &cap, v, err))
 			return err ? err->code : SB_E_DATA;
 	}
@@ -101,8 +102,8 @@ static enum sb_status read_lines(FILE *f, const char *path, int64_t frames, int6
 	return SB_OK;
 }
 
-enum sb_status sb_queries_read(const char *path, int64_t frames, int64_t h, int64_t w, float **out, int64_t *n,
-		struct sb_error *err)
+enum sb_status sb_queries_read(
+        const char *path, int64_t frames, int64_t h, int64_t w, float **out, int64_t *n, struct sb_error *err)
 {
 	FILE *f = fopen(path, "r");
 	float *q = NULL;
@@ -137,7 +138,8 @@ enum sb_status sb_queries_order(const float *q, int64_t n, int32_t *order, struc
 			int64_t mid = lo + width < n ? lo + width : n, hi = lo + 2 * width < n ? lo + 2 * width : n;
 
 			for (int64_t a = lo, b = mid, k = lo; k < hi; k++)
-				tmp[k] = b >= hi || (a < mid && q[order[a] * 3] <= q[order[b] * 3]) ? order[a++] : order[b++];
+				tmp[k] = b >= hi || (a < mid && q[order[a] * 3] <= q[order[b] * 3]) ? order[a++]
+				                                                                    : order[b++];
 		}
 		memcpy(order, tmp, (size_t)n * sizeof(*order));
 	}
@@ -157,7 +159,7 @@ static float bilinear(const struct sb_valid_map *m, int64_t t, float x, float y)
 	float fx = x - (float)x0, fy = y - (float)y0;
 
 	return (1.0f - fy) * ((1.0f - fx) * image[y0 * m->w + x0] + fx * image[y0 * m->w + x1]) +
-			fy * ((1.0f - fx) * image[y1 * m->w + x0] + fx * image[y1 * m->w + x1]);
+	       fy * ((1.0f - fx) * image[y1 * m->w + x0] + fx * image[y1 * m->w + x1]);
 }
 
 float sb_valid_at(const struct sb_valid_map *m, float t, float x, float y)
@@ -201,8 +203,8 @@ int64_t sb_queries_replace(const struct sb_valid_map *m, float *q, int64_t n, ui
 
 /* ---- support points ------------------------------------------------------------------------------------------ */
 
-enum sb_status sb_support_points(const struct sb_valid_map *m, int64_t n, uint64_t *random, float *out,
-		struct sb_error *err)
+enum sb_status sb_support_points(
+        const struct sb_valid_map *m, int64_t n, uint64_t *random, float *out, struct sb_error *err)
 {
 	enum { POINTS = GRID * GRID, CANDIDATES = 3 * POINTS };
 	float *all = malloc((size_t)CANDIDATES * 3 * sizeof(*all));

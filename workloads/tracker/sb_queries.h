@@ -1,8 +1,8 @@
 /*
- * queries: the points a tracker is asked to follow, and the support points it adds for the cameras. Host code, seeded by
- * us: the reference draws from its framework's global generator, which no port can reproduce. Uses base.
- * A query is (t, x, y): frame and position in pixels, x to the right, y down, the centre of the first pixel is 0.
- * Source: ARCHITECTURE sections 2.4, 2.5.
+ * queries: the points a tracker is asked to follow, and the support points it adds for the cameras. Host code, seeded
+ * by us: the reference draws from its framework's global generator, which no port can reproduce. Uses base. A query is
+ * (t, x, y): frame and position in pixels, x to the right, y down, the centre of the first pixel is 0. Source:
+ * ARCHITECTURE sections 2.4, 2.5.
  */
 #ifndef SB_QUERIES_H
 #define SB_QUERIES_H
@@ -18,11 +18,11 @@ void sb_query_grid(int64_t side, int64_t h, int64_t w, float *out);
 /*
  * A file of lines "t,x,y" (decimal point, blanks allowed; empty lines and lines that begin with # are passed over).
  * *out [*n, 3] is allocated, in the file's order; the caller frees it.
- * Errors: SB_E_USAGE: no such file; SB_E_DATA naming the line: not three finite numbers, t not a frame of 0 .. frames-1, a
- * position outside 0 .. w-1 or 0 .. h-1; no query at all; SB_E_NOMEM.
+ * Errors: SB_E_USAGE: no such file; SB_E_DATA naming the line: not three finite numbers, t not a frame of 0 ..
+ * frames-1, a position outside 0 .. w-1 or 0 .. h-1; no query at all; SB_E_NOMEM.
  */
-enum sb_status sb_queries_read(const char *path, int64_t frames, int64_t h, int64_t w, float **out, int64_t *n,
-		struct sb_error *err);
+enum sb_status sb_queries_read(
+        const char *path, int64_t frames, int64_t h, int64_t w, float **out, int64_t *n, struct sb_error *err);
 
 /* Stable order by frame: order[i] is the index of the query that comes i-th. order [n]. Errors: SB_E_NOMEM. */
 enum sb_status sb_queries_order(const float *q, int64_t n, int32_t *order, struct sb_error *err);
@@ -36,18 +36,18 @@ struct sb_valid_map {
 float sb_valid_at(const struct sb_valid_map *m, float t, float x, float y);
 
 /*
- * Queries where `valid` is 0.5 or less are dropped and random copies of the others appended at the end, so that n stays.
- * source[i]: which of the given queries stands at i now. With none valid, all are kept (the reference crashes).
+ * Queries where `valid` is 0.5 or less are dropped and random copies of the others appended at the end, so that n
+ * stays. source[i]: which of the given queries stands at i now. With none valid, all are kept (the reference crashes).
  * Returns how many were replaced, or -1 with none valid. q [n, 3] in place, source [n]. Errors: -2, out of memory.
  */
 int64_t sb_queries_replace(const struct sb_valid_map *m, float *q, int64_t n, uint64_t *random, int32_t *source);
 
 /*
- * n support points: a 100 x 100 grid of rounded positions (half to even), candidates = all of them on the last frame, and
- * twice the same list with a random frame for each; those with valid > 0.5 (unless fewer than 20 are), in random order,
- * the first n. With fewer than n candidates they are taken round and round. out [n, 3]. Errors: SB_E_NOMEM.
+ * n support points: a 100 x 100 grid of rounded positions (half to even), candidates = all of them on the last frame,
+ * and twice the same list with a random frame for each; those with valid > 0.5 (unless fewer than 20 are), in random
+ * order, the first n. With fewer than n candidates they are taken round and round. out [n, 3]. Errors: SB_E_NOMEM.
  */
-enum sb_status sb_support_points(const struct sb_valid_map *m, int64_t n, uint64_t *random, float *out,
-		struct sb_error *err);
+enum sb_status sb_support_points(
+        const struct sb_valid_map *m, int64_t n, uint64_t *random, float *out, struct sb_error *err);
 
 #endif

@@ -1,8 +1,7 @@
-# README.md names every command and none besides: its paragraph 'Commands: `run` ..' against the overview.
+# README.md names every command and none besides: the table of its commands against the overview.
 [ -f "$SB_SOURCE/README.md" ] || exit 77
 "$SPABENCH" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' | sort >../program
-sed -n '/^Commands:/,/^$/p' "$SB_SOURCE/README.md" | sed 's/Exit codes:.*//' | tr ' ' '\n' | sed -n 's/^`\([a-z]*\)`.*/\1/p' |
-	sort -u >../readme
+sed -n '/^| `spabench /p' "$SB_SOURCE/README.md" | sed 's/ |.*//2' | tr ' ' '\n' | sed -n 's/^\([a-z]*\)`.*/\1/p' | grep . | sort -u >../readme
 diff ../readme ../program && echo 'the commands are those of README.md'
 echo '# and every option that README.md shows exists'
 tr ' `|&()' '\n\n\n\n\n\n' <"$SB_SOURCE/README.md" | grep '^--[a-z]' | sed 's/[^a-z-].*//' | sort -u | while read -r option; do
