@@ -573,6 +573,21 @@ static void markdown_survives_every_name(void **state)
 	}
 }
 
+static void a_verdict_in_markdown_says_where_times_were_judged(void **state)
+{
+	struct sb_summary s;
+	char *text;
+
+	(void)state;
+	gpu_summary(&s);
+	s.claims[1].where = "on the CPU";
+	text = document(sb_report_markdown, &s);
+	check_markdown(text);
+	assert_non_null(strstr(text, "| met (on the CPU) |\n"));
+	free(text);
+	sb_summary_release(&s);
+}
+
 static void markdown_escapes_are_those_of_github(void **state)
 {
 	static const struct {
@@ -867,6 +882,7 @@ int main(void)
 		cmocka_unit_test(csv_of_the_table_survives_every_name),
 		cmocka_unit_test(csv_has_base_units_and_reasons),
 		cmocka_unit_test(markdown_survives_every_name),
+		cmocka_unit_test(a_verdict_in_markdown_says_where_times_were_judged),
 		cmocka_unit_test(markdown_escapes_are_those_of_github),
 		cmocka_unit_test(markdown_names_what_was_not_measured_once),
 		cmocka_unit_test(a_run_is_shown_whatever_its_names),

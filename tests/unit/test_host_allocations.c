@@ -36,7 +36,12 @@ static struct {
 } seen[SEEN_MAX]; /* the first ones, for the message */
 
 /* A sanitizer has a malloc of its own; other C libraries have no second name for theirs. */
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(SANITIZED)
 #define COUNTED 1
 
 /* glibc's own, under the names it keeps for programs that replace malloc. */

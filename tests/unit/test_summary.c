@@ -819,6 +819,8 @@ static void quality_is_judged_from_before_alone(void **state)
 	static const char *const other[] = { "reference.arm", "+precision", "reference.levels", "precision=tf32", NULL,
 		NULL };
 	static const char *const unnamed[] = { "reference.levels", "attention=standard", NULL, NULL };
+	static const char *const named[] = { "reference.arm", "plain", "reference.levels", "attention=standard", NULL,
+		NULL };
 	struct sb_summary s;
 
 	(void)state;
@@ -829,6 +831,10 @@ static void quality_is_judged_from_before_alone(void **state)
 	assert_string_equal(fx_claim(&s, "quality_depth")->reason, "the reference is +precision, not before");
 	sb_summary_release(&s);
 	/* Its levels decide, whatever it is called. */
+	claims_of(ALL_ARMS, "churn", "file", named, &s);
+	assert_string_equal(s.reference, "plain");
+	assert_string_equal(fx_claim(&s, "quality_depth")->reason, "switch not checked: precision, attention, alloc");
+	sb_summary_release(&s);
 	claims_of(ALL_ARMS, "churn", "file", unnamed, &s);
 	assert_string_equal(s.reference, "before");
 	assert_string_equal(fx_claim(&s, "quality_depth")->reason, "switch not checked: precision, attention, alloc");
@@ -843,6 +849,7 @@ static void quality_is_judged_from_before_alone(void **state)
 static void a_verdict_on_times_of_a_cpu_says_so(void **state)
 {
 	static const char *const facts[] = { "device.kind", "cpu", CHECKED, NULL, NULL };
+	static const char *const on_gpu[] = { "device.kind", "cuda", CHECKED, NULL, NULL };
 	struct sb_summary s;
 
 	(void)state;
@@ -851,7 +858,7 @@ static void a_verdict_on_times_of_a_cpu_says_so(void **state)
 	assert_null(fx_claim(&s, "attention_vram")->where);
 	assert_null(fx_claim(&s, "total_time")->where); /* emulated, not tested */
 	sb_summary_release(&s);
-	claims_of(ALL_ARMS, "tracker", "file", checked, &s);
+	claims_of(ALL_ARMS, "tracker", "file", on_gpu, &s);
 	assert_null(fx_claim(&s, "attention_speed")->where);
 	sb_summary_release(&s);
 }
