@@ -19,9 +19,6 @@
  */
 #define ROWS 6
 
-/* Panels a side of what one task computes: W is read from L3 or memory once for so many. */
-#define BLOCK 2
-
 /* t -= a b' over k columns of two panels: t[i][j] -= sum over c of a[c][i] b[c][j]. */
 SB_HOT static void tile_subtract(double *restrict t, const double *restrict a, const double *restrict b, int64_t k)
 {
@@ -42,36 +39,27 @@ SB_HOT static void tile_subtract(double *restrict t, const double *restrict a, c
 	}
 }
 
-/* A square of BLOCK x BLOCK tiles, as far as they are in the lower triangle. */
-static void block_subtract(struct sb_ba_reduced *r, int64_t row0, int64_t col0)
+/* Tile i of the lower triangle, row by row. */
+static void tile_task(struct sb_ba_reduced *r, int64_t i)
 {
+	int64_t row = 0, col = i;
+
+	for (; col > row; row++)
+		col -= row + 1;
 	for (int64_t g = 0; g < r->groups; g++) {
 		int64_t first = g * SB_BA_GROUP * 3, k = sb_min64(r->columns - first, SB_BA_GROUP * 3);
 
-		for (int64_t row = row0; row < sb_min64(row0 + BLOCK, r->panels); row++)
-			for (int64_t col = col0; col < sb_min64(col0 + BLOCK, row + 1); col++)
-				if (r->used[row * r->groups + g] && r->used[col * r->groups + g])
-					tile_subtract(sb_ba_element(r, row * P, col * P),
-					        r->w + (col * r->columns + first) * P,
-					        r->w + (row * r->columns + first) * P, k);
+		if (r->used[row * r->groups + g] && r->used[col * r->groups + g])
+			tile_subtract(sb_ba_element(r, row * P, col * P), r->w + (col * r->columns + first) * P,
+			        r->w + (row * r->columns + first) * P, k);
 	}
-}
-
-/* Block i of the lower triangle, row by row. */
-static void block_task(struct sb_ba_reduced *r, int64_t i)
-{
-	int64_t row = 0;
-
-	for (; i > row; row++)
-		i -= row + 1;
-	block_subtract(r, row * BLOCK, i * BLOCK);
 }
 
 void sb_ba_subtract_ww(struct sb_ba_reduced *r)
 {
-	int64_t blocks = sb_pieces(r->panels, BLOCK), tasks = blocks * (blocks + 1) / 2;
+	int64_t tiles = r->panels * (r->panels + 1) / 2;
 
-	SB_PARALLEL_FOR(dynamic, tasks > 1, i, tasks, block_task(r, i));
+	SB_PARALLEL_FOR(dynamic, tiles > 1, i, tiles, tile_task(r, i));
 }
 
 /* The first `n` columns of a tile on the diagonal, t[column][row], in place. */
