@@ -205,11 +205,12 @@ static void read_steal(const char *root, double *steal, double *all)
 		*all += v[i];
 }
 
+static volatile uint64_t sink; /* keeps the timed work from being optimised away */
+
 void sb_check_noise(const struct sb_doctor *d, struct sb_finding *f)
 {
 	enum { PIECES = 4096, PIECE_NS = 1000000 };
 	static double ns[PIECES];
-	static volatile uint64_t sink; /* keeps the work from being optimised away */
 	double steal[2], all[2], median, late;
 	int64_t begin, end = sb_now_ns() + (int64_t)(d->noise_s * 1e9);
 	int n = 0, length = 1 << 10;
