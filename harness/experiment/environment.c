@@ -1,6 +1,8 @@
 #include "environment.h"
 #include "sb_experiment.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,12 +82,20 @@ static void add_file(struct sb_environment *e, const char *fact, const char *pat
 		fclose(f);
 }
 
+bool sb_host_name(char *out, size_t n)
+{
+	if (gethostname(out, n))
+		return false;
+	out[n - 1] = '\0';
+	return out[0] != '\0';
+}
+
 void sb_environment_read(struct sb_environment *e)
 {
 	struct utsname u;
-	char host[256] = "";
+	char host[256];
 
-	if (gethostname(host, sizeof(host) - 1) == 0)
+	if (sb_host_name(host, sizeof(host)))
 		sb_environment_add(e, "host.name", "%s", host);
 	else
 		sb_environment_add_absent(e, "host.name", "the system does not say");
@@ -115,6 +125,8 @@ bool sb_process_start(int64_t pid, char *out, size_t n)
 		fclose(f);
 	/* Field 22; the name in field 2 may hold blanks, so count from its closing bracket. */
 	p = ok ? strrchr(text, ')') : NULL;
+	if (p && p[1] && strchr("ZX", p[2])) /* ended, and nobody has collected it yet */
+		return false;
 	for (int field = 2; p && field < 22; field++) {
 		p = strchr(p, ' ');
 		p += p != NULL;
@@ -123,4 +135,13 @@ bool sb_process_start(int64_t pid, char *out, size_t n)
 		return false;
 	snprintf(out, n, "%.*s", (int)strcspn(p, " "), p);
 	return true;
+}
+
+bool sb_process_lives(int64_t pid, const char *start)
+{
+	char now[64];
+
+	if (start && sb_process_start(getpid(), now, sizeof(now)))
+		return sb_process_start(pid, now, sizeof(now)) && !strcmp(now, start);
+	return kill((pid_t)pid, 0) == 0 || errno == EPERM;
 }

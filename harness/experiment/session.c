@@ -213,20 +213,20 @@ static void worker_facts(struct sb_environment *e, const struct session *s)
 }
 
 /* Which process is at work on the run: so that nobody resumes it meanwhile. */
-static enum sb_status add_process_facts(struct session *s, struct sb_error *err)
-{
-	char pid[24], start[64];
-	bool known = sb_process_start(getpid(), start, sizeof(start));
-	struct sb_fact facts[] = {
-		{ "process.pid", pid, NULL },
-		{ "process.start", known ? start : NULL, known ? NULL : "the system does not say" },
-	};
+struct owner {
+	char pid[24], start[64], host[256];
+	struct sb_fact facts[3];
+};
 
-	snprintf(pid, sizeof(pid), "%lld", (long long)getpid());
-	for (size_t i = 0; i < SB_ARRAY_LEN(facts); i++)
-		if (sb_store_add_fact(s->st, s->run_key, &facts[i], err))
-			return err->code;
-	return SB_OK;
+static void describe_owner(struct owner *o)
+{
+	bool known = sb_process_start(getpid(), o->start, sizeof(o->start));
+	bool named = sb_host_name(o->host, sizeof(o->host));
+
+	snprintf(o->pid, sizeof(o->pid), "%lld", (long long)getpid());
+	o->facts[0] = (struct sb_fact){ "process.pid", o->pid, NULL };
+	o->facts[1] = (struct sb_fact){ "process.start", known ? o->start : NULL, "the system does not say" };
+	o->facts[2] = (struct sb_fact){ "process.host", named ? o->host : NULL, "the system does not say" };
 }
 
 static char *params_json(const struct sb_workload_info *i)
@@ -249,6 +249,7 @@ static enum sb_status begin_run(struct session *s, struct sb_error *err)
 	char *plan_text = sb_plan_format(plan, &s->opt->setup), *params = params_json(&f->info), clip[17], weights[17];
 	enum sb_status status = SB_E_NOMEM;
 	bool described = env && plan_text && params;
+	struct owner own;
 
 	snprintf(clip, sizeof(clip), "%016llx", (unsigned long long)f->info.clip_digest);
 	snprintf(weights, sizeof(weights), "%016llx", (unsigned long long)f->info.weights_digest);
@@ -262,6 +263,12 @@ static enum sb_status begin_run(struct session *s, struct sb_error *err)
 	if (described) {
 		sb_environment_read(env);
 		worker_facts(env, s);
+		describe_owner(&own);
+		for (size_t i = 0; i < SB_ARRAY_LEN(own.facts); i++)
+			if (own.facts[i].value)
+				sb_environment_add(env, own.facts[i].key, "%s", own.facts[i].value);
+			else
+				sb_environment_add_absent(env, own.facts[i].key, own.facts[i].absent);
 		struct sb_run_row run = {
 			.id = s->out->run_id,
 			.created_ns = sb_wall_time_ns(),
@@ -281,8 +288,6 @@ static enum sb_status begin_run(struct session *s, struct sb_error *err)
 			.weights_digest = weights,
 		};
 		status = sb_store_begin_run(s->st, &run, &c, names, levels, plan->n_arms, &s->run_key, err);
-		if (!status)
-			status = add_process_facts(s, err);
 	} else {
 		sb_fail(err, SB_E_NOMEM, "no memory for the run's description");
 	}
@@ -296,18 +301,38 @@ static enum sb_status begin_run(struct session *s, struct sb_error *err)
 
 /* ---- resuming ------------------------------------------------------------------------------------------------ */
 
-/* Is the process that wrote these facts still at work? Process numbers come again, start times do not. */
+/* Is the process that owns the run still at work on it, as far as this machine can say? */
 static bool still_running(const struct sb_run *run)
 {
-	const char *pid = sb_run_fact(run, "process.pid"), *start = sb_run_fact(run, "process.start");
-	const char *host = sb_run_fact(run, "host.name");
-	char now[64], here[256] = "";
+	const char *pid = sb_run_fact(run, "process.pid"), *host = sb_run_fact(run, "process.host");
+	char here[256];
 	int64_t n;
 
-	if (!pid || !start || !host || gethostname(here, sizeof(here) - 1) || strcmp(here, host) != 0)
+	if (strcmp(run->status, "running") != 0 || !pid || !host || !sb_host_name(here, sizeof(here)) ||
+	        strcmp(here, host))
 		return false;
-	return !sb_parse_int(pid, "pid", 1, INT32_MAX, &n, NULL) && sb_process_start(n, now, sizeof(now)) &&
-	       !strcmp(now, start);
+	return !sb_parse_int(pid, "pid", 1, INT32_MAX, &n, NULL) &&
+	       sb_process_lives(n, sb_run_fact(run, "process.start"));
+}
+
+static enum sb_status refuse_running(const struct sb_run *run, struct sb_error *err)
+{
+	if (!still_running(run))
+		return SB_OK;
+	return sb_fail(
+	        err, SB_E_USAGE, "run %.8s is still running, as process %s", run->id, sb_run_fact(run, "process.pid"));
+}
+
+/* Make the run this process's own, unless another one did since `run` was read. */
+static enum sb_status claim(struct session *s, const struct sb_run *run, struct sb_error *err)
+{
+	struct sb_fact was[SB_ARRAY_LEN(((struct owner *)0)->facts)];
+	struct owner own;
+
+	describe_owner(&own);
+	for (size_t i = 0; i < SB_ARRAY_LEN(was); i++)
+		was[i] = (struct sb_fact){ own.facts[i].key, sb_run_fact(run, own.facts[i].key), NULL };
+	return sb_store_resume_run(s->st, s->run_key, was, own.facts, SB_ARRAY_LEN(was), err);
 }
 
 static enum sb_status read_arms(const struct sb_run *run, struct sb_plan *plan, struct sb_error *err)
@@ -333,9 +358,8 @@ enum sb_status sb_session_read(
 		return status;
 	if (!strcmp(run.status, "complete"))
 		status = sb_fail(err, SB_E_USAGE, "run %.8s is complete: there is nothing to resume", run.id);
-	else if (!strcmp(run.status, "running") && still_running(&run))
-		status = sb_fail(err, SB_E_USAGE, "run %.8s is still running, as process %s", run.id,
-		        sb_run_fact(&run, "process.pid"));
+	else
+		status = refuse_running(&run, err);
 	if (!status)
 		status = read_arms(&run, &opt->plan, err);
 	if (!status && sb_plan_parse(run.plan, &opt->plan, &opt->setup, err))
@@ -439,7 +463,9 @@ static enum sb_status resume_run(struct session *s, struct sb_error *err)
 	if (status)
 		return status;
 	snprintf(s->out->run_id, sizeof(s->out->run_id), "%s", run.id);
-	status = same("device", sb_run_fact(&run, "device.name"), f->device_name, err);
+	status = refuse_running(&run, err); /* again: making a worker took its time */
+	if (!status)
+		status = same("device", sb_run_fact(&run, "device.name"), f->device_name, err);
 	if (!status) /* what other code or another number of threads measured is another experiment */
 		status = same("build", run.n_workers ? run.workers[0].build_id : NULL, f->build_id, err);
 	if (!status)
@@ -457,9 +483,7 @@ static enum sb_status resume_run(struct session *s, struct sb_error *err)
 	if (!status)
 		status = recall_evidence(s, &trials, &samples, err);
 	if (!status)
-		status = sb_store_resume_run(s->st, s->run_key, err);
-	if (!status)
-		status = add_process_facts(s, err);
+		status = claim(s, &run, err);
 	sb_samples_release(&samples);
 	sb_trials_release(&trials);
 	sb_run_release(&run);

@@ -34,6 +34,7 @@ static const char *const sql[SB_SQL_COUNT] = {
 	                   "VALUES (?1, 'running', ?2, ?3, ?4, ?5, ?6)",
 	[SB_SQL_ADD_FACT] = "INSERT INTO fact (run, key, value, absent) VALUES (?1, ?2, ?3, ?4) "
 	                    "ON CONFLICT (run, key) DO UPDATE SET value = excluded.value, absent = excluded.absent",
+	[SB_SQL_READ_FACT] = "SELECT value FROM fact WHERE run = ?1 AND key = ?2",
 	[SB_SQL_ADD_CASE] =
 	        "INSERT INTO run_case (run, workload, preset, params, clip_digest, weights_kind, weights_digest) "
 	        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

@@ -234,25 +234,64 @@ enum sb_status sb_store_end_run(struct sb_store *st, int64_t run_key, const char
 	return step_alone(st, s, "cannot end a run", err);
 }
 
-enum sb_status sb_store_resume_run(struct sb_store *st, int64_t run_key, struct sb_error *err)
+/* *same: whether the fact stands there with this value. */
+static enum sb_status is_fact(
+        struct sb_store *st, int64_t run, const struct sb_fact *f, bool *same, struct sb_error *err)
 {
-	static const char what[] = "cannot resume a run";
-	enum sb_status status = begin(st, what, err);
-	int64_t complete = 0;
 	sqlite3_stmt *s;
-	bool found;
+	enum sb_status status = sb_store_stmt(st, SB_SQL_READ_FACT, &s, err);
 
 	if (status)
 		return status;
-	status = sb_store_stmt(st, SB_SQL_RUN_STATUS, &s, err);
-	if (!status) {
-		sb_store_bind_int(s, 1, run_key);
-		status = sb_store_one_int(st, s, what, &complete, &found, err);
+	sb_store_bind_int(s, 1, run);
+	sb_store_bind_text(s, 2, f->key);
+	*same = !f->value;
+	while (sb_store_row(st, s, "cannot read a fact", &status, err)) {
+		const char *value = (const char *)sqlite3_column_text(s, 0);
+
+		*same = f->value && value ? !strcmp(f->value, value) : !f->value && !value;
 	}
+	return status;
+}
+
+static enum sb_status is_incomplete(struct sb_store *st, int64_t run_key, const char *what, struct sb_error *err)
+{
+	int64_t complete = 0;
+	enum sb_status status;
+	sqlite3_stmt *s;
+	bool found;
+
+	status = sb_store_stmt(st, SB_SQL_RUN_STATUS, &s, err);
+	if (status)
+		return status;
+	sb_store_bind_int(s, 1, run_key);
+	status = sb_store_one_int(st, s, what, &complete, &found, err);
 	if (!status && !found)
 		SB_BUG("no run with key %lld in '%s'", (long long)run_key, st->path);
 	if (!status && complete)
 		status = sb_fail(err, SB_E_USAGE, "the run is complete: nothing is left to resume");
+	return status;
+}
+
+enum sb_status sb_store_resume_run(struct sb_store *st, int64_t run_key, const struct sb_fact *was,
+        const struct sb_fact *own, size_t n, struct sb_error *err)
+{
+	static const char what[] = "cannot resume a run";
+	enum sb_status status = begin(st, what, err);
+	sqlite3_stmt *s;
+
+	if (status)
+		return status;
+	status = is_incomplete(st, run_key, what, err);
+	for (size_t i = 0; !status && i < n; i++) {
+		bool same = false;
+
+		status = is_fact(st, run_key, &was[i], &same, err);
+		if (!status && !same)
+			status = sb_fail(err, SB_E_USAGE, "another process has just resumed the run");
+		if (!status)
+			status = add_fact(st, run_key, &own[i], err);
+	}
 	if (!status)
 		status = sb_store_stmt(st, SB_SQL_RESUME_RUN, &s, err);
 	if (!status) {

@@ -278,6 +278,32 @@ static void the_newest_run_is_the_default_and_first_in_the_list(void **state)
 	sb_store_close(st);
 }
 
+static void of_two_who_resume_a_run_one_succeeds(void **state)
+{
+	const struct sb_fact first[] = { { "process.pid", "1", NULL }, { "process.start", NULL, "not known" } };
+	const struct sb_fact second[] = { { "process.pid", "2", NULL }, { "process.start", "99", NULL } };
+	const struct sb_fact nobody[] = { { "process.pid", NULL, NULL }, { "process.start", NULL, NULL } };
+	struct fixture *f = *state;
+	struct sb_store *st = open_db(f, SB_STORE_WRITE);
+	int64_t run, worker;
+	struct sb_run out;
+
+	assert_ok(f, fixture_begin_run(st, id_a, &run, &worker, &f->err));
+	assert_ok(f, sb_store_end_run(st, run, "interrupted", &f->err));
+	assert_ok(f, sb_store_resume_run(st, run, nobody, first, 2, &f->err));
+	assert_int_equal(sb_store_resume_run(st, run, nobody, second, 2, &f->err), SB_E_USAGE);
+	assert_ok(f, sb_store_read_run(st, run, &out, &f->err));
+	assert_string_equal(sb_run_fact(&out, "process.pid"), "1");
+	sb_run_release(&out);
+	assert_ok(f, sb_store_resume_run(st, run, first, second, 2, &f->err));
+	assert_int_equal(sb_store_resume_run(st, run, first, first, 2, &f->err), SB_E_USAGE);
+	assert_ok(f, sb_store_read_run(st, run, &out, &f->err));
+	assert_string_equal(sb_run_fact(&out, "process.pid"), "2");
+	assert_string_equal(sb_run_fact(&out, "process.start"), "99");
+	sb_run_release(&out);
+	sb_store_close(st);
+}
+
 static void only_an_incomplete_run_is_resumed(void **state)
 {
 	struct fixture *f = *state;
@@ -287,13 +313,13 @@ static void only_an_incomplete_run_is_resumed(void **state)
 
 	assert_ok(f, fixture_begin_run(st, id_a, &run, &worker, &f->err));
 	assert_ok(f, sb_store_end_run(st, run, "interrupted", &f->err));
-	assert_ok(f, sb_store_resume_run(st, run, &f->err));
+	assert_ok(f, sb_store_resume_run(st, run, NULL, NULL, 0, &f->err));
 	assert_ok(f, sb_store_read_run(st, run, &out, &f->err));
 	assert_string_equal(out.status, "running");
 	assert_true(out.ended_ns == 0);
 	sb_run_release(&out);
 	assert_ok(f, sb_store_end_run(st, run, "complete", &f->err));
-	assert_int_equal(sb_store_resume_run(st, run, &f->err), SB_E_USAGE);
+	assert_int_equal(sb_store_resume_run(st, run, NULL, NULL, 0, &f->err), SB_E_USAGE);
 	assert_ok(f, sb_store_read_run(st, run, &out, &f->err));
 	assert_string_equal(out.status, "complete");
 	sb_run_release(&out);
@@ -835,6 +861,7 @@ int main(void)
 		T(runs_are_found_by_the_beginning_of_their_id),
 		T(the_newest_run_is_the_default_and_first_in_the_list),
 		T(only_an_incomplete_run_is_resumed),
+		T(of_two_who_resume_a_run_one_succeeds),
 		T(trials_come_in_the_order_they_were_run),
 		T(outcomes_have_one_word_each),
 		T(a_trial_of_an_arm_or_worker_that_is_not_there_is_refused),
