@@ -52,17 +52,25 @@ static int whole(const json_t *object, const char *key)
 	return i > 0 && i < 1 << 30 ? (int)i : 0;
 }
 
-/* The case's parameters are JSON; what is missing there is simply not shown. */
-static void read_params(struct sb_view *v)
+/* Stored JSON; NULL for none, and for what is no JSON. Without memory for it the pool fails. */
+static json_t *load_json(struct sb_view *v, const char *text)
 {
-	struct sb_summary *s = v->out;
 	uint64_t failures = sb_malloc_failures();
 	json_t *root;
 
 	json_set_alloc_funcs(sb_malloc_noted, free);
-	root = s->params ? json_loads(s->params, 0, NULL) : NULL;
+	root = text ? json_loads(text, 0, NULL) : NULL;
 	if (sb_malloc_failures() != failures)
 		sb_pool_fail(v->pool);
+	return root;
+}
+
+/* The case's parameters are JSON; what is missing there is simply not shown. */
+static void read_params(struct sb_view *v)
+{
+	struct sb_summary *s = v->out;
+	json_t *root = load_json(v, s->params);
+
 	s->frames = whole(root, "frames");
 	s->width = whole(root, "width");
 	s->height = whole(root, "height");
@@ -127,7 +135,7 @@ static int threads_of(const char *software)
 static void read_setting(struct sb_view *v)
 {
 	struct sb_summary *s = v->out;
-	json_t *plan = v->run->plan ? json_loads(v->run->plan, 0, NULL) : NULL;
+	json_t *plan = load_json(v, v->run->plan);
 	json_int_t limit = json_integer_value(json_object_get(plan, "memory_limit"));
 	struct sb_buf text = { 0 };
 
