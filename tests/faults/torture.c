@@ -443,8 +443,19 @@ static bool parse(int argc, char **argv, struct settings *s)
 	return s->spabench && s->library && s->kind && s->who && s->step > 0 && s->jobs > 0 && s->jobs <= JOBS_MAX;
 }
 
+/* LD_PRELOAD is cut at spaces, so a library in a folder of such a name goes by another one. */
+static bool rename_library(struct settings *s, char link[PATH_LEN])
+{
+	snprintf(link, PATH_LEN, "%s/interpose.so", s->dir);
+	if (symlink(s->library, link))
+		return false;
+	s->library = link;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
+	char link[PATH_LEN];
 	struct settings s = { .dense = 2000, .step = 17, .jobs = 2, .dir = "/tmp/spabench-torture-XXXXXX" };
 	struct job jobs[JOBS_MAX] = { { 0 } };
 	struct tally t = { 0 };
@@ -453,7 +464,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: see the head of torture.c\n");
 		return 2;
 	}
-	if (!mkdtemp(s.dir) || !prepare(&s)) {
+	if (!mkdtemp(s.dir) || !rename_library(&s, link) || !prepare(&s)) {
 		fprintf(stderr, "cannot begin in '%s': %s\n", s.dir, strerror(errno));
 		return 1;
 	}
@@ -466,6 +477,7 @@ int main(int argc, char **argv)
 		run_all(&s, jobs, &t);
 	}
 	unlink(s.made);
+	unlink(link);
 	rmdir(s.dir);
 	sb_buf_release(&s.as_made);
 	printf("%s %s%s: %ld runs, failing calls up to the %ldth; exit codes:", s.compare ? "compare" : s.who, s.kind,
