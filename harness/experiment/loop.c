@@ -212,7 +212,7 @@ static enum sb_status run_timing(struct loop *l, struct sb_error *err)
 		if (l->done && l->done->stop != SB_STATS_CONTINUE)
 			l->out->stop = l->done->stop;
 		else if (!any_arm_left(l))
-			l->out->stop = SB_STATS_STOP_MAX;
+			l->out->stop = SB_STATS_STOP_NOTHING;
 		else
 			l->out->stop = b == BLOCKS_MAX ? SB_STATS_STOP_MAX : decide(l);
 		if (l->out->stop != SB_STATS_CONTINUE)

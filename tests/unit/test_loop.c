@@ -312,7 +312,7 @@ static void a_run_with_nothing_left_to_run_ends(void **state)
 	assert_int_equal(run(&p, &f, &r, &err), SB_OK);
 	assert_int_equal(f.trials, 1);
 	assert_int_equal(r.ok, 0);
-	assert_int_equal(r.stop, SB_STATS_STOP_MAX);
+	assert_int_equal(r.stop, SB_STATS_STOP_NOTHING);
 }
 
 static void an_interruption_keeps_what_was_stored(void **state)
