@@ -31,6 +31,10 @@ static const struct ba_scene_kind ba_scene_kinds[] = {
 	{ "three", 3, 120, 0.5, 0.05, 30.0, 0.00, 1.0, 4.0, 12.0, 0.5, 0.03, 0.05, 3 },
 	{ "two", 2, 80, 0.5, 0.00, 0.0, 0.00, 1.0, 4.0, 12.0, 0.5, 0.03, 0.05, 4 },
 	{ "plane", 12, 300, 0.5, 0.05, 30.0, 0.10, 1.0, 0.0, 20.0, 0.5, 0.03, 0.05, 5 },
+	/* Starts so far off that costs rise and steps are rejected; minima are many, so none is asked for. */
+	{ "rough1", 5, 70, 0.5, 0.05, 30.0, 0.00, 1.0, 4.0, 20.0, 12.0, 0.8, 1.5, 50 },
+	{ "rough2", 5, 70, 0.5, 0.05, 30.0, 0.00, 1.0, 4.0, 20.0, 12.0, 0.8, 1.5, 202 },
+	{ "rough3", 5, 70, 0.5, 0.05, 30.0, 0.00, 1.0, 4.0, 20.0, 30.0, 1.5, 2.0, 127 },
 };
 #define BA_SCENE_KINDS (sizeof(ba_scene_kinds) / sizeof(ba_scene_kinds[0]))
 

@@ -362,15 +362,17 @@ static void distance_is_measured_to_the_query_as_it_was_seen(void **state)
 	float cam[4 * 16];
 
 	(void)state;
+	for (int t = 0; t < 4; t++)
+		w.k[t * 9 + 4] = 300.0f;
 	for (int64_t n = 0; n < 2400; n++) {
 		const float *a = w.points + (n * 4 + 2) * 3;
 
 		w.query[n * 3] = 2.0f;
 		w.query[n * 3 + 1] = FX * (450.0f * a[0] / a[2] + 294.0f);
-		w.query[n * 3 + 2] = FY * (440.0f * a[1] / a[2] + 168.0f);
+		w.query[n * 3 + 2] = FY * (300.0f * a[1] / a[2] + 168.0f);
 		w.z0[n] = a[2];
 		if (n % 24 == 1) { /* 100 of the 1600, seen in two frames only */
-			w.query[n * 3 + 1] += 40.0f;
+			w.query[n * 3 + 1] += 10.0f;
 			w.vis[n * 4 + 1] = w.vis[n * 4 + 3] = -SURE;
 		}
 	}

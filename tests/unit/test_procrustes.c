@@ -259,6 +259,36 @@ static void line_gets_the_smallest_rotation(void **state)
 	}
 }
 
+/* Rounding decides which of its points lie beside a line, and where the copies of one point lie: at any scale. */
+static void spread_below_rounding_is_no_spread(void **state)
+{
+	static const double line[3] = { 1.0, 0.0, 0.0 };
+
+	(void)state;
+	for (int e = -40; e <= 40; e += 8)
+		for (uint64_t seed = 1; seed <= 10; seed++) {
+			struct pair p = pair_new(30, line, 3.0, 0.0, seed);
+			float m[16];
+			struct sb_procrustes_args a = args_of(&p, m);
+
+			for (int64_t i = 0; i < 3 * p.n; i++) {
+				p.x[i] = ldexpf(p.x[i], e);
+				p.y[i] = ldexpf(p.y[i], e);
+			}
+			sb_procrustes_cpu(&a);
+			assert_true(fabs(angle_of(m) - acos(p.r[0][0])) < 1e-4);
+			for (int64_t i = 0; i < 3 * p.n; i++) {
+				p.x[i] = ldexpf(i % 3 ? 5.0f : 3.0f, e);
+				p.y[i] = nextafterf(p.x[i], i % 2 ? INFINITY : 0.0f);
+				if (i / 3 % 4 < 2)
+					p.x[i] = nextafterf(p.x[i], i % 2 ? 0.0f : INFINITY);
+			}
+			sb_procrustes_cpu(&a);
+			assert_true(angle_of(m) == 0.0);
+			pair_free(&p);
+		}
+}
+
 static void lines_in_opposite_directions_get_half_a_turn(void **state)
 {
 	float x[] = { -1, 0, 0, 0, 0, 0, 2, 0, 0 }, y[] = { 1, 0, 0, 0, 0, 0, -2, 0, 0 }, w[] = { 1, 1, 1 }, m[16];
@@ -336,7 +366,7 @@ static void points_that_are_not_finite_do_not_count(void **state)
 	p.w[20] = INFINITY;
 	p.w[30] = NAN;
 	p.x[122] = -INFINITY;
-	p.y[150] = NAN;
+	p.y[152] = NAN;
 	p.w[10] = -3.0f;
 	a.motion = got;
 	sb_procrustes_cpu(&a);
@@ -464,6 +494,7 @@ int main(void)
 		cmocka_unit_test(mirrored_sets_get_the_best_proper_rotation),
 		cmocka_unit_test(plane_fixes_the_motion),
 		cmocka_unit_test(line_gets_the_smallest_rotation),
+		cmocka_unit_test(spread_below_rounding_is_no_spread),
 		cmocka_unit_test(lines_in_opposite_directions_get_half_a_turn),
 		cmocka_unit_test(points_that_coincide_only_move),
 		cmocka_unit_test(no_weight_at_all_gives_the_identity),

@@ -19,6 +19,8 @@
  */
 #define ROWS 6
 
+#define MIN_PARALLEL 2000000 /* multiply-adds, some 40 us: with fewer the other threads come too late */
+
 /* t -= a b' over k columns of two panels: t[i][j] -= sum over c of a[c][i] b[c][j]. */
 SB_HOT static void tile_subtract(double *restrict t, const double *restrict a, const double *restrict b, int64_t k)
 {
@@ -59,7 +61,7 @@ void sb_ba_subtract_ww(struct sb_ba_reduced *r)
 {
 	int64_t tiles = r->panels * (r->panels + 1) / 2;
 
-	SB_PARALLEL_FOR(dynamic, tiles > 1, i, tiles, tile_task(r, i));
+	SB_PARALLEL_FOR(dynamic, tiles * r->columns * P * P >= MIN_PARALLEL, i, tiles, tile_task(r, i));
 }
 
 /* The first `n` columns of a tile on the diagonal, t[column][row], in place. */
