@@ -157,7 +157,7 @@ enum sb_status sb_ba_open(int64_t frames, int64_t points, struct sb_ba **out, st
 		sb_ba_close(ba);
 		return sb_fail(err, SB_E_NOMEM,
 		        "out of memory for the bundle adjustment of %" PRId64 " frames and %" PRId64 " points: %" PRId64
-		        " bytes; fewer --support points or --frames need less",
+		        " bytes; fewer --frames need less",
 		        frames, points, sb_ba_bytes(frames, points));
 	}
 	*out = ba;
