@@ -1,5 +1,6 @@
 #include "sb_base.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -109,7 +110,7 @@ enum sb_status sb_parse_int(
 
 	errno = 0;
 	v = strtoll(s, &end, 10);
-	if (end == s || *end || errno == ERANGE || v < min || v > max)
+	if (end == s || *end || isspace((unsigned char)*s) || errno == ERANGE || v < min || v > max)
 		return sb_fail(err, SB_E_USAGE, "%s '%.64s' is not a whole number from %lld to %lld", what, s,
 		        (long long)min, (long long)max);
 	*out = v;
@@ -122,7 +123,7 @@ enum sb_status sb_parse_double(
 	char *end;
 	double v = strtod(s, &end);
 
-	if (end == s || *end || !isfinite(v) || v < min || v > max)
+	if (end == s || *end || isspace((unsigned char)*s) || !isfinite(v) || v < min || v > max)
 		return sb_fail(err, SB_E_USAGE, "%s '%.64s' is not a number from %g to %g", what, s, min, max);
 	*out = v;
 	return SB_OK;

@@ -198,6 +198,8 @@ static enum sb_status apply_setup(int option, const char *value, struct sb_worke
 {
 	switch (option) {
 	case OPT_VIDEO:
+		if (!value[0])
+			return sb_fail(err, SB_E_USAGE, "--video needs the name of a file or folder");
 		return copy(value, "video", s->c.video, sizeof(s->c.video), err);
 	case OPT_PRESET:
 		return copy(value, "preset", s->c.preset, sizeof(s->c.preset), err);
@@ -460,6 +462,8 @@ static enum sb_status check_files(const struct request *q, struct sb_error *err)
 		return err->code;
 	if (track && !others)
 		return only_tracker(weights, err);
+	if (q->exe && !stat(q->exe, &sb) && S_ISDIR(sb.st_mode))
+		return sb_fail(err, SB_E_USAGE, "cannot execute '%.200s': it is a folder", q->exe);
 	if (q->exe && access(q->exe, X_OK))
 		return sb_fail(err, SB_E_USAGE, "cannot execute '%.200s': %s", q->exe, strerror(errno));
 	return SB_OK;

@@ -166,8 +166,8 @@ enum sb_status sb_arms_parse(const char *list, struct sb_arm arms[SB_ARMS_MAX], 
 		snprintf(name, sizeof(name), "%.*s", (int)(len < sizeof(name) ? len : sizeof(name) - 1), list);
 		if (sb_arm_by_name(name, &arm, err) || append_arm(arms, n, &arm, err))
 			return SB_E_USAGE;
-		list += len + (list[len] == ',');
-	} while (*list);
+		list += len;
+	} while (*list++ == ','); /* behind a comma comes a name, be it empty */
 	return SB_OK;
 }
 

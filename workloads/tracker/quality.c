@@ -19,13 +19,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Median and 95th percentile of |got - want| / |want|; values that are not finite count as infinitely far. */
-static void relative_drift(const float *want, const float *got, int64_t n, double *median, double *p95)
+static void relative_drift(const float *want, const float *got, int64_t n, float *drift, double *median, double *p95)
 {
-	float *drift = malloc((size_t)n * sizeof(*drift));
-
-	*median = *p95 = NAN;
-	if (!drift)
-		return;
 	for (int64_t i = 0; i < n; i++) {
 		double d = fabs((double)got[i] - (double)want[i]) / fabs((double)want[i]);
 
@@ -36,7 +31,6 @@ static void relative_drift(const float *want, const float *got, int64_t n, doubl
 	qsort(drift, (size_t)n, sizeof(*drift), by_value);
 	*median = drift[(n - 1) / 2];
 	*p95 = drift[(int64_t)ceil(0.95 * (double)n) - 1];
-	free(drift);
 }
 
 /*
@@ -114,8 +108,8 @@ static double largest_change(const float *want, const float *got, int64_t n)
 	return max;
 }
 
-int sb_front_quality(
-        const struct sb_front_outputs *want, const struct sb_front_outputs *got, struct sb_measure out[SB_QUALITY_MAX])
+int sb_front_quality(const struct sb_front_outputs *want, const struct sb_front_outputs *got, float *scratch,
+        struct sb_measure out[SB_QUALITY_MAX])
 {
 	int64_t pixels = want->frames * want->h * want->w;
 	struct pose_drift pose = pose_drift(want, got);
@@ -123,7 +117,7 @@ int sb_front_quality(
 	double median, p95;
 	int n = 0;
 
-	relative_drift(want->depth, got->depth, pixels, &median, &p95);
+	relative_drift(want->depth, got->depth, pixels, scratch, &median, &p95);
 	out[n++] = (struct sb_measure){ "quality.depth_rel_median", finite(median) };
 	out[n++] = (struct sb_measure){ "quality.depth_rel_p95", finite(p95) };
 	out[n++] = (struct sb_measure){ "quality.conf_abs_max", finite(largest_change(want->conf, got->conf, pixels)) };

@@ -13,9 +13,10 @@
  *   quality.pose_rel_max                       largest change of a camera position, against the largest position
  *   quality.focal_rel_max                      largest relative change of a focal length
  *   quality.identical                          1 when every bit is the same, else 0
- * A value that is not finite makes its measure absent ("not finite"). Returns the number of measures.
+ * A value that is not finite makes its measure absent ("not finite"). scratch: [frames, h, w]. Returns the number of
+ * measures.
  */
-int sb_front_quality(
-        const struct sb_front_outputs *want, const struct sb_front_outputs *got, struct sb_measure out[SB_QUALITY_MAX]);
+int sb_front_quality(const struct sb_front_outputs *want, const struct sb_front_outputs *got, float *scratch,
+        struct sb_measure out[SB_QUALITY_MAX]);
 
 #endif

@@ -20,6 +20,7 @@ struct sb_workload {
 	struct sb_weight_file *weight_file;    /* NULL: synthetic weights */
 	struct sb_front_net *nets[NETS], *net; /* net: of the current levels */
 	struct sb_front_outputs out, reference;
+	float *scratch; /* [frames, h, w], for quality: it must not fail after a trial that did not */
 	bool have_reference;
 };
 
@@ -31,6 +32,7 @@ static void tracker_close(struct sb_workload *w)
 		sb_front_net_close(w->nets[i]);
 	sb_front_outputs_release(&w->out);
 	sb_front_outputs_release(&w->reference);
+	free(w->scratch);
 	sb_clip_release(&w->clip);
 	sb_weight_file_close(w->weight_file);
 	free(w);
@@ -111,6 +113,10 @@ static enum sb_status load(
 	        sb_front_outputs_init(&w->out, w->clip.n_frames, geo.out_h, geo.out_w, err) ||
 	        sb_front_outputs_init(&w->reference, w->clip.n_frames, geo.out_h, geo.out_w, err))
 		return err->code;
+	w->scratch = malloc((size_t)(w->clip.n_frames * geo.out_h * geo.out_w) * sizeof(*w->scratch));
+	if (!w->scratch)
+		return sb_fail(
+		        err, SB_E_NOMEM, "no memory to compare results of %lld frames", (long long)w->clip.n_frames);
 	w->input = (struct sb_front_input){
 		.rgb = w->clip.rgb, .frames = w->clip.n_frames, .h = w->clip.height, .w = w->clip.width, .geo = geo
 	};
@@ -182,7 +188,7 @@ static void tracker_set_reference(struct sb_workload *w)
 
 static int tracker_quality(const struct sb_workload *w, struct sb_measure out[SB_QUALITY_MAX])
 {
-	return w->have_reference ? sb_front_quality(&w->reference, &w->out, out) : 0;
+	return w->have_reference ? sb_front_quality(&w->reference, &w->out, w->scratch, out) : 0;
 }
 
 static enum sb_status tracker_save(const struct sb_workload *w, const struct sb_save *to, struct sb_error *err)
