@@ -7,7 +7,7 @@
  *   file    open, pread, pwrite, fsync, fdatasync, ftruncate,          input/output error
  *           unlink and the locking calls of fcntl: what SQLite does to its files
  *
- * WHO: parent, worker. Calls are counted from main() on. The first failure makes the file named by
+ * WHO: parent, worker. Calls are counted in main(). The first failure makes the file named by
  * SPABENCH_INTERPOSE_HIT, and while that exists no other process begins to fail: one failure a run, unless N+.
  * SPABENCH_INTERPOSE_STOP=1 aborts there instead, to see where it is.
  */
@@ -90,8 +90,12 @@ static void read_orders(int argc, char **argv)
 
 static int main_between(int argc, char **argv, char **env)
 {
+	int code;
+
 	read_orders(argc, argv);
-	return real_main(argc, argv, env);
+	code = real_main(argc, argv, env);
+	armed = NONE; /* what libraries do at the end (counting coverage, for one) is not ours */
+	return code;
 }
 
 int __libc_start_main(int (*fn)(int, char **, char **), int argc, char **argv, void (*init)(void), void (*fini)(void),
