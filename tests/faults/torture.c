@@ -4,11 +4,12 @@
  * stored as good must be what a run without failures stores: nothing is lost in silence.
  *
  *   torture --spabench FILE --library FILE --kind alloc|write|file --who parent|worker [--for-good]
- *           [--compare] [--dense N] [--step N] [--seconds S] [--jobs N]
+ *           [--compare] [--dense N] [--step N] [--seconds S] [--seed N] [--jobs N]
  *
  * n goes from 1 to --dense [2000] by one and then by --step [17], until a run ends without having come to its n-th
  * call.
- * --seconds bounds it for CTest: then the numbers are spread over the whole range, which the first runs find.
+ * --seconds bounds it for CTest: then the numbers are spread over the whole range, which the first runs find; which
+ * numbers, --seed [1] says, so that CTest tries the same ones each time.
  */
 #define _DEFAULT_SOURCE /* mkdtemp() */
 #include "sb_store.h"
@@ -31,6 +32,7 @@ struct settings {
 	const char *spabench, *library, *kind, *who;
 	bool for_good, compare;
 	long dense, step, only;
+	uint64_t seed;
 	int jobs, seconds;
 	char dir[64];
 	char made[PATH_LEN];   /* a database made without failures */
@@ -50,9 +52,9 @@ struct tally {
 	bool end; /* a run ended before its n-th call */
 };
 
-static void put(const struct settings *s, char out[PATH_LEN], const char *name, long n)
+static void put(const struct settings *s, char out[PATH_LEN], const char *name, long serial)
 {
-	snprintf(out, PATH_LEN, "%s/%s%ld", s->dir, name, n);
+	snprintf(out, PATH_LEN, "%s/%s%ld", s->dir, name, serial);
 }
 
 /* ---- one run ------------------------------------------------------------------------------------------------- */
@@ -83,10 +85,13 @@ static _Noreturn void become_spabench(const struct settings *s, const struct job
 
 static void begin(const struct settings *s, struct job *j, long n)
 {
+	static long serial; /* two runs at once may have the same n, and must not share files */
+
+	serial++;
 	j->n = n;
-	put(s, j->db, "db", n);
-	put(s, j->hit, "hit", n);
-	put(s, j->said, "said", n);
+	put(s, j->db, "db", serial);
+	put(s, j->hit, "hit", serial);
+	put(s, j->said, "said", serial);
 	j->deadline_ns = sb_now_ns() + (int64_t)HANG_S * 1000000000;
 	j->pid = fork();
 	if (j->pid == 0)
@@ -350,14 +355,13 @@ static void run_all(const struct settings *s, struct job *jobs, struct tally *t)
 	drain(s, jobs, t);
 }
 
-/* In the time given: first powers of two to find the range, then numbers spread evenly over it, others each time. */
+/* In the time given: first powers of two to find the range, then numbers spread evenly over it. */
 static void run_bounded(const struct settings *s, struct job *jobs, struct tally *t)
 {
 	int64_t end_ns = sb_now_ns() + (int64_t)s->seconds * 1000000000;
-	uint64_t state = (uint64_t)sb_wall_time_ns();
+	uint64_t state = s->seed;
 	long highest = 1;
 
-	printf("seed %llu\n", (unsigned long long)state);
 	for (long n = 1; !t->end && sb_now_ns() < end_ns; n *= 2) {
 		start(s, jobs, t, n);
 		highest = n;
@@ -438,6 +442,8 @@ static bool parse(int argc, char **argv, struct settings *s)
 			s->only = atol(argv[++i]);
 		else if (!strcmp(name, "--seconds"))
 			s->seconds = atoi(argv[++i]);
+		else if (!strcmp(name, "--seed"))
+			s->seed = strtoull(argv[++i], NULL, 10);
 		else if (!strcmp(name, "--jobs"))
 			s->jobs = atoi(argv[++i]);
 		else
@@ -459,7 +465,7 @@ static bool rename_library(struct settings *s, char link[PATH_LEN])
 int main(int argc, char **argv)
 {
 	char link[PATH_LEN];
-	struct settings s = { .dense = 2000, .step = 17, .jobs = 2, .dir = "/tmp/spabench-torture-XXXXXX" };
+	struct settings s = { .dense = 2000, .step = 17, .seed = 1, .jobs = 2, .dir = "/tmp/spabench-torture-XXXXXX" };
 	struct job jobs[JOBS_MAX] = { { 0 } };
 	struct tally t = { 0 };
 
