@@ -44,6 +44,8 @@ struct sb_track_outputs {
 	float *xyz2;             /* [tracks, frames, 3]: x, y in pixels of hr x wr, depth */
 	float *xyz3;             /* [tracks, frames, 6]: point in the camera of frame t, colour of the query */
 	float *vis, *conf, *dyn; /* [tracks, frames] */
+	float *c2w;              /* [frames, 4, 4] camera to world, relative to frame 0 */
+	float *k;                /* [frames, 3, 3] in pixels of hr x wr */
 };
 enum sb_status sb_track_outputs_init(struct sb_track_outputs *o, int64_t tracks, int64_t frames, struct sb_error *err);
 void sb_track_outputs_release(struct sb_track_outputs *o);

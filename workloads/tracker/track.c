@@ -1063,6 +1063,8 @@ static enum sb_status output(struct pass *p, struct sb_track_outputs *out)
 	a.conf_out = a.vis_out + p->rows;
 	a.dyn_out = a.conf_out + p->rows;
 	TRY(SB_SUBMIT(p->be, TRACK_OUT, track_out, a, p->err));
+	TRY(copy_columns(p, p->in->cam, 1, p->t * 16, p->t * 16, a.dyn_out + p->rows, p->t * 16));
+	TRY(copy_columns(p, p->in->k, 1, p->t * 9, p->t * 9, a.dyn_out + p->rows + p->t * 16, p->t * 9));
 	TRY(SB_SUBMIT(p->be, DOWNLOAD, download,
 	        ((struct sb_transfer_args){ out->xyz2, block, floats * sizeof(float) }), p->err));
 	put(p, block);
@@ -1138,12 +1140,14 @@ enum sb_status sb_track_outputs_init(struct sb_track_outputs *o, int64_t tracks,
 	o->vis = o->xyz3 + rows * 6;
 	o->conf = o->vis + rows;
 	o->dyn = o->conf + rows;
+	o->c2w = o->dyn + rows;
+	o->k = o->c2w + frames * 16;
 	return SB_OK;
 }
 
 size_t sb_track_outputs_floats(const struct sb_track_outputs *o)
 {
-	return (size_t)(o->tracks * o->frames * (3 + 6 + 3));
+	return (size_t)(o->tracks * o->frames * (3 + 6 + 3) + o->frames * (16 + 9));
 }
 
 void sb_track_outputs_release(struct sb_track_outputs *o)
