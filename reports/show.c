@@ -135,6 +135,21 @@ static void outcomes(const int n[SB_OUTCOME_COUNT], const char *kind, struct sb_
 		sb_buf_puts(b, " none");
 }
 
+/* "a=x,b=y" with blanks, where a line may end. */
+static void levels(const char *text, struct sb_buf *b)
+{
+	const char *separator = "; ";
+
+	while (*text) {
+		size_t len = strcspn(text, ",");
+
+		sb_buf_puts(b, separator);
+		sb_buf_add(b, text, len);
+		text += len + (text[len] == ',');
+		separator = ", ";
+	}
+}
+
 static void print_arms(struct sb_page *p, const struct sb_report_run *r)
 {
 	const struct sb_summary *s = &r->tables[0];
@@ -150,8 +165,7 @@ static void print_arms(struct sb_page *p, const struct sb_report_run *r)
 		sb_page_cell(p, arm->name, ARM_NAME, false, SB_TINT_PLAIN);
 		outcomes(arm->n_trials[0], "timing", &b);
 		outcomes(arm->n_trials[1], "; trace", &b);
-		for (const char *at = arm->levels; *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ','))
-			sb_buf_addf(&b, "%s%.*s", at == arm->levels ? "; " : ", ", (int)strcspn(at, ","), at);
+		levels(arm->levels, &b);
 		sb_page_blanks(p, 1);
 		sb_page_paragraph(p, sb_buf_str(&b), ARM_NAME + 3, ARM_NAME + 3);
 		sb_buf_release(&b);
