@@ -1,4 +1,4 @@
-/* The tracker's ops: see kernels/patches.h and kernels/track.h. */
+/* The tracker's ops: see kernels/patches.h, kernels/track.h and kernels/procrustes.h. */
 #include "backend_internal.h"
 
 static const char missing[] = "missing operand or empty shape";
@@ -66,6 +66,7 @@ SB_CPU_PLAIN(box_map)
 SB_CPU_PLAIN(geometry_tokens)
 SB_CPU_PLAIN(track_update)
 SB_CPU_PLAIN(track_out)
+SB_CPU_PLAIN(procrustes)
 SB_CPU_SCRATCH(depth_snap)
 SB_CPU_SCRATCH(depth_clean)
 
@@ -115,4 +116,6 @@ SB_OP_MODEL(track_update, a->d2 && a->d3 && a->A && a->px, 30 * a->rows, 40 * a-
 SB_OP_MODEL(depth_snap, a->pmap && a->px && a->z && a->A && a->frames > 2, 500 * a->n * a->frames, 60 * a->n * a->frames)
 SB_OP_MODEL(depth_clean, a->depth && a->valid && a->frames > 0, 30 * a->frames * a->h * a->w, 4 * a->frames * a->h * a->w)
 SB_OP_MODEL(track_out, a->px && a->tracks2 && a->tracks3, 40 * a->keep * a->frames, 24 * a->keep * a->frames)
+SB_OP_MODEL(procrustes, a->x && a->y && a->w && a->motion && a->batch >= 0 && a->points >= 0,
+	50 * a->batch * a->points, 7 * a->batch * a->points + 16 * a->batch)
 /* clang-format on */

@@ -18,6 +18,7 @@
 #include "norm.h"
 #include "patches.h"
 #include "pointwise.h"
+#include "procrustes.h"
 #include "resize.h"
 #include "track.h"
 
@@ -87,7 +88,8 @@ struct sb_transfer_args {
 	X(TRACK_UPDATE, track_update, ELEMENTWISE, struct sb_track_update_args)          \
 	X(DEPTH_SNAP, depth_snap, SAMPLE, struct sb_depth_snap_args)                     \
 	X(DEPTH_CLEAN, depth_clean, SAMPLE, struct sb_depth_clean_args)                  \
-	X(TRACK_OUT, track_out, ELEMENTWISE, struct sb_track_out_args)
+	X(TRACK_OUT, track_out, ELEMENTWISE, struct sb_track_out_args)                   \
+	X(PROCRUSTES, procrustes, SAMPLE, struct sb_procrustes_args)
 
 enum sb_op_id {
 #define SB_OP_ENUM(ID, member, kind, args) SB_OP_##ID,
@@ -167,7 +169,7 @@ struct sb_backend_ops {
 /* The written table of devices; NULL-terminated. */
 extern const struct sb_backend_ops *const sb_backends[];
 
-#define SB_MARKS_MAX  512
+#define SB_MARKS_MAX  2048 /* seven stages an iteration, four iterations, some sixty windows */
 #define SB_STAGES_MAX 64
 
 /* One submitted op in a trace: what it was and when it ran (CPU: host clock around the call). */
