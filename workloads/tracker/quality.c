@@ -18,8 +18,21 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Median and 95th percentile of |got - want| / |want|; values that are not finite count as infinitely far. */
-static void relative_drift(const float *want, const float *got, int64_t n, float *drift, double *median, double *p95)
+struct sb_drift sb_drift_of(float *v, int64_t n)
+{
+	if (!n)
+		return (struct sb_drift){ NAN, NAN };
+	qsort(v, (size_t)n, sizeof(*v), by_value);
+	return (struct sb_drift){ v[(n - 1) / 2], v[(int64_t)ceil(0.95 * (double)n) - 1] };
+}
+
+double sb_larger(double a, double b)
+{
+	return isnan(a) || b <= a ? a : b;
+}
+
+/* |got - want| / |want|; values that are not finite count as infinitely far. */
+static struct sb_drift relative_drift(const float *want, const float *got, int64_t n, float *drift)
 {
 	for (int64_t i = 0; i < n; i++) {
 		double d = fabs((double)got[i] - (double)want[i]) / fabs((double)want[i]);
@@ -28,16 +41,14 @@ static void relative_drift(const float *want, const float *got, int64_t n, float
 		if (got[i] == want[i]) /* 0 = 0 too */
 			drift[i] = 0.0f;
 	}
-	qsort(drift, (size_t)n, sizeof(*drift), by_value);
-	*median = drift[(n - 1) / 2];
-	*p95 = drift[(int64_t)ceil(0.95 * (double)n) - 1];
+	return sb_drift_of(drift, n);
 }
 
 /*
- * Angle of R0^T R in degrees, from the chord |R0 - R| (Frobenius) = 2 sqrt(2) sin(angle / 2): exact for small angles,
- * where the arc cosine of the trace has no digits left.
+ * From the chord |R0 - R| (Frobenius) = 2 sqrt(2) sin(angle / 2): exact for small angles, where the arc cosine of the
+ * trace has no digits left.
  */
-static double rotation_angle(const float *m0, const float *m)
+double sb_rotation_angle(const float *m0, const float *m)
 {
 	double chord = 0.0;
 
@@ -49,6 +60,8 @@ static double rotation_angle(const float *m0, const float *m)
 		}
 	}
 	chord = sqrt(chord / 8.0);
+	if (!isfinite(chord))
+		return NAN;
 	return 2.0 * asin(chord > 1.0 ? 1.0 : chord) * DEGREES_PER_RADIAN;
 }
 
@@ -63,7 +76,7 @@ static struct pose_drift pose_drift(const struct sb_front_outputs *want, const s
 
 	for (int64_t t = 0; t < want->frames; t++) {
 		const float *m0 = want->c2w + t * 16, *m = got->c2w + t * 16;
-		double size = 0.0, change = 0.0, angle = rotation_angle(m0, m);
+		double size = 0.0, change = 0.0, angle = sb_rotation_angle(m0, m);
 
 		for (int r = 0; r < 3; r++) {
 			double d = (double)m[r * 4 + 3] - (double)m0[r * 4 + 3];
@@ -71,10 +84,9 @@ static struct pose_drift pose_drift(const struct sb_front_outputs *want, const s
 			size += (double)m0[r * 4 + 3] * (double)m0[r * 4 + 3];
 			change += d * d;
 		}
-		/* comparisons so written keep a NaN */
-		extent = sqrt(size) > extent ? sqrt(size) : extent;
-		max.angle = angle <= max.angle ? max.angle : angle;
-		max.position = sqrt(change) <= max.position ? max.position : sqrt(change);
+		extent = sb_larger(extent, sqrt(size));
+		max.angle = sb_larger(max.angle, angle);
+		max.position = sb_larger(max.position, sqrt(change));
 	}
 	if (max.position != 0.0)
 		max.position /= extent;
@@ -90,7 +102,7 @@ static double focal_drift(const struct sb_front_outputs *want, const struct sb_f
 			double f0 = want->k[t * 9 + i * 4], f = got->k[t * 9 + i * 4];
 			double d = f == f0 ? 0.0 : fabs(f - f0) / fabs(f0);
 
-			max = d <= max ? max : d;
+			max = sb_larger(max, d);
 		}
 	}
 	return max;
@@ -103,7 +115,7 @@ static double largest_change(const float *want, const float *got, int64_t n)
 	for (int64_t i = 0; i < n; i++) {
 		double d = fabs((double)got[i] - (double)want[i]);
 
-		max = d <= max ? max : d;
+		max = sb_larger(max, d);
 	}
 	return max;
 }
@@ -114,12 +126,11 @@ int sb_front_quality(const struct sb_front_outputs *want, const struct sb_front_
 	int64_t pixels = want->frames * want->h * want->w;
 	struct pose_drift pose = pose_drift(want, got);
 	bool same = !memcmp(want->depth, got->depth, sb_front_outputs_floats(want) * sizeof(float));
-	double median, p95;
+	struct sb_drift depth = relative_drift(want->depth, got->depth, pixels, scratch);
 	int n = 0;
 
-	relative_drift(want->depth, got->depth, pixels, scratch, &median, &p95);
-	out[n++] = (struct sb_measure){ "quality.depth_rel_median", finite(median) };
-	out[n++] = (struct sb_measure){ "quality.depth_rel_p95", finite(p95) };
+	out[n++] = (struct sb_measure){ "quality.depth_rel_median", finite(depth.median) };
+	out[n++] = (struct sb_measure){ "quality.depth_rel_p95", finite(depth.p95) };
 	out[n++] = (struct sb_measure){ "quality.conf_abs_max", finite(largest_change(want->conf, got->conf, pixels)) };
 	out[n++] = (struct sb_measure){ "quality.pose_deg_max", finite(pose.angle) };
 	out[n++] = (struct sb_measure){ "quality.pose_rel_max", finite(pose.position) };

@@ -19,4 +19,17 @@
 int sb_front_quality(const struct sb_front_outputs *want, const struct sb_front_outputs *got, float *scratch,
         struct sb_measure out[SB_QUALITY_MAX]);
 
+/* ---- shared with track_quality.c ----------------------------------------------------------------------------- */
+
+/* Median and 95th percentile, values of v. */
+struct sb_drift {
+	double median, p95;
+};
+struct sb_drift sb_drift_of(float *v, int64_t n); /* sorts v, where no NaN may be; n 0: NaN */
+
+/* Of two rotations in 4 x 4 matrices, in degrees; NaN where one is not finite. */
+double sb_rotation_angle(const float *m0, const float *m);
+
+double sb_larger(double a, double b); /* NaN when either is */
+
 #endif

@@ -39,7 +39,7 @@ struct sb_measure {
 	const char *name;
 	struct sb_value value;
 };
-#define SB_QUALITY_MAX 16
+#define SB_QUALITY_MAX 32
 
 /* Where results go. */
 struct sb_save {
