@@ -1,33 +1,12 @@
 #include "save.h"
+#include "out_file.h"
 #include "png_file.h"
 #include "sb_safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static enum sb_status cannot_write(const char *path, const char *why, struct sb_error *err)
-{
-	char shown[256];
-
-	sb_escape(path, shown, sizeof(shown));
-	return sb_fail(err, SB_E_DATA, "cannot write '%s': %s", shown, why);
-}
-
-/* A rename would put a file in the place of a device or a pipe. */
-static enum sb_status check_replaceable(const char *path, struct sb_error *err)
-{
-	struct stat st;
-
-	if (!stat(path, &st) && !S_ISREG(st.st_mode))
-		return cannot_write(path, S_ISDIR(st.st_mode) ? "it is a folder" : "it is no plain file", err);
-	return SB_OK;
-}
 
 /* ---- tensors ------------------------------------------------------------------------------------------------- */
 
@@ -44,7 +23,7 @@ static enum sb_status save_tensors(const struct sb_front_outputs *o, const struc
 		{ .name = "intrinsics", .ndim = 3, .shape = { t, 3, 3 }, .data = o->k },
 	};
 
-	if (check_replaceable(to->file, err))
+	if (sb_check_replaceable(to->file, err))
 		return err->code;
 	return sb_safetensors_write(to->file, tensors, SB_ARRAY_LEN(tensors), to->metadata, err);
 }
@@ -81,51 +60,6 @@ static void to_gray(const float *depth, int64_t n, const struct range *r, uint16
 		gray[i] = isfinite(depth[i]) ? (uint16_t)(((double)depth[i] - (double)r->min) * scale + 0.5) : 0;
 }
 
-static bool write_all(int fd, const char *data, size_t n)
-{
-	while (n) {
-		ssize_t w = write(fd, data, n);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w <= 0)
-			return false;
-		data += w;
-		n -= (size_t)w;
-	}
-	return true;
-}
-
-/* Beside it first, so that no half-written picture ever has the name. */
-static enum sb_status write_file(const char *path, const struct sb_buf *bytes, struct sb_error *err)
-{
-	struct sb_buf temporary = { 0 };
-	enum sb_status status = check_replaceable(path, err);
-	int fd = -1, why = 0;
-	char id[33];
-
-	if (status)
-		return status;
-	sb_random_id(id);
-	sb_buf_addf(&temporary, "%s.%.8s.tmp", path, id);
-	if (temporary.failed)
-		return sb_fail(err, SB_E_NOMEM, "no memory for a file name");
-	fd = open(temporary.s, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	if (fd < 0 || !write_all(fd, bytes->s, bytes->len))
-		why = errno;
-	if (fd >= 0 && close(fd) && !why) /* some file systems report a full disk only now */
-		why = errno;
-	if (!why && rename(temporary.s, path))
-		why = errno;
-	if (why) {
-		if (fd >= 0)
-			unlink(temporary.s);
-		status = cannot_write(path, strerror(why), err);
-	}
-	sb_buf_release(&temporary);
-	return status;
-}
-
 static const char *metadata_of(const struct sb_save *to, const char *key)
 {
 	for (const char *const *m = to->metadata; m && m[0]; m += 2)
@@ -151,7 +85,7 @@ static enum sb_status save_picture(const struct sb_front_outputs *o, int64_t fra
 	status = path.failed ? sb_fail(err, SB_E_NOMEM, "no memory for a file name")
 	                     : sb_png_encode_gray16(gray, o->h, o->w, text, &png, err);
 	if (!status)
-		status = write_file(path.s, &png, err);
+		status = sb_out_file_put(path.s, png.s, png.len, err);
 	sb_buf_release(&path);
 	sb_buf_release(&png);
 	return status;
@@ -160,11 +94,11 @@ static enum sb_status save_picture(const struct sb_front_outputs *o, int64_t fra
 static enum sb_status save_pictures(const struct sb_front_outputs *o, const struct sb_save *to, struct sb_error *err)
 {
 	struct range r = range_of(o->depth, o->frames * o->h * o->w);
-	enum sb_status status = SB_OK;
+	enum sb_status status = sb_out_folder(to->depth_dir, err);
 	uint16_t *gray;
 
-	if (mkdir(to->depth_dir, 0777) && errno != EEXIST)
-		return cannot_write(to->depth_dir, strerror(errno), err);
+	if (status)
+		return status;
 	gray = malloc((size_t)(o->h * o->w) * sizeof(*gray));
 	if (!gray)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a depth image");
