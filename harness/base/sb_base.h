@@ -115,6 +115,18 @@ int64_t sb_wall_time_ns(void);                   /* since 1970, for labels only 
 void sb_time_iso(int64_t wall_ns, char out[32]); /* "2026-11-22T13:42:05Z" */
 void sb_sleep_ns(int64_t ns);
 
+/* ---- processes ---------------------------------------------------------------------------------------------- */
+
+/* When a process was started, in the system's own words; false when there is no such process, or it has ended. */
+bool sb_process_start(int64_t pid, char *out, size_t n);
+/*
+ * Is the process of this machine that was started then (NULL: not known when) still there? Process numbers come again,
+ * start times do not. Where the system tells no start times, whoever has the number now counts.
+ */
+bool sb_process_lives(int64_t pid, const char *start);
+/* False when the machine has no name. */
+bool sb_host_name(char *out, size_t n);
+
 /* ---- hash and random order ---------------------------------------------------------------------------------- */
 
 #define SB_FNV1A_INIT UINT64_C(0xcbf29ce484222325)

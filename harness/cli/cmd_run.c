@@ -564,7 +564,10 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 	status = q->resume ? read_resumed(st, q, err) : SB_OK;
 	if (!status)
 		status = sb_session_run(st, &q->opt, &hooks, &result, err);
-	sb_store_close(st);
+	if (status)
+		sb_store_discard(st); /* a database without a run would be a surprise */
+	else
+		sb_store_close(st);
 	if (progress.terminal && !q->quiet)
 		fputs("\r\033[K", stderr);
 	if (result.clip_note[0])

@@ -81,6 +81,23 @@ enum sb_status sb_store_find_run(struct sb_store *st, const char *ref, int64_t *
 
 /* ---- a run -------------------------------------------------------------------------------------------------- */
 
+#define BROKEN_OFF "broken off"
+
+/*
+ * A run that says it is running, though the process that says so is gone: killed, or the disk was full when it ended.
+ * Of a process on another machine nothing is known.
+ */
+static bool is_broken_off(const char *status, const char *pid, const char *start, const char *host)
+{
+	char here[256];
+	int64_t n;
+
+	if (!status || strcmp(status, "running") != 0 || !pid || !host || !sb_host_name(here, sizeof(here)) ||
+	        strcmp(here, host))
+		return false;
+	return !sb_parse_int(pid, "pid", 1, INT32_MAX, &n, NULL) && !sb_process_lives(n, start);
+}
+
 static enum sb_status read_run_row(struct sb_store *st, int64_t run_key, struct sb_run *out, struct sb_error *err)
 {
 	enum sb_status status;
@@ -207,6 +224,12 @@ enum sb_status sb_store_read_run(struct sb_store *st, int64_t run_key, struct sb
 		status = read_facts(st, run_key, &run, err);
 	if (!status)
 		status = read_workers(st, run_key, &run, err);
+	if (!status && is_broken_off(run.status, sb_run_fact(&run, "process.pid"), sb_run_fact(&run, "process.start"),
+	                       sb_run_fact(&run, "process.host"))) {
+		free(run.status);
+		run.status = sb_strdup(BROKEN_OFF);
+		status = run.status ? SB_OK : sb_store_no_memory(st, err);
+	}
 	if (status)
 		sb_run_release(&run);
 	else
@@ -567,6 +590,20 @@ void sb_samples_release(struct sb_samples *s)
 
 /* ---- lists -------------------------------------------------------------------------------------------------- */
 
+/* Of a row of SB_SQL_LIST_RUNS. */
+static char *listed_status(sqlite3_stmt *s, bool *oom)
+{
+	const char *status = (const char *)sqlite3_column_text(s, 1), *pid = (const char *)sqlite3_column_text(s, 8),
+	           *start = (const char *)sqlite3_column_text(s, 9), *host = (const char *)sqlite3_column_text(s, 10);
+	char *broken_off;
+
+	if (!is_broken_off(status, pid, start, host))
+		return sb_store_column_str(s, 1, oom);
+	broken_off = sb_strdup(BROKEN_OFF);
+	*oom |= !broken_off;
+	return broken_off;
+}
+
 enum sb_status sb_store_list_runs(struct sb_store *st, struct sb_run_lines *out, struct sb_error *err)
 {
 	struct sb_run_lines lines = { 0 };
@@ -585,7 +622,7 @@ enum sb_status sb_store_list_runs(struct sb_store *st, struct sb_run_lines *out,
 		if (!oom) {
 			l = &lines.v[lines.n++];
 			l->id = sb_store_column_str(s, 0, &oom);
-			l->status = sb_store_column_str(s, 1, &oom);
+			l->status = listed_status(s, &oom);
 			l->preset = sb_store_column_str(s, 2, &oom);
 			l->device = sb_store_column_text(s, 3, &oom);
 			l->note = sb_store_column_text(s, 4, &oom);

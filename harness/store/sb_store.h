@@ -25,6 +25,8 @@ enum sb_store_mode { SB_STORE_READ, SB_STORE_WRITE };
 enum sb_status sb_store_open(const char *path, enum sb_store_mode mode, struct sb_store **out, struct sb_error *err);
 /* The last writer to close leaves one plain file, readable from a read-only medium. NULL is allowed. */
 void sb_store_close(struct sb_store *st);
+/* The same, and the file is removed again if this store made it, it has no run, and nobody else has it open. */
+void sb_store_discard(struct sb_store *st);
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
@@ -182,6 +184,10 @@ struct sb_run_worker {
 	int64_t pid, started_ns, ended_ns; /* 0: not ended */
 };
 
+/*
+ * A status that was read is one more: "broken off" for a run that is stored as "running" while the process of this
+ * machine that its facts name (process.pid, process.start, process.host) is gone.
+ */
 struct sb_run {
 	char *id, *status, *command, *note, *plan;
 	int64_t created_ns, ended_ns; /* 0: not ended */

@@ -104,7 +104,10 @@ static const char *const sql[SB_SQL_COUNT] = {
 	        "SELECT uid, status, coalesce(preset, ''), "
 	        "(SELECT device_name FROM worker WHERE worker.run = run.id ORDER BY id LIMIT 1), note, created_ns, "
 	        "(SELECT count(*) FROM arm WHERE arm.run = run.id), "
-	        "(SELECT count(*) FROM trial WHERE trial.run = run.id) "
+	        "(SELECT count(*) FROM trial WHERE trial.run = run.id), "
+	        "(SELECT value FROM fact WHERE fact.run = run.id AND key = 'process.pid'), "
+	        "(SELECT value FROM fact WHERE fact.run = run.id AND key = 'process.start'), "
+	        "(SELECT value FROM fact WHERE fact.run = run.id AND key = 'process.host') "
 	        "FROM run LEFT JOIN run_case ON run_case.run = run.id ORDER BY run.id DESC",
 
 	[SB_SQL_CHECK_INTEGRITY] = "PRAGMA integrity_check(1)",
@@ -706,6 +709,7 @@ enum sb_status sb_store_open(const char *path, enum sb_store_mode mode, struct s
 		free(st);
 		return sb_fail(err, SB_E_NOMEM, "no memory left to open database '%s'", path);
 	}
+	st->made = !l.exists;
 	status = mode == SB_STORE_WRITE ? open_write(st, &l, err) : open_read(st, &l, err);
 	if (status) {
 		sb_store_close(st);
@@ -715,25 +719,60 @@ enum sb_status sb_store_open(const char *path, enum sb_store_mode mode, struct s
 	return SB_OK;
 }
 
-void sb_store_close(struct sb_store *st)
+/* Back to one plain file. False, at once and harmlessly, while anybody else has the database open or the disk is full.
+ */
+static bool leave_wal(struct sb_store *st)
+{
+	sqlite3_stmt *s = NULL;
+	bool left;
+
+	sqlite3_busy_timeout(st->db, 0);
+	sqlite3_wal_checkpoint_v2(st->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	left = sqlite3_prepare_v2(st->db, "PRAGMA journal_mode = DELETE", -1, &s, NULL) == SQLITE_OK &&
+	       sqlite3_step(s) == SQLITE_ROW && !sqlite3_stricmp((const char *)sqlite3_column_text(s, 0), "delete");
+	sqlite3_finalize(s);
+	return left;
+}
+
+/*
+ * Remove what this store made and nobody used. Under an exclusive lock, so that no run is just being stored; a process
+ * that opened the file already and waits for the lock is told by SQLite that the file went away.
+ */
+static void remove_unused(struct sb_store *st)
+{
+	struct sb_error ignored;
+	int64_t runs;
+
+	if (sqlite3_exec(st->db, "BEGIN EXCLUSIVE", NULL, NULL, NULL) != SQLITE_OK)
+		return;
+	if (!ask_int(st, "SELECT count(*) FROM run", &runs, &ignored) && runs == 0)
+		unlink(sqlite3_db_filename(st->db, "main"));
+	sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static void close_store(struct sb_store *st, bool discard)
 {
 	if (!st)
 		return;
 	for (size_t i = 0; i < SB_SQL_COUNT; i++)
 		sqlite3_finalize(st->stmt[i]);
-	if (st->writable) {
-		/*
-		 * Back to one plain file. It fails, at once and harmlessly, while anybody else has the database open,
-		 * or when the disk is full: the -wal then stays, and whoever opens next reads it.
-		 */
-		sqlite3_busy_timeout(st->db, 0);
-		sqlite3_wal_checkpoint_v2(st->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-		sqlite3_exec(st->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
-	}
+	/* Otherwise the -wal stays, and whoever opens next reads it. */
+	if (st->writable && leave_wal(st) && discard && st->made)
+		remove_unused(st);
 	if (sqlite3_close(st->db) != SQLITE_OK)
 		SB_BUG("a statement of database '%s' outlives it", st->path);
 	sb_store_dict_release(&st->metrics);
 	sb_store_dict_release(&st->names);
 	free(st->path);
 	free(st);
+}
+
+void sb_store_close(struct sb_store *st)
+{
+	close_store(st, false);
+}
+
+void sb_store_discard(struct sb_store *st)
+{
+	close_store(st, true);
 }

@@ -94,6 +94,7 @@ struct sb_store {
 	sqlite3 *db;
 	char *path; /* as the user wrote it, for messages */
 	bool writable;
+	bool made;                        /* there was no such file before */
 	sqlite3_stmt *stmt[SB_SQL_COUNT]; /* prepared at first use, kept until close */
 	struct sb_store_dict metrics, names;
 };

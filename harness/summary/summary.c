@@ -447,6 +447,9 @@ static void note_on_run(struct sb_view *v)
 			traces += s->arms[a].n_trials[SB_KIND_TRACE][o];
 	if (!strcmp(s->status, "running"))
 		note(v, &s->notes, &s->n_notes, "the run has not ended: it goes on, or was killed");
+	else if (!strcmp(s->status, "broken off"))
+		note(v, &s->notes, &s->n_notes,
+		        "the run was broken off: its process is gone; 'run --resume' completes it");
 	else if (strcmp(s->status, "complete"))
 		note(v, &s->notes, &s->n_notes, sb_pool_fmt(v->pool, "the run was not completed: %s", s->status));
 	if (traces == 0)
