@@ -179,7 +179,12 @@ static enum sb_status preprocess(struct pass *p, const struct sb_front_input *in
 	TRY(SB_SUBMIT(p->be, FRAMES_RESIZE, frames_resize, r, p->err));
 	sb_device_free(p->be, src);
 	tap(p, "image", 0, image, pixels * 3);
-	struct sb_channel_affine_args n = { .x = image, .y = image, .n = pixels };
+	float *normal = image;
+	if (in->keep) {
+		in->keep->video = image;
+		TRY(get(p, pixels * 3, &normal));
+	}
+	struct sb_channel_affine_args n = { .x = image, .y = normal, .n = pixels };
 	static const double mean[3] = { 0.485, 0.456, 0.406 }, std[3] = { 0.229, 0.224, 0.225 };
 	for (int c = 0; c < 3; c++) {
 		n.scale[c] = (float)(1.0 / (255.0 * std[c]));
@@ -188,7 +193,7 @@ static enum sb_status preprocess(struct pass *p, const struct sb_front_input *in
 		n.offset[c] = (float)(-mean[c] / std[c]);
 	}
 	TRY(SB_SUBMIT(p->be, CHANNEL_AFFINE, channel_affine, n, p->err));
-	*out = image;
+	*out = normal;
 	return SB_OK;
 }
 
@@ -641,8 +646,13 @@ static enum sb_status run(struct pass *p, const struct sb_front_input *in, struc
 	TRY(download(p, out->c2w, c.c2w, p->frames * 16));
 	TRY(download(p, out->k, c.k, p->frames * 9));
 	put(p, points);
-	put(p, conf);
-	put(p, depth);
+	if (in->keep) {
+		in->keep->depth = depth;
+		in->keep->conf = conf;
+	} else {
+		put(p, conf);
+		put(p, depth);
+	}
 	put(p, c.enc);
 	return SB_OK;
 }

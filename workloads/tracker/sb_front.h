@@ -43,6 +43,12 @@ enum sb_status sb_front_outputs_init(
 void sb_front_outputs_release(struct sb_front_outputs *o);
 size_t sb_front_outputs_floats(const struct sb_front_outputs *o); /* all of them lie in one block from depth on */
 
+/* What the tracker reads on: kept on the device, in memory of the arm's allocator, the caller's to free. */
+struct sb_front_device {
+	float *video;        /* [frames, h, w, 3], 0..255, not clamped */
+	float *depth, *conf; /* [frames, h, w] */
+};
+
 struct sb_front_input {
 	const uint8_t *rgb; /* [frames, h, w, 3], host */
 	int64_t frames, h, w;
@@ -52,6 +58,7 @@ struct sb_front_input {
 	 * drift of the results then says what rounding alone does to them.
 	 */
 	int perturb;
+	struct sb_front_device *keep; /* or NULL */
 };
 
 /* For tests: called with every intermediate that the goldens hold. `data` is device memory, valid during the call. */
