@@ -290,7 +290,7 @@ static void numbers_of_any_size_keep_to_their_columns(void **state)
 				row = &s.groups[0].rows[r];
 				row->before = sb_value_of(values[i]);
 				row->after = sb_value_of(values[k]);
-				row->effect.estimate = sb_value_of(values[i] ? values[k] / values[i] : values[k]);
+				row->effect.estimate = sb_value_of(values[i] != 0 ? values[k] / values[i] : values[k]);
 				row->effect.lo = 0.9 * row->effect.estimate.v;
 				row->effect.hi = 1.1 * row->effect.estimate.v;
 				row->flags = 0;

@@ -940,7 +940,7 @@ static void every_acknowledged_trial_survives_a_kill(void **state)
 		enum sb_store_mode mode = i % 2 ? SB_STORE_READ : SB_STORE_WRITE;
 		struct sb_store *st;
 		char id[33];
-		int64_t run;
+		int64_t run = 0;
 
 		total += acknowledged;
 		make_run_id(i, id);
