@@ -35,23 +35,28 @@ static enum sb_status neighbour_tokens(struct sb_pass *p, float *d, float *both,
 	return SB_OK;
 }
 
-enum sb_status sb_pass_query_side(struct sb_pass *p, int l)
+/* Patches of the carried tracks are those they were first asked for; the others' are sampled where their query is. */
+static enum sb_status query_patches(struct sb_pass *p, int l)
 {
 	struct sb_pass_level *v = &p->level[l];
-	const struct sb_track_block *cross = &p->net->pointformer.cross;
-	int64_t tokens = p->n * SB_NEIGHBOURS;
-	float *points, *d, *both, *xn, *xy;
+	int64_t old = p->in->n_carried, fresh = p->n - old, patch = SB_PATCH * SB_TRACK_FEATURES;
+	float *xy;
 
-	SB_TRY(sb_pass_get(p, p->n * SB_PATCH * SB_TRACK_FEATURES, &v->query));
-	SB_TRY(sb_pass_get(p, p->n * SB_PATCH * 3, &points));
-	SB_TRY(sb_pass_get(p, p->n * 2, &xy));
-	SB_TRY(sb_pass_copy(p, p->q + 1, p->n, 2, 3, xy, 2)); /* query pixels; the features are at a quarter of them */
+	SB_TRY(sb_pass_get(p, p->n * patch, &v->query));
+	SB_TRY(sb_pass_get(p, p->n * SB_PATCH * 3, &v->points));
+	if (old) {
+		SB_TRY(sb_pass_copy(p, p->carry->level[l].query, old, patch, patch, v->query, patch));
+		SB_TRY(sb_pass_box_map(p, p->carry->level[l].points, v->points, old * SB_PATCH, 0));
+	}
+	SB_TRY(sb_pass_get(p, fresh * 2, &xy));
+	/* query pixels; the features are at a quarter of them */
+	SB_TRY(sb_pass_copy(p, p->q + old * 3 + 1, fresh, 2, 3, xy, 2));
 	struct sb_patch_sample_args a = {
 		.map = v->map,
 		.xy = xy,
-		.frame = p->frame,
-		.out = v->query,
-		.n = p->n,
+		.frame = p->frame + old,
+		.out = v->query + old * patch,
+		.n = fresh,
 		.frames = p->t,
 		.h = v->h,
 		.w = v->w,
@@ -60,15 +65,27 @@ enum sb_status sb_pass_query_side(struct sb_pass *p, int l)
 	};
 	SB_TRY(SB_SUBMIT(p->be, PATCH_SAMPLE, patch_sample, a, p->err));
 	a.map = v->pmap;
-	a.out = points;
+	a.out = v->points + old * SB_PATCH * 3;
 	a.c = 3;
 	SB_TRY(SB_SUBMIT(p->be, PATCH_SAMPLE, patch_sample, a, p->err));
 	sb_pass_put(p, xy);
+	sb_pass_tap(p, "query.patches", l, v->query, p->n * patch);
+	return SB_OK;
+}
+
+enum sb_status sb_pass_query_side(struct sb_pass *p, int l)
+{
+	struct sb_pass_level *v = &p->level[l];
+	const struct sb_track_block *cross = &p->net->pointformer.cross;
+	int64_t tokens = p->n * SB_NEIGHBOURS;
+	float *d, *both, *xn;
+
+	SB_TRY(query_patches(p, l));
 	SB_TRY(sb_pass_get(p, tokens * 3, &d));
 	SB_TRY(sb_pass_get(p, tokens * 256, &both));
 	struct sb_neighbours_args b = {
 		.patches = v->query,
-		.points = points,
+		.points = v->points,
 		.out_d = d,
 		.out_f = both + 128,
 		.n = p->n,
@@ -77,7 +94,6 @@ enum sb_status sb_pass_query_side(struct sb_pass *p, int l)
 		.ldf = 256,
 	};
 	SB_TRY(SB_SUBMIT(p->be, NEIGHBOURS, neighbours, b, p->err));
-	sb_pass_put(p, points);
 	SB_TRY(sb_pass_get(p, tokens * 128, &v->q_x));
 	SB_TRY(neighbour_tokens(p, d, both, p->n, v->q_x, NULL));
 	SB_TRY(sb_pass_get(p, tokens * 128, &xn));

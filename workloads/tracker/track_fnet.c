@@ -86,11 +86,11 @@ static enum sb_status gather(struct sb_pass *p, const struct map *m, struct map 
 	return SB_OK;
 }
 
-enum sb_status sb_pass_fnet(struct sb_pass *p, float *image, float **out)
+enum sb_status sb_pass_fnet(struct sb_pass *p, float *image, int64_t frames, float **out)
 {
 	const struct sb_track_net *net = p->net;
-	struct map in = { image, p->t, net->h, net->w, 3 }, m, all = { NULL, p->t, p->fh, p->fw, 64 + 96 + 128 + 128 },
-	           y;
+	struct map in = { image, frames, net->h, net->w, 3 }, m,
+	           all = { NULL, frames, p->fh, p->fw, 64 + 96 + 128 + 128 }, y;
 	int64_t first = 0;
 
 	SB_TRY(conv(p, &in, &net->fnet.conv1, 2, &m));

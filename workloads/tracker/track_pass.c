@@ -5,6 +5,7 @@ enum sb_status sb_pass_get(struct sb_pass *p, int64_t floats, float **out)
 {
 	void *mem;
 
+	floats = floats > 0 ? floats : 1; /* nothing carried, no query yet: still a pointer that ops accept */
 	SB_TRY(sb_device_alloc(p->be, (size_t)floats * sizeof(float), &mem, p->err));
 	*out = mem;
 	return SB_OK;
@@ -158,4 +159,57 @@ enum sb_status sb_pass_box_map(struct sb_pass *p, const float *x, float *y, int6
 	struct sb_box_map_args a = { .x = x, .box = p->box, .y = y, .rows = rows, .inverse = inverse };
 
 	return SB_SUBMIT(p->be, BOX_MAP, box_map, a, p->err);
+}
+
+enum sb_status sb_pass_replicate(struct sb_pass *p, const float *x, float *y, int64_t times, int64_t len)
+{
+	struct sb_repeat_args a = { .x = x, .y = y, .n = 1, .times = times, .len = len };
+
+	return times > 0 ? SB_SUBMIT(p->be, REPEAT, repeat, a, p->err) : SB_OK;
+}
+
+enum sb_status sb_pass_upload(struct sb_pass *p, float *dst, const float *host, int64_t floats)
+{
+	struct sb_transfer_args a = { dst, host, (size_t)floats * sizeof(float) };
+
+	return floats > 0 ? SB_SUBMIT(p->be, UPLOAD, upload, a, p->err) : SB_OK;
+}
+
+enum sb_status sb_pass_download(struct sb_pass *p, float *host, const float *src, int64_t floats)
+{
+	struct sb_transfer_args a = { host, src, (size_t)floats * sizeof(float) };
+
+	return floats > 0 ? SB_SUBMIT(p->be, DOWNLOAD, download, a, p->err) : SB_OK;
+}
+
+enum sb_status sb_pass_sync(struct sb_pass *p)
+{
+	return p->be->ops->sync(p->be, p->err);
+}
+
+enum sb_status sb_pass_nearest(
+        struct sb_pass *p, const float *x, int64_t h, int64_t w, int64_t c, float lo, float hi, float **out)
+{
+	struct sb_resize_nearest_args a = {
+		.x = x,
+		.n = p->in->real,
+		.h = h,
+		.w = w,
+		.c = c,
+		.out_h = p->net->h,
+		.out_w = p->net->w,
+		.lo = lo,
+		.hi = hi,
+	};
+
+	SB_TRY(sb_pass_get(p, p->t * p->net->h * p->net->w * c, out));
+	a.y = *out;
+	return SB_SUBMIT(p->be, RESIZE_NEAREST, resize_nearest, a, p->err);
+}
+
+enum sb_status sb_pass_pad(struct sb_pass *p, float *x, int64_t floats)
+{
+	float *end = x + p->in->real * floats;
+
+	return sb_pass_replicate(p, end - floats, end, p->t - p->in->real, floats);
 }

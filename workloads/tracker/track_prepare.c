@@ -1,80 +1,103 @@
-/* A window's constants and its first state (4.2 to 4.4). */
+/* A window's constants and its first state (4.2 to 4.4, 2.6). */
 #include "track_pass.h"
 
-#include <stdlib.h>
+#include <math.h>
+#include <string.h>
 
-enum sb_status sb_pass_nearest(
-        struct sb_pass *p, const float *x, int64_t h, int64_t w, int64_t c, float lo, float hi, float **out)
+/* Pixels of hr x wr times these are pixels of the working resolution. */
+static float factor_x(const struct sb_pass *p)
 {
-	struct sb_resize_nearest_args a = {
-		.x = x,
-		.n = p->t,
-		.h = h,
-		.w = w,
-		.c = c,
-		.out_h = p->net->h,
-		.out_w = p->net->w,
-		.lo = lo,
-		.hi = hi,
-	};
-
-	SB_TRY(sb_pass_get(p, p->t * p->net->h * p->net->w * c, out));
-	a.y = *out;
-	return SB_SUBMIT(p->be, RESIZE_NEAREST, resize_nearest, a, p->err);
+	return (float)p->net->w / (float)p->in->wr;
 }
 
-/* Queries to working resolution, K scaled: small, so on the host, then uploaded. */
-static enum sb_status upload_queries(struct sb_pass *p)
+static float factor_y(const struct sb_pass *p)
 {
-	const struct sb_track_input *in = p->in;
-	float fx = (float)p->net->w / (float)in->wr, fy = (float)p->net->h / (float)in->hr;
-	float *host = malloc((size_t)(p->n * 3 + p->t * 18) * sizeof(float)), *k = host + p->n * 3;
-	enum sb_status status;
+	return (float)p->net->h / (float)p->in->hr;
+}
 
-	if (!host)
-		return sb_fail(p->err, SB_E_NOMEM, "no memory for %lld queries", (long long)p->n);
-	for (int64_t i = 0; i < p->n; i++) {
-		host[i * 3] = in->queries[i * 3];
-		host[i * 3 + 1] = in->queries[i * 3 + 1] * fx;
-		host[i * 3 + 2] = in->queries[i * 3 + 2] * fy;
+/* ---- on the host: queries to working resolution, K scaled, what carried tracks start from ------------------- */
+
+/* x, y, z and point on every frame: the cached ones, then the last of them again. */
+static void expand_carried(struct sb_pass *p)
+{
+	const struct sb_window *in = p->in;
+	struct sb_pass_host *h = p->host;
+	float fx = factor_x(p), fy = factor_y(p);
+
+	for (int64_t n = 0; n < in->n_carried; n++) {
+		for (int64_t t = 0; t < p->t; t++) {
+			int64_t from = t < in->overlap ? t : in->overlap - 1, at = n * p->t + t;
+			const float *c = in->carried + (n * in->overlap + from) * 6;
+
+			h->uv[at * 2] = c[0] * fx * 0.25f;
+			h->uv[at * 2 + 1] = c[1] * fy * 0.25f;
+			h->z[at] = c[2];
+			memcpy(h->X + at * 3, c + 3, 3 * sizeof(float));
+		}
 	}
-	status = SB_SUBMIT(p->be, DOWNLOAD, download,
-	        ((struct sb_transfer_args){ k, in->k, (size_t)p->t * 9 * sizeof(float) }), p->err);
-	if (!status)
-		status = p->be->ops->sync(p->be, p->err);
-	for (int64_t i = 0; i < p->t * 9 && !status; i++)
-		k[i] *= i % 9 < 3 ? fx : i % 9 < 6 ? fy : 1.0f;
-	if (!status)
-		status = sb_pass_get(p, p->n * 3, &p->q);
-	if (!status)
-		status = sb_pass_get(p, p->t * 9, &p->k_m);
-	if (!status)
-		status = SB_SUBMIT(p->be, UPLOAD, upload,
-		        ((struct sb_transfer_args){ p->q, host, (size_t)p->n * 3 * sizeof(float) }), p->err);
-	if (!status)
-		status = SB_SUBMIT(p->be, UPLOAD, upload,
-		        ((struct sb_transfer_args){ p->k_m, k, (size_t)p->t * 9 * sizeof(float) }), p->err);
-	if (!status)
-		status = p->be->ops->sync(p->be, p->err);
-	free(host);
-	return status;
 }
 
-/* What nearest sampling at the queries gives, the normalisation box, and the first state. */
-static enum sb_status setup_queries(struct sb_pass *p, const float *image, const float *pmap)
+/*
+ * keep_z: the depth at the query's frame is the last window's result there. The geometry token takes a carried track
+ * where it is on the window's first frame.
+ */
+static void host_queries(struct sb_pass *p)
 {
-	const struct sb_track_input *in = p->in;
-	float *depth, *valid, *frame;
+	const struct sb_window *in = p->in;
+	struct sb_pass_host *h = p->host;
+	float fx = factor_x(p), fy = factor_y(p);
 
-	SB_TRY(sb_pass_nearest(p, in->depth, in->hr, in->wr, 1, 0.01f, 200.0f, &depth));
-	SB_TRY(sb_pass_nearest(p, in->valid, in->hr, in->wr, 1, 0.0f, 0.0f, &valid));
-	SB_TRY(sb_pass_get(p, p->n, &p->z0));
-	SB_TRY(sb_pass_get(p, p->n, &p->u0));
-	SB_TRY(sb_pass_get(p, p->n * 3, &p->p0));
-	SB_TRY(sb_pass_get(p, p->n * 3, &p->rgb));
-	SB_TRY(sb_pass_get(p, p->n, &frame));
-	p->frame = (int32_t *)(void *)frame;
-	SB_TRY(sb_pass_get(p, 6, &p->box));
+	for (int64_t i = 0; i < p->n; i++) {
+		bool carried = i < in->n_carried;
+		const float *q = in->queries + i * 3, *c = carried ? in->carried + i * in->overlap * 6 : NULL;
+		int64_t seed = carried ? (int64_t)q[0] : 0;
+
+		h->q[i * 3] = h->q_geometry[i * 3] = q[0];
+		h->q[i * 3 + 1] = q[1] * fx;
+		h->q[i * 3 + 2] = q[2] * fy;
+		h->q_geometry[i * 3 + 1] = carried ? c[0] * fx : h->q[i * 3 + 1];
+		h->q_geometry[i * 3 + 2] = carried ? c[1] * fy : h->q[i * 3 + 2];
+		h->keep_z[i] = carried ? c[seed * 6 + 2] : NAN;
+		if (carried)
+			h->z_geometry[i] = c[2];
+	}
+}
+
+static void host_cameras(struct sb_pass *p)
+{
+	const struct sb_window *in = p->in;
+	struct sb_pass_host *h = p->host;
+	float fx = factor_x(p), fy = factor_y(p);
+
+	memcpy(h->cam, in->cam, (size_t)p->t * 16 * sizeof(float));
+	memcpy(h->k, in->k, (size_t)p->t * 9 * sizeof(float));
+	for (int64_t i = 0; i < p->t * 9; i++)
+		h->k_m[i] = in->k[i] * (i % 9 < 3 ? fx : i % 9 < 6 ? fy : 1.0f);
+}
+
+static enum sb_status upload_small(struct sb_pass *p)
+{
+	struct sb_pass_host *h = p->host;
+
+	host_queries(p);
+	host_cameras(p);
+	expand_carried(p);
+	SB_TRY(sb_pass_get(p, p->n * 3, &p->q));
+	SB_TRY(sb_pass_get(p, p->t * 9, &p->k_m));
+	SB_TRY(sb_pass_get(p, p->t * 9, &p->k_r));
+	SB_TRY(sb_pass_get(p, p->t * 16, &p->cam));
+	SB_TRY(sb_pass_upload(p, p->q, h->q, p->n * 3));
+	SB_TRY(sb_pass_upload(p, p->k_m, h->k_m, p->t * 9));
+	SB_TRY(sb_pass_upload(p, p->k_r, h->k, p->t * 9));
+	return sb_pass_upload(p, p->cam, h->cam, p->t * 16);
+}
+
+/* ---- what nearest sampling at the queries gives, and the normalisation box ----------------------------------- */
+
+static enum sb_status sample_queries(
+        struct sb_pass *p, const float *image, const float *pmap, const float *depth, const float *valid)
+{
+	float *keep_z = NULL;
 	struct sb_query_setup_args a = {
 		.q = p->q,
 		.depth = depth,
@@ -87,18 +110,63 @@ static enum sb_status setup_queries(struct sb_pass *p, const float *image, const
 		.rgb = p->rgb,
 		.frame = p->frame,
 		.n = p->n,
-		.frames = p->t,
+		.frames = p->in->real,
 		.h = p->net->h,
 		.w = p->net->w,
 	};
+
+	if (p->in->n_carried) {
+		SB_TRY(sb_pass_get(p, p->n, &keep_z));
+		SB_TRY(sb_pass_upload(p, keep_z, p->host->keep_z, p->n));
+	}
+	a.keep_z = keep_z;
 	SB_TRY(SB_SUBMIT(p->be, QUERY_SETUP, query_setup, a, p->err));
+	sb_pass_put(p, keep_z);
+	return SB_OK;
+}
+
+static enum sb_status geometry_queries(struct sb_pass *p)
+{
+	p->q_geometry = p->q;
+	p->z_geometry = p->z0;
+	if (!p->in->n_carried)
+		return SB_OK;
+	SB_TRY(sb_pass_get(p, p->n * 3, &p->q_geometry));
+	SB_TRY(sb_pass_get(p, p->n, &p->z_geometry));
+	SB_TRY(sb_pass_upload(p, p->q_geometry, p->host->q_geometry, p->n * 3));
+	SB_TRY(sb_pass_copy(p, p->z0, 1, p->n, p->n, p->z_geometry, p->n));
+	return sb_pass_upload(p, p->z_geometry, p->host->z_geometry, p->in->n_carried);
+}
+
+static enum sb_status setup_queries(struct sb_pass *p, const float *image, const float *pmap)
+{
+	const struct sb_window *in = p->in;
+	float *depth, *valid, *frame;
+
+	SB_TRY(sb_pass_nearest(p, in->depth, in->hr, in->wr, 1, 0.01f, 200.0f, &depth));
+	SB_TRY(sb_pass_nearest(p, in->valid, in->hr, in->wr, 1, 0.0f, 0.0f, &valid));
+	SB_TRY(sb_pass_get(p, p->n, &p->z0));
+	SB_TRY(sb_pass_get(p, p->n, &p->u0));
+	SB_TRY(sb_pass_get(p, p->n * 3, &p->p0));
+	SB_TRY(sb_pass_get(p, p->n * 3, &p->rgb));
+	SB_TRY(sb_pass_get(p, p->n, &frame));
+	p->frame = (int32_t *)(void *)frame;
+	SB_TRY(sb_pass_get(p, 6, &p->box));
+	SB_TRY(sample_queries(p, image, pmap, depth, valid));
 	sb_pass_put(p, valid);
 	sb_pass_put(p, depth);
+	SB_TRY(geometry_queries(p));
+	if (p->host->chain) {
+		SB_TRY(sb_pass_download(p, p->host->z0, p->z0, p->n));
+		SB_TRY(sb_pass_download(p, p->host->u0, p->u0, p->n));
+	}
 	struct sb_norm_box_args b = { .p0 = p->p0, .box = p->box, .n = p->n };
 	return SB_SUBMIT(p->be, NORM_BOX, norm_box, b, p->err);
 }
 
-/* Features by 2x2 means, points by every 2nd pixel from every 4th; query patches of both. */
+/* ---- pyramids ------------------------------------------------------------------------------------------------ */
+
+/* Features by 2x2 means, points by every 2nd pixel from every 4th. */
 static enum sb_status pyramids(struct sb_pass *p, float *features, float *pmap)
 {
 	struct sb_subsample_args s = { .x = pmap, .n = p->t, .h = p->net->h, .w = p->net->w, .c = 3, .step = 4 };
@@ -126,31 +194,74 @@ static enum sb_status pyramids(struct sb_pass *p, float *features, float *pmap)
 	return SB_OK;
 }
 
+/* Point map and `valid` at hr x wr, on all frames; *pmap [t, h, w, 3] at working resolution. */
+static enum sb_status point_maps(struct sb_pass *p, float **pmap)
+{
+	const struct sb_window *in = p->in;
+	int64_t pixels = in->hr * in->wr;
+	struct sb_unproject_args u = { .depth = in->depth, .k = p->k_r, .frames = in->real, .h = in->hr, .w = in->wr };
+
+	SB_TRY(sb_pass_get(p, p->t * pixels * 3, &p->pmap_r));
+	u.points = p->pmap_r;
+	SB_TRY(SB_SUBMIT(p->be, UNPROJECT, unproject, u, p->err));
+	SB_TRY(sb_pass_nearest(p, p->pmap_r, in->hr, in->wr, 3, 0.0f, 0.0f, pmap));
+	SB_TRY(sb_pass_pad(p, *pmap, p->net->h * p->net->w * 3));
+	SB_TRY(sb_pass_pad(p, p->pmap_r, pixels * 3));
+	if (in->real == p->t)
+		return SB_OK;
+	SB_TRY(sb_pass_get(p, p->t * pixels, &p->valid_r));
+	SB_TRY(sb_pass_copy(p, in->valid, 1, in->real * pixels, in->real * pixels, p->valid_r, in->real * pixels));
+	return sb_pass_pad(p, p->valid_r, pixels);
+}
+
+/* ---- state --------------------------------------------------------------------------------------------------- */
+
 /* The stored time embedding at T rows: as it is when T fits, else linearly interpolated (align_corners=False). */
 static enum sb_status time_embedding(struct sb_pass *p)
 {
+	struct sb_pass_host *h = p->host;
 	int64_t len = p->net->time_len, dim = SB_TRACK_TOKEN2;
-	float *host = malloc((size_t)(p->t * dim) * sizeof(float));
-	enum sb_status status;
 
-	if (!host)
-		return sb_fail(p->err, SB_E_NOMEM, "no memory for the time embedding");
-	sb_time_embedding(len, p->t, dim, host);
-	status = sb_pass_get(p, p->t * dim, &p->time);
-	if (!status)
-		status = SB_SUBMIT(p->be, UPLOAD, upload,
-		        ((struct sb_transfer_args){ p->time, host, (size_t)(p->t * dim) * sizeof(float) }), p->err);
-	if (!status)
-		status = p->be->ops->sync(p->be, p->err);
-	free(host);
-	return status;
+	if (h->time_len != len || h->time_frames != p->t) { /* a constant: made for the first window only */
+		sb_time_embedding(len, p->t, dim, h->time);
+		h->time_len = len;
+		h->time_frames = p->t;
+	}
+	SB_TRY(sb_pass_get(p, p->t * dim, &p->time));
+	return sb_pass_upload(p, p->time, h->time, p->t * dim);
 }
 
-/* uv = query / 4, z = z0, X = nrm(p0) on every frame; logits 0 (4.3). */
-static enum sb_status first_state(struct sb_pass *p)
+/* uv = query / 4, z = z0, X = nrm(p0) on every frame, for tracks from `first` on (4.3). */
+static enum sb_status still_state(struct sb_pass *p, int64_t first)
 {
+	int64_t n = p->n - first, row = first * p->t;
 	float *xy, *x0;
 
+	SB_TRY(sb_pass_get(p, n * 2, &xy));
+	SB_TRY(sb_pass_copy(p, p->q + first * 3 + 1, n, 2, 3, xy, 2));
+	SB_TRY(SB_SUBMIT(p->be, SCALE, scale, ((struct sb_scale_args){ xy, xy, n * 2, 0.25f }), p->err));
+	SB_TRY(sb_pass_repeat(p, xy, p->uv + row * 2, n, 2));
+	sb_pass_put(p, xy);
+	SB_TRY(sb_pass_repeat(p, p->z0 + first, p->z + row, n, 1));
+	SB_TRY(sb_pass_get(p, n * 3, &x0));
+	SB_TRY(sb_pass_box_map(p, p->p0 + first * 3, x0, n, 0));
+	SB_TRY(sb_pass_repeat(p, x0, p->X + row * 3, n, 3));
+	sb_pass_put(p, x0);
+	return SB_OK;
+}
+
+static enum sb_status carried_state(struct sb_pass *p)
+{
+	int64_t rows = p->in->n_carried * p->t;
+
+	SB_TRY(sb_pass_upload(p, p->uv, p->host->uv, rows * 2));
+	SB_TRY(sb_pass_upload(p, p->z, p->host->z, rows));
+	SB_TRY(sb_pass_upload(p, p->X, p->host->X, rows * 3));
+	return sb_pass_box_map(p, p->X, p->X, rows, 0);
+}
+
+static enum sb_status first_state(struct sb_pass *p)
+{
 	SB_TRY(sb_pass_get(p, p->rows * 2, &p->uv));
 	SB_TRY(sb_pass_get(p, p->rows, &p->z));
 	SB_TRY(sb_pass_get(p, p->rows * 3, &p->X));
@@ -161,32 +272,18 @@ static enum sb_status first_state(struct sb_pass *p)
 	SB_TRY(sb_pass_get(p, p->rows * 3, &p->A));
 	SB_TRY(sb_pass_get(p, p->rows * 2, &p->px));
 	SB_TRY(sb_pass_fill(p, p->vis, p->rows * 4, 0.0f));
-	SB_TRY(sb_pass_get(p, p->n * 2, &xy));
-	SB_TRY(sb_pass_copy(p, p->q + 1, p->n, 2, 3, xy, 2));
-	SB_TRY(SB_SUBMIT(p->be, SCALE, scale, ((struct sb_scale_args){ xy, xy, p->n * 2, 0.25f }), p->err));
-	SB_TRY(sb_pass_repeat(p, xy, p->uv, p->n, 2));
-	sb_pass_put(p, xy);
-	SB_TRY(sb_pass_repeat(p, p->z0, p->z, p->n, 1));
-	SB_TRY(sb_pass_get(p, p->n * 3, &x0));
-	SB_TRY(sb_pass_box_map(p, p->p0, x0, p->n, 0));
-	SB_TRY(sb_pass_repeat(p, x0, p->X, p->n, 3));
-	sb_pass_put(p, x0);
-	return SB_OK;
+	if (p->in->n_carried)
+		SB_TRY(carried_state(p));
+	return p->n > p->in->n_carried ? still_state(p, p->in->n_carried) : SB_OK;
 }
 
 enum sb_status sb_pass_prepare(struct sb_pass *p, float *image, float *features)
 {
-	const struct sb_track_input *in = p->in;
 	float *pmap;
 
 	sb_backend_stage(p->be, "track.prepare");
-	SB_TRY(upload_queries(p));
-	SB_TRY(sb_pass_get(p, p->t * in->hr * in->wr * 3, &p->pmap_r));
-	struct sb_unproject_args u = {
-		.depth = in->depth, .k = in->k, .points = p->pmap_r, .frames = p->t, .h = in->hr, .w = in->wr
-	};
-	SB_TRY(SB_SUBMIT(p->be, UNPROJECT, unproject, u, p->err));
-	SB_TRY(sb_pass_nearest(p, p->pmap_r, in->hr, in->wr, 3, 0.0f, 0.0f, &pmap));
+	SB_TRY(upload_small(p));
+	SB_TRY(point_maps(p, &pmap));
 	SB_TRY(setup_queries(p, image, pmap));
 	sb_pass_put(p, image);
 	SB_TRY(sb_pass_box_map(p, pmap, pmap, p->t * p->net->h * p->net->w, 0)); /* the point map is kept normalised */

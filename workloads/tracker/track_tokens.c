@@ -57,10 +57,10 @@ enum sb_status sb_pass_tokens(struct sb_pass *p, float *tokens2, float *tokens3,
 	sb_pass_tap(p, "xyz_mlp.out", p->iteration, tokens3 + 1026, (p->rows - 1) * SB_TRACK_TOKEN3 + 84);
 	SB_TRY(sb_pass_get(p, p->rows * 6, &g));
 	struct sb_geometry_tokens_args a = {
-		.q = p->q,
-		.z0 = p->z0,
+		.q = p->q_geometry,
+		.z0 = p->z_geometry,
 		.k = p->k_m,
-		.cam = p->in->cam,
+		.cam = p->cam,
 		.box = p->box,
 		.X = p->X,
 		.conf = p->conf,
