@@ -1,0 +1,698 @@
+/*
+ * corr on CUDA: correlation and the first layer on it, in parts of some thousand rows, so that never more than a part
+ * of the volume is stored: corr_weights   once: weights laid out as the volume is, padded, rounded with tf32
+ *   corr_volume    a block samples the patches of kFrames frames of a point, channel slab by channel slab, and
+ * multiplies them with the point's query: FFMA, or mma.sync in TF32 corr_layer     volume times weights, bias and GELU
+ * in the epilogue: FFMA, or mma.sync in TF32 A row of the volume is 49 stretches of kStretch floats, so that two
+ * neighbours in a stretch are 8 bytes aligned, and zeros up to kRow.
+ */
+#include "patch_axis.cuh"
+
+extern "C" {
+#include "patches_cuda.h"
+}
+
+constexpr int kStretch = kPatch + 1;
+constexpr int kRow = 2464; /* 49 * 50 rounded up to the layer's slabs of 32 */
+static_assert(kRow >= kPatch * kStretch && kRow % 32 == 0, "a row is whole slabs");
+
+struct corr_layout {
+	int64_t rows_at_once, points_at_once; /* of a part: whole points */
+	size_t weight_floats, volume_floats;
+};
+
+/* ---- the layer's tiles ----------------------------------------------------------------------------------------------
+ */
+
+constexpr int kTile = 128; /* rows and columns of a block: 256 threads with 8 x 8 results each, 64 registers */
+constexpr int kTileThreads = 256;
+
+/*
+ * A part is as many row tiles as fill the device with two blocks a multiprocessor: about 11,000 rows and 110 MB on 132
+ * multiprocessors with 384 columns.
+ */
+static struct corr_layout layout_of(const struct sb_corr_args *a, const struct sb_cuda_launch *l)
+{
+	int64_t columns = pieces(a->out, kTile), tiles = 2 * (int64_t)l->sms / columns;
+	struct corr_layout c;
+
+	c.points_at_once = (tiles < 1 ? 1 : tiles) * kTile / a->frames;
+	c.points_at_once = c.points_at_once < a->n ? c.points_at_once : a->n;
+	c.points_at_once = c.points_at_once < 1 ? 1 : c.points_at_once;
+	c.rows_at_once = c.points_at_once * a->frames;
+	c.weight_floats = (size_t)a->out * kRow;
+	c.volume_floats = (size_t)c.rows_at_once * kRow;
+	return c;
+}
+
+size_t sb_corr_cuda_workspace(const struct sb_corr_args *a, const struct sb_cuda_launch *l)
+{
+	struct corr_layout c;
+
+	if (a->n == 0 || a->frames == 0)
+		return 0;
+	c = layout_of(a, l);
+	return (c.weight_floats + c.volume_floats) * sizeof(float);
+}
+
+/* A row of weights a block. */
+template <bool rounded>
+static __global__ void __launch_bounds__(kThreads) corr_weights(const float *w, int64_t ldw, float *out)
+{
+	const float *from = w + blockIdx.x * ldw;
+	float *to = out + (int64_t)blockIdx.x * kRow;
+
+	for (int k = threadIdx.x; k < kRow; k += kThreads) {
+		int i = k / kStretch, j = k % kStretch;
+		float v = i < kPatch && j < kPatch ? from[i * kPatch + j] : 0.0f;
+
+		to[k] = rounded ? tf32(v) : v;
+	}
+}
+
+/* ---- the volume -----------------------------------------------------------------------------------------------------
+ */
+
+constexpr int kFrames = 4;                                    /* patches of a block: */
+constexpr int kSlab = 32;                                     /* channels at a time, 8 vectors: */
+constexpr int kVolumeThreads = kFrames * kSide * (kSlab / 4); /* a thread a (patch, column, vector) when sampling */
+constexpr int kLine = kSlab + 4;             /* floats from one position to the next: no bank conflicts */
+constexpr int kPositions = kFrames * kPatch; /* 196 */
+constexpr int kMmaRows = 224;                /* 7 warps with two tiles of 16 positions */
+constexpr int kMmaColumns = 56;              /* 7 tiles of 8 query positions */
+constexpr int kVolumeFloats = (kMmaRows + kMmaColumns) * kLine;
+static_assert(
+        kVolumeThreads == 7 * kWarp && kVolumeThreads * kSide * 4 == kPositions * kSlab, "threads and samples match");
+static_assert(kVolumeFloats >= kFrames * kRow, "the results of a block fit where its operands were");
+static_assert(kVolumeFloats * 4 <= 48 * 1024, "shared memory that needs no asking");
+
+/* Channels c .. c + 3 of a pixel; beyond the last channel zeros. */
+template <bool wide_map> static __device__ __forceinline__ float4 channels(const float *pixel, int c, int count)
+{
+	if (wide_map)
+		return c < count ? *reinterpret_cast<const float4 *>(pixel + c) : splat(0.0f);
+	return make_float4(c < count ? pixel[c] : 0.0f, c + 1 < count ? pixel[c + 1] : 0.0f,
+	        c + 2 < count ? pixel[c + 2] : 0.0f, c + 3 < count ? pixel[c + 3] : 0.0f);
+}
+
+template <bool rounded> static __device__ __forceinline__ void keep(float *to, float4 v)
+{
+	if (rounded)
+		v = make_float4(tf32(v.x), tf32(v.y), tf32(v.z), tf32(v.w));
+	*reinterpret_cast<float4 *>(to) = v;
+}
+
+/* What a thread samples: one column of one patch, four channels of each slab. */
+struct column {
+	const float *image; /* NULL: beyond the last frame */
+	float fx;
+	struct patch_axis y;
+	int left, right, pitch;     /* in floats */
+	int at, vector;             /* first position's place, and which vector of it */
+};
+
+static __device__ __forceinline__ struct column column_of(const struct sb_corr_args &a, int64_t n, int64_t t0)
+{
+	int vector = threadIdx.x % (kSlab / 4), rest = threadIdx.x / (kSlab / 4), side = rest % kSide, f = rest / kSide;
+	int64_t t = t0 + f, row = n * a.frames + (t < a.frames ? t : t0);
+	struct patch_axis x = patch_axis_of(a.uv[2 * row], a.scale, a.width);
+	struct column c;
+
+	c.image = t < a.frames ? a.map + t * a.h * a.width * a.c : nullptr;
+	c.fx = x.frac;
+	c.y = patch_axis_of(a.uv[2 * row + 1], a.scale, a.h);
+	c.left = axis_line(x, side) * (int)a.c;
+	c.right = axis_line(x, side + 1) * (int)a.c;
+	c.pitch = (int)(a.width * a.c);
+	c.at = (f * kPatch + side * kSide) * kLine + 4 * vector;
+	c.vector = vector;
+	return c;
+}
+
+/* Samples of channels `first` .. first + 31. */
+template <bool rounded, bool wide_map>
+static __device__ __forceinline__ void sample_slab(
+        const struct sb_corr_args &a, const struct column &c, int first, float *samples)
+{
+	int channel = first + 4 * c.vector, count = (int)a.c;
+	float4 line[kWindow];
+
+#pragma unroll
+	for (int i = 0; i < kWindow; i++) {
+		const float *at = c.image + axis_line(c.y, i) * c.pitch;
+
+		line[i] = c.image ? lerp(channels<wide_map>(at + c.left, channel, count),
+		                            channels<wide_map>(at + c.right, channel, count), c.fx)
+		                  : splat(0.0f);
+	}
+#pragma unroll
+	for (int i = 0; i < kSide; i++)
+		keep<rounded>(samples + c.at + i * kLine, lerp(line[i], line[i + 1], c.y.frac));
+}
+
+/* The query's channels `first` .. first + 31; positions beyond the 49th are zeros. */
+template <bool rounded, bool wide_map>
+static __device__ __forceinline__ void load_query(const struct sb_corr_args &a, int64_t n, int first, float *query)
+{
+	const float *from = a.query + n * kPatch * a.c;
+
+	for (int i = threadIdx.x; i < kMmaColumns * (kSlab / 4); i += kVolumeThreads) {
+		int position = i / (kSlab / 4), vector = i % (kSlab / 4);
+
+		keep<rounded>(query + position * kLine + 4 * vector,
+		        position < kPatch ? channels<wide_map>(from + position * a.c, first + 4 * vector, (int)a.c)
+		                          : splat(0.0f));
+	}
+}
+
+/* The block's results, as they lie in the volume, from shared memory to rows of frames t0 ... */
+static __device__ __forceinline__ void store_volume(const float *results, float *volume, int frames)
+{
+	const float4 *from = reinterpret_cast<const float4 *>(results);
+	float4 *to = reinterpret_cast<float4 *>(volume);
+
+	for (int i = threadIdx.x; i < frames * (kRow / 4); i += kVolumeThreads)
+		to[i] = from[i];
+}
+
+/* Zeros where no product goes: the end of each stretch and of each row. */
+static __device__ __forceinline__ void clear_padding(float *results)
+{
+	constexpr int ends = kRow - kPatch * kStretch, of_row = kPatch + ends;
+
+	for (int i = threadIdx.x; i < kFrames * of_row; i += kVolumeThreads) {
+		int f = i / of_row, k = i % of_row;
+
+		results[f * kRow + (k < kPatch ? k * kStretch + kPatch : kPatch * kStretch + k - kPatch)] = 0.0f;
+	}
+}
+
+/*
+ * Products by FFMA. 28 x 7 threads with 7 x 7 results each (the last 28 threads only sample): 14 vectors are read for
+ * 196 multiply-adds. Rows 7 apart lie 28 banks apart, so the vectors that a warp reads are in different banks.
+ */
+struct ffma_tile {
+	float sum[kSide][kSide];
+};
+
+static __device__ __forceinline__ void multiply_slab(struct ffma_tile &tile, const float *samples, const float *query)
+{
+	const float *rows = samples + threadIdx.x / kSide * kSide * kLine,
+	            *columns = query + threadIdx.x % kSide * kSide * kLine;
+
+	for (int k = 0; k < kSlab; k += 4) {
+		float4 b[kSide];
+
+#pragma unroll
+		for (int j = 0; j < kSide; j++)
+			b[j] = *reinterpret_cast<const float4 *>(columns + j * kLine + k);
+#pragma unroll
+		for (int i = 0; i < kSide; i++) {
+			float4 v = *reinterpret_cast<const float4 *>(rows + i * kLine + k);
+
+#pragma unroll
+			for (int j = 0; j < kSide; j++) {
+				float s = tile.sum[i][j];
+
+				s = fmaf(v.x, b[j].x, s);
+				s = fmaf(v.y, b[j].y, s);
+				s = fmaf(v.z, b[j].z, s);
+				tile.sum[i][j] = fmaf(v.w, b[j].w, s);
+			}
+		}
+	}
+}
+
+static __device__ __forceinline__ void spread(const struct ffma_tile &tile, float *results)
+{
+	int group = threadIdx.x / kSide, column = threadIdx.x % kSide * kSide;
+	float *to = results + group / kSide * kRow + group % kSide * kSide * kStretch + column;
+
+#pragma unroll
+	for (int i = 0; i < kSide; i++)
+#pragma unroll
+		for (int j = 0; j < kSide; j++)
+			to[i * kStretch + j] = tile.sum[i][j];
+}
+
+/* Grid: frames in groups of kFrames, points from `first` on. volume is the part's. */
+template <bool wide_map>
+static __global__ void __launch_bounds__(kVolumeThreads, 2)
+        corr_volume_ffma(const struct sb_corr_args a, int64_t first, float *volume)
+{
+	__shared__ __align__(16) float room[kVolumeFloats];
+	float *samples = room, *query = room + kMmaRows * kLine;
+	int64_t n = first + blockIdx.y, t0 = (int64_t)blockIdx.x * kFrames;
+	int frames = (int)(a.frames - t0 < kFrames ? a.frames - t0 : kFrames);
+	struct column c = column_of(a, n, t0);
+	bool multiplies = threadIdx.x < kFrames * kSide * kSide;
+	struct ffma_tile tile = {};
+
+	for (int k = 0; k < a.c; k += kSlab) {
+		sample_slab<false, wide_map>(a, c, k, samples);
+		load_query<false, wide_map>(a, n, k, query);
+		__syncthreads();
+		if (multiplies)
+			multiply_slab(tile, samples, query);
+		__syncthreads();
+	}
+	clear_padding(room);
+	if (multiplies)
+		spread(tile, room);
+	__syncthreads();
+	store_volume(room, volume + (blockIdx.y * a.frames + t0) * kRow, frames);
+}
+
+/* ---- TF32 on the tensor cores: fragments and products
+ * ------------------------------------------------------------------ */
+
+/* Four 8 x 8 matrices of 16 bits, which is how a fragment of 8 rows of 4 floats is read: lane / 4 is the row. */
+static __device__ __forceinline__ void load_fragments(uint32_t f[4], const float *row)
+{
+	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+	             : "=r"(f[0]), "=r"(f[1]), "=r"(f[2]), "=r"(f[3])
+	             : "r"((uint32_t)__cvta_generic_to_shared(row))
+	             : "memory");
+}
+
+static __device__ __forceinline__ void load_fragments2(uint32_t f[2], const float *row)
+{
+	asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+	             : "=r"(f[0]), "=r"(f[1])
+	             : "r"((uint32_t)__cvta_generic_to_shared(row))
+	             : "memory");
+}
+
+/* c += a b, 16 x 8 by 8 x 8. The operands are rounded already: the tensor core would cut their lower bits off. */
+static __device__ __forceinline__ void multiply(float c[4], const uint32_t a[4], const uint32_t b[2])
+{
+	asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+	             "{%0, %1, %2, %3};"
+	             : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+	             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+/* Which row and which four floats of a fragment this lane names: of the left operand's 16 rows, of 16 columns of the
+ * right. */
+static __device__ __forceinline__ int left_row(int lane)
+{
+	return lane % 8 + lane / 8 % 2 * 8;
+}
+
+static __device__ __forceinline__ int right_column(int lane)
+{
+	return lane % 8 + lane / 16 * 8;
+}
+
+/* ---- the volume in TF32
+ * -------------------------------------------------------------------------------------------------- */
+
+constexpr int kVolumeTiles = kMmaColumns / 8;
+
+struct mma_strip {
+	float sum[2][kVolumeTiles][4]; /* 32 positions of this warp by all of the query's */
+};
+
+static __device__ __forceinline__ void multiply_slab(struct mma_strip &strip, const float *samples, const float *query)
+{
+	int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+	const float *left = samples + (warp * 32 + left_row(lane)) * kLine + lane / 16 * 4;
+	const float *right = query + right_column(lane) * kLine + lane / 8 % 2 * 4;
+
+#pragma unroll
+	for (int k = 0; k < kSlab; k += 8) {
+		uint32_t a[2][4], b[kVolumeTiles + 1][2];
+
+		load_fragments(a[0], left + k);
+		load_fragments(a[1], left + 16 * kLine + k);
+#pragma unroll
+		for (int j = 0; j + 2 <= kVolumeTiles; j += 2)
+			load_fragments(b[j], right + j * 8 * kLine + k);
+		load_fragments2(b[kVolumeTiles - 1],
+		        query + ((kVolumeTiles - 1) * 8 + lane % 8) * kLine + lane / 8 % 2 * 4 + k);
+#pragma unroll
+		for (int i = 0; i < 2; i++)
+#pragma unroll
+			for (int j = 0; j < kVolumeTiles; j++)
+				multiply(strip.sum[i][j], a[i], b[j]);
+	}
+}
+
+/* Rounded, for the layer's product. Column 49 is the stretch's padding, and 0 as its query position is. */
+static __device__ __forceinline__ void spread(const struct mma_strip &strip, float *results)
+{
+	int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		int position = warp * 32 + i * 8 + lane / 4;
+		float *to = results + position / kPatch * kRow + position % kPatch * kStretch;
+
+#pragma unroll
+		for (int j = 0; j < kVolumeTiles; j++) {
+			const float *sum = strip.sum[i / 2][j] + i % 2 * 2;
+			int column = j * 8 + lane % 4 * 2;
+
+			if (position < kPositions && column < kStretch)
+				*reinterpret_cast<float2 *>(to + column) = make_float2(tf32(sum[0]), tf32(sum[1]));
+		}
+	}
+}
+
+template <bool wide_map>
+static __global__ void __launch_bounds__(kVolumeThreads, 2)
+        corr_volume_tf32(const struct sb_corr_args a, int64_t first, float *volume)
+{
+	__shared__ __align__(16) float room[kVolumeFloats];
+	float *samples = room, *query = room + kMmaRows * kLine;
+	int64_t n = first + blockIdx.y, t0 = (int64_t)blockIdx.x * kFrames;
+	int frames = (int)(a.frames - t0 < kFrames ? a.frames - t0 : kFrames);
+	struct column c = column_of(a, n, t0);
+	struct mma_strip strip = {};
+
+	for (int i = threadIdx.x; i < (kMmaRows - kPositions) * kLine; i += kVolumeThreads)
+		samples[kPositions * kLine + i] = 0.0f; /* the last warp's rows without a position */
+	for (int k = 0; k < a.c; k += kSlab) {
+		sample_slab<true, wide_map>(a, c, k, samples);
+		load_query<true, wide_map>(a, n, k, query);
+		__syncthreads();
+		multiply_slab(strip, samples, query);
+		__syncthreads();
+	}
+	clear_padding(room);
+	__syncthreads(); /* spread() writes the padding of the stretches, too */
+	spread(strip, room);
+	__syncthreads();
+	store_volume(room, volume + (blockIdx.y * a.frames + t0) * kRow, frames);
+}
+
+/* ---- the layer
+ * -------------------------------------------------------------------------------------------------------------- */
+
+/* y [rows, out] of a part, from its volume. */
+struct layer {
+	const float *volume, *weights, *bias;
+	float *y;
+	int64_t rows, out, ldy;
+};
+
+static __device__ __forceinline__ float gelu(float x)
+{
+	return 0.5f * x * erfcf(-0.70710678f * x);
+}
+
+static __device__ __forceinline__ void store_result(const struct layer &g, int64_t row, int64_t column, float v)
+{
+	if (row < g.rows && column < g.out)
+		g.y[row * g.ldy + column] = gelu(g.bias ? v + g.bias[column] : v);
+}
+
+constexpr int kFfmaSlab = 16;
+constexpr int kFfmaLine = kTile + 4; /* keeps rows of 16 bytes aligned and spreads the transposing stores */
+
+struct ffma_room {
+	float left[2][kFfmaSlab][kFfmaLine], right[2][kFfmaSlab][kFfmaLine];
+};
+
+/* The vectors of a slab that a thread brings: rows r and r + 64 of either operand, floats 4 q .. of each. */
+struct ffma_slab {
+	float4 left[2], right[2];
+};
+
+static __device__ __forceinline__ struct ffma_slab fetch(const struct layer &g, int64_t row0, int64_t column0, int k)
+{
+	int r = threadIdx.x / 4, q = threadIdx.x % 4;
+	struct ffma_slab s;
+
+#pragma unroll
+	for (int i = 0; i < 2; i++) {
+		int64_t row = row0 + r + i * 64, column = column0 + r + i * 64;
+
+		s.left[i] = row < g.rows ? *reinterpret_cast<const float4 *>(g.volume + row * kRow + k + 4 * q)
+		                         : splat(0.0f);
+		s.right[i] = column < g.out ? *reinterpret_cast<const float4 *>(g.weights + column * kRow + k + 4 * q)
+		                            : splat(0.0f);
+	}
+	return s;
+}
+
+static __device__ __forceinline__ void transpose(float to[kFfmaSlab][kFfmaLine], int r, int k, float4 v)
+{
+	to[k][r] = v.x;
+	to[k + 1][r] = v.y;
+	to[k + 2][r] = v.z;
+	to[k + 3][r] = v.w;
+}
+
+static __device__ __forceinline__ void keep_slab(struct ffma_room &room, int half, const struct ffma_slab &s)
+{
+	int r = threadIdx.x / 4, q = threadIdx.x % 4;
+
+#pragma unroll
+	for (int i = 0; i < 2; i++) {
+		transpose(room.left[half], r + i * 64, 4 * q, s.left[i]);
+		transpose(room.right[half], r + i * 64, 4 * q, s.right[i]);
+	}
+}
+
+/*
+ * A thread's 8 x 8 results: rows 4 and 4, 16 apart; columns 4 and 4, 32 apart. Warps 4 by 2, lanes 4 by 8, so that a
+ * warp reads whole lines of shared memory.
+ */
+static __device__ __forceinline__ int first_row(void)
+{
+	return threadIdx.x / kWarp / 2 * 32 + threadIdx.x % kWarp / 8 * 4;
+}
+
+static __device__ __forceinline__ int first_column(void)
+{
+	return threadIdx.x / kWarp % 2 * 64 + threadIdx.x % 8 * 4;
+}
+
+static __device__ __forceinline__ void multiply_slab(float sum[8][8], const struct ffma_room &room, int half)
+{
+	int row = first_row(), column = first_column();
+
+#pragma unroll
+	for (int k = 0; k < kFfmaSlab; k++) {
+		float a[8], b[8];
+
+		*reinterpret_cast<float4 *>(a) = *reinterpret_cast<const float4 *>(&room.left[half][k][row]);
+		*reinterpret_cast<float4 *>(a + 4) = *reinterpret_cast<const float4 *>(&room.left[half][k][row + 16]);
+		*reinterpret_cast<float4 *>(b) = *reinterpret_cast<const float4 *>(&room.right[half][k][column]);
+		*reinterpret_cast<float4 *>(b + 4) =
+		        *reinterpret_cast<const float4 *>(&room.right[half][k][column + 32]);
+#pragma unroll
+		for (int i = 0; i < 8; i++)
+#pragma unroll
+			for (int j = 0; j < 8; j++)
+				sum[i][j] = fmaf(a[i], b[j], sum[i][j]);
+	}
+}
+
+/* Grid: tiles of columns, tiles of rows. While a slab is multiplied the next one is on its way to registers. */
+static __global__ void __launch_bounds__(kTileThreads, 2) corr_layer_ffma(const struct layer g)
+{
+	__shared__ __align__(16) struct ffma_room room;
+	int64_t row0 = (int64_t)blockIdx.y * kTile, column0 = (int64_t)blockIdx.x * kTile;
+	float sum[8][8] = {};
+
+	keep_slab(room, 0, fetch(g, row0, column0, 0));
+	__syncthreads();
+	for (int s = 0; s < kRow / kFfmaSlab; s++) {
+		bool more = s + 1 < kRow / kFfmaSlab;
+		struct ffma_slab next;
+
+		if (more)
+			next = fetch(g, row0, column0, (s + 1) * kFfmaSlab);
+		multiply_slab(sum, room, s % 2);
+		if (more)
+			keep_slab(room, (s + 1) % 2, next);
+		__syncthreads();
+	}
+#pragma unroll
+	for (int i = 0; i < 8; i++)
+#pragma unroll
+		for (int j = 0; j < 8; j++)
+			store_result(g, row0 + first_row() + i / 4 * 16 + i % 4,
+			        column0 + first_column() + j / 4 * 32 + j % 4, sum[i][j]);
+}
+
+/*
+ * TF32: slabs of 32 in three stages of shared memory, filled by cp.async; 32 KiB a stage, two blocks a multiprocessor
+ * where it has 200 KiB. Vector v of a row lies at v ^ (row % 8), so that neither copies nor ldmatrix meet in a bank.
+ */
+constexpr int kMmaSlab = 32;
+constexpr int kStages = 3;
+constexpr int kStageFloats = 2 * kTile * kMmaSlab;
+constexpr int kLayerBytes = kStages * kStageFloats * 4;
+
+static __device__ __forceinline__ int swizzled(int row, int vector)
+{
+	return row * kMmaSlab + (vector ^ row % 8) * 4;
+}
+
+/* 16 bytes to shared memory, zeros where there is no source. */
+static __device__ __forceinline__ void copy_async(float *to, const float *from, bool there)
+{
+	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"((uint32_t)__cvta_generic_to_shared(to)),
+	             "l"(from), "r"(there ? 16 : 0)
+	             : "memory");
+}
+
+static __device__ __forceinline__ void fetch_stage(
+        const struct layer &g, int64_t row0, int64_t column0, int k, float *stage)
+{
+#pragma unroll
+	for (int i = threadIdx.x; i < kTile * (kMmaSlab / 4); i += kTileThreads) {
+		int r = i / (kMmaSlab / 4), v = i % (kMmaSlab / 4);
+		bool row = row0 + r < g.rows, column = column0 + r < g.out;
+
+		copy_async(stage + swizzled(r, v), g.volume + (row ? row0 + r : 0) * kRow + k + 4 * v, row);
+		copy_async(stage + kTile * kMmaSlab + swizzled(r, v),
+		        g.weights + (column ? column0 + r : 0) * kRow + k + 4 * v, column);
+	}
+}
+
+static __device__ __forceinline__ void commit_stage(void)
+{
+	asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+/* A warp's 64 x 32 results: 4 by 4 products of 16 x 8. Warps 2 by 4. */
+struct mma_tile {
+	float sum[4][4][4];
+};
+
+static __device__ __forceinline__ void multiply_stage(struct mma_tile &tile, const float *stage)
+{
+	int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+	int row = warp % 2 * 64 + left_row(lane), column = warp / 2 * 32 + right_column(lane);
+
+#pragma unroll
+	for (int k = 0; k < kMmaSlab / 8; k++) {
+		uint32_t a[4][4], b[4][2];
+
+#pragma unroll
+		for (int i = 0; i < 4; i++)
+			load_fragments(a[i], stage + swizzled(row + i * 16, 2 * k + lane / 16));
+#pragma unroll
+		for (int j = 0; j < 4; j += 2)
+			load_fragments(b[j], stage + kTile * kMmaSlab + swizzled(column + j * 8, 2 * k + lane / 8 % 2));
+#pragma unroll
+		for (int i = 0; i < 4; i++)
+#pragma unroll
+			for (int j = 0; j < 4; j++)
+				multiply(tile.sum[i][j], a[i], b[j]);
+	}
+}
+
+static __device__ __forceinline__ void store_tile(
+        const struct layer &g, const struct mma_tile &tile, int64_t row0, int64_t column0)
+{
+	int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+	int64_t row = row0 + warp % 2 * 64 + lane / 4, column = column0 + warp / 2 * 32 + lane % 4 * 2;
+
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+#pragma unroll
+		for (int j = 0; j < 4; j++)
+#pragma unroll
+			for (int k = 0; k < 4; k++)
+				store_result(g, row + i * 16 + k / 2 * 8, column + j * 8 + k % 2, tile.sum[i][j][k]);
+}
+
+static __global__ void __launch_bounds__(kTileThreads, 2) corr_layer_tf32(const struct layer g)
+{
+	extern __shared__ __align__(128) float stages[];
+	constexpr int slabs = kRow / kMmaSlab;
+	int64_t row0 = (int64_t)blockIdx.y * kTile, column0 = (int64_t)blockIdx.x * kTile;
+	struct mma_tile tile = {};
+
+	for (int s = 0; s < kStages - 1; s++) {
+		fetch_stage(g, row0, column0, s * kMmaSlab, stages + s * kStageFloats);
+		commit_stage();
+	}
+	for (int s = 0; s < slabs; s++) {
+		int ahead = s + kStages - 1;
+
+		/* Slab s has come for all threads, and all are done with the one before: its stage is filled anew. */
+		asm volatile("cp.async.wait_group %0;" ::"n"(kStages - 2) : "memory");
+		__syncthreads();
+		if (ahead < slabs)
+			fetch_stage(g, row0, column0, ahead * kMmaSlab, stages + ahead % kStages * kStageFloats);
+		commit_stage();
+		multiply_stage(tile, stages + s % kStages * kStageFloats);
+	}
+	store_tile(g, tile, row0, column0);
+}
+
+/* ---- the op
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+static int queue_weights(const struct sb_corr_args *a, struct sb_cuda_launch *l, bool rounded, float *weights)
+{
+	if (rounded)
+		corr_weights<true><<<(unsigned)a->out, kThreads, 0, stream_of(l)>>>(a->w, a->ldw, weights);
+	else
+		corr_weights<false><<<(unsigned)a->out, kThreads, 0, stream_of(l)>>>(a->w, a->ldw, weights);
+	return launched(l, "corr_weights");
+}
+
+static int queue_volume(const struct sb_corr_args *a, struct sb_cuda_launch *l, bool rounded, int64_t first,
+        int64_t points, float *volume)
+{
+	dim3 grid(blocks_for(a->frames, kFrames), (unsigned)points);
+	bool all_wide = wide(a->map, a->c) && wide(a->query, 0);
+
+	if (rounded && all_wide)
+		corr_volume_tf32<true><<<grid, kVolumeThreads, 0, stream_of(l)>>>(*a, first, volume);
+	else if (rounded)
+		corr_volume_tf32<false><<<grid, kVolumeThreads, 0, stream_of(l)>>>(*a, first, volume);
+	else if (all_wide)
+		corr_volume_ffma<true><<<grid, kVolumeThreads, 0, stream_of(l)>>>(*a, first, volume);
+	else
+		corr_volume_ffma<false><<<grid, kVolumeThreads, 0, stream_of(l)>>>(*a, first, volume);
+	return launched(l, "corr_volume");
+}
+
+static int queue_layer(const struct layer *g, struct sb_cuda_launch *l, bool rounded)
+{
+	dim3 grid(blocks_for(g->out, kTile), blocks_for(g->rows, kTile));
+
+	if (rounded) {
+		cudaError_t status =
+		        cudaFuncSetAttribute(corr_layer_tf32, cudaFuncAttributeMaxDynamicSharedMemorySize, kLayerBytes);
+
+		if (status != cudaSuccess)
+			return (int)status;
+		corr_layer_tf32<<<grid, kTileThreads, kLayerBytes, stream_of(l)>>>(*g);
+	} else {
+		corr_layer_ffma<<<grid, kTileThreads, 0, stream_of(l)>>>(*g);
+	}
+	return launched(l, rounded ? "corr_tf32" : "corr");
+}
+
+int sb_corr_cuda(const struct sb_corr_args *a, struct sb_cuda_launch *l)
+{
+	bool rounded = a->tf32 || l->tf32;
+	struct corr_layout c;
+	float *weights = (float *)l->work, *volume;
+	int status;
+
+	if (a->n == 0 || a->frames == 0 || a->out == 0)
+		return 0;
+	c = layout_of(a, l);
+	volume = weights + c.weight_floats;
+	status = queue_weights(a, l, rounded, weights);
+	for (int64_t n = 0; !status && n < a->n; n += c.points_at_once) {
+		int64_t points = a->n - n < c.points_at_once ? a->n - n : c.points_at_once;
+		struct layer g = { volume, weights, a->bias, a->y + n * a->frames * a->ldy, points * a->frames, a->out,
+			a->ldy };
+
+		status = queue_volume(a, l, rounded, n, points, volume);
+		if (!status)
+			status = queue_layer(&g, l, rounded);
+	}
+	return status;
+}

@@ -1,0 +1,166 @@
+/*
+ * resize on CUDA. Positions are float32, one rounding an operation (resize.h): written with intrinsics that are never
+ * contracted. Blocks go by output rows, so what is common to a row is worked out by all its threads alike.
+ */
+#include "cuda_elements.cuh"
+
+extern "C" {
+#include "resize_cuda.h"
+}
+
+static __device__ __forceinline__ int clamped(int v, int top)
+{
+	return v < 0 ? 0 : v > top ? top : v;
+}
+
+/* ---- frames, bicubic ------------------------------------------------------------------------------------------------
+ */
+
+constexpr float kCubicA = -0.75f;
+
+/* The four taps of a target row or column: source lines, already clamped to the border, and their weights. */
+struct taps {
+	int at[4];
+	float weight[4];
+};
+
+static __device__ __forceinline__ float cubic_near(float d)
+{
+	return ((kCubicA + 2.0f) * d - (kCubicA + 3.0f)) * d * d + 1.0f;
+}
+
+static __device__ __forceinline__ float cubic_far(float d)
+{
+	return ((kCubicA * d - 5.0f * kCubicA) * d + 8.0f * kCubicA) * d - 4.0f * kCubicA;
+}
+
+/* Target line i; ratio = source lines / target lines. */
+static __device__ __forceinline__ struct taps cubic_taps(int i, int in, float ratio)
+{
+	float pos = __fsub_rn(__fmul_rn(__fadd_rn((float)i, 0.5f), ratio), 0.5f);
+	float base = floorf(pos), t = __fsub_rn(pos, base);
+	struct taps taps;
+
+	taps.weight[0] = cubic_far(t + 1.0f);
+	taps.weight[1] = cubic_near(t);
+	taps.weight[2] = cubic_near(1.0f - t);
+	taps.weight[3] = cubic_far(2.0f - t);
+#pragma unroll
+	for (int k = 0; k < 4; k++)
+		taps.at[k] = clamped((int)base - 1 + k, in - 1);
+	return taps;
+}
+
+/* A block an output row and kThreads pixels of it, a pixel a thread. */
+static __global__ void __launch_bounds__(kThreads)
+        frames_resize(const struct sb_frames_resize_args a, float ratio_y, float ratio_x)
+{
+	uint32_t frame = blockIdx.x / (uint32_t)a.out_h, row = blockIdx.x % (uint32_t)a.out_h;
+	int col = blockIdx.y * kThreads + threadIdx.x;
+	const uint8_t *src = a.src + frame * a.h * a.w * 3;
+	struct taps ty = cubic_taps((int)row + (int)a.crop_y, (int)a.h, ratio_y), tx;
+	float sum[3] = { 0.0f, 0.0f, 0.0f };
+
+	if (col >= a.out_w)
+		return;
+	tx = cubic_taps(col + (int)a.crop_x, (int)a.w, ratio_x);
+#pragma unroll
+	for (int j = 0; j < 4; j++) {
+		const uint8_t *line = src + (int64_t)ty.at[j] * a.w * 3;
+
+#pragma unroll
+		for (int c = 0; c < 3; c++) {
+			float across = 0.0f;
+
+#pragma unroll
+			for (int k = 0; k < 4; k++)
+				across += (float)line[tx.at[k] * 3 + c] * tx.weight[k];
+			sum[c] += across * ty.weight[j];
+		}
+	}
+#pragma unroll
+	for (int c = 0; c < 3; c++)
+		a.dst[((int64_t)blockIdx.x * a.out_w + col) * 3 + c] = sum[c];
+}
+
+int sb_frames_resize_cuda(const struct sb_frames_resize_args *a, struct sb_cuda_launch *l)
+{
+	dim3 grid((unsigned)(a->n * a->out_h), blocks_for(a->out_w, kThreads));
+
+	if (grid.x == 0 || grid.y == 0)
+		return 0;
+	frames_resize<<<grid, kThreads, 0, stream_of(l)>>>(
+	        *a, (float)a->h / (float)a->full_h, (float)a->w / (float)a->full_w);
+	return launched(l, "frames_resize");
+}
+
+/* ---- bilinear, align_corners=True
+ * ------------------------------------------------------------------------------------ */
+
+/* Between which two source lines a target line lies, and how far from the first. */
+struct between {
+	int lo, hi;
+	float frac;
+};
+
+static __device__ __forceinline__ struct between between_lines(int i, int in, float scale)
+{
+	float pos = __fmul_rn(scale, (float)i);
+	int lo = clamped((int)pos, in - 1); /* the product may round up to in, or beyond */
+
+	return { lo, clamped(lo + 1, in - 1), __fsub_rn(pos, (float)lo) };
+}
+
+static __device__ __forceinline__ float mixed(float ul, float ur, float ll, float lr, float fx, float fy)
+{
+	float gx = 1.0f - fx, gy = 1.0f - fy;
+
+	return gy * (gx * ul + fx * ur) + fy * (gx * ll + fx * lr);
+}
+
+static __device__ __forceinline__ float4 mixed(float4 ul, float4 ur, float4 ll, float4 lr, float fx, float fy)
+{
+	return make_float4(mixed(ul.x, ur.x, ll.x, lr.x, fx, fy), mixed(ul.y, ur.y, ll.y, lr.y, fx, fy),
+	        mixed(ul.z, ur.z, ll.z, lr.z, fx, fy), mixed(ul.w, ur.w, ll.w, lr.w, fx, fy));
+}
+
+/* A block an output row and a stretch of it; vec is float or float4, `vectors` of them a pixel. */
+template <typename vec>
+static __global__ void __launch_bounds__(kThreads)
+        resize_bilinear(const struct sb_resize_bilinear_args a, float scale_y, float scale_x, uint32_t vectors)
+{
+	uint32_t image = blockIdx.x / (uint32_t)a.out_h, row = blockIdx.x % (uint32_t)a.out_h;
+	uint32_t i = blockIdx.y * kThreads + threadIdx.x, col = i / vectors, k = i % vectors;
+	const vec *x = (const vec *)a.x + image * a.h * a.w * vectors + k, *upper, *lower;
+	struct between by, bx;
+
+	if (col >= a.out_w)
+		return;
+	by = between_lines((int)row, (int)a.h, scale_y);
+	bx = between_lines((int)col, (int)a.w, scale_x);
+	upper = x + by.lo * a.w * vectors;
+	lower = x + by.hi * a.w * vectors;
+	((vec *)a.y)[(int64_t)blockIdx.x * a.out_w * vectors + i] = mixed(upper[bx.lo * vectors],
+	        upper[bx.hi * vectors], lower[bx.lo * vectors], lower[bx.hi * vectors], bx.frac, by.frac);
+}
+
+static float corner_scale(int64_t in, int64_t out)
+{
+	return out > 1 ? (float)(in - 1) / (float)(out - 1) : 0.0f;
+}
+
+int sb_resize_bilinear_cuda(const struct sb_resize_bilinear_args *a, struct sb_cuda_launch *l)
+{
+	bool all_wide = wide(a->x, a->c) && wide(a->y, 0);
+	uint32_t vectors = (uint32_t)(all_wide ? a->c / 4 : a->c);
+	dim3 grid((unsigned)(a->n * a->out_h), blocks_for(a->out_w * vectors, kThreads));
+	float scale_y = corner_scale(a->h, a->out_h), scale_x = corner_scale(a->w, a->out_w);
+
+	if (grid.x == 0 || grid.y == 0)
+		return 0;
+	if (all_wide)
+		resize_bilinear<float4><<<grid, kThreads, 0, stream_of(l)>>>(*a, scale_y, scale_x, vectors);
+	else
+		resize_bilinear<float><<<grid, kThreads, 0, stream_of(l)>>>(*a, scale_y, scale_x, vectors);
+	return launched(l, "resize_bilinear");
+}
