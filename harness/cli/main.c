@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +35,7 @@ static void help(void)
 	for (const struct sb_command *c = sb_commands; c->name; c++)
 		if (c->summary)
 			printf("  %-10s %s\n", c->name, c->summary);
-	puts("\n'spabench COMMAND --help' describes a command. 'spabench run && spabench compare' needs no options.\n"
+	puts("\n'spabench help COMMAND' describes a command. 'spabench run && spabench compare' needs no options.\n"
 	     "exit codes: 0 ok, 2 usage, 3 this machine cannot, 4 failed, 130 interrupted");
 }
 
@@ -42,6 +43,57 @@ static int version(void)
 {
 	printf("spabench %s\nbuilt with %s, SQLite %s\n", sb_build_id, sb_build_flags, sqlite3_libversion());
 	return 0;
+}
+
+static const struct sb_command *find_command(const char *name)
+{
+	const struct sb_command *c = sb_commands;
+
+	while (c->name && strcmp(c->name, name) != 0)
+		c++;
+	return c->name ? c : NULL;
+}
+
+static int no_command(const char *name)
+{
+	char shown[128];
+
+	sb_escape(name, shown, sizeof(shown));
+	fprintf(stderr, "spabench: no command '%s'; see 'spabench --help'\n", shown);
+	return 2;
+}
+
+/* `help`, or the help of the command named after it. */
+static int help_on(const char *name)
+{
+	const struct sb_command *c = name ? find_command(name) : NULL;
+
+	if (name && !c)
+		return no_command(name);
+	if (c)
+		sb_command_help(c);
+	else
+		help();
+	return 0;
+}
+
+/* What SIGPIPE did when this program was started. */
+static void (*pipe_action)(int);
+
+/* The reader of a pipe had enough, as `head` has: no failure to speak of. Asked after writing failed. */
+static bool reader_left(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };
+
+	return ferror(stdout) && pipe_action != SIG_IGN && poll(&out, 1, 0) == 1 && out.revents & POLLERR;
+}
+
+/* Ends as a program ends that knows nothing of pipes. */
+static int end_by_pipe(void)
+{
+	signal(SIGPIPE, SIG_DFL);
+	raise(SIGPIPE);
+	return 128 + SIGPIPE; /* it is blocked */
 }
 
 static bool wants_help(int argc, char **argv)
@@ -63,6 +115,8 @@ static int dispatch(const struct sb_command *c, int argc, char **argv)
 		return 0;
 	}
 	status = c->run(argc, argv, &err);
+	if (status && reader_left())
+		return end_by_pipe();
 	if (status && err.msg[0]) { /* a worker told its parent instead */
 		sb_escape(err.msg, message, sizeof(message));
 		fprintf(stderr, "spabench %s: %s\n", c->name, message);
@@ -89,39 +143,34 @@ static bool fill_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
-	int code = 2;
-	char name[128];
+	int code;
 
 	if (!fill_standard_descriptors()) {
 		fprintf(stderr, "spabench: cannot open any file: %s\n", strerror(errno));
 		return 3;
 	}
-	signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error like any other */
-	signal(SIGXFSZ, SIG_IGN); /* and so is a limit on the size of files */
+	pipe_action = signal(SIGPIPE, SIG_IGN); /* what was begun is brought to its end; then see reader_left() */
+	signal(SIGXFSZ, SIG_IGN);               /* and so is a limit on the size of files */
 	if (argc < 2) {
 		fputs("usage: spabench COMMAND [OPTIONS]; see 'spabench --help'\n", stderr);
 		return 2;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-		help();
-		code = 0;
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		code = help_on(NULL);
+	} else if (!strcmp(argv[1], "help")) {
+		code = help_on(argc > 2 && argv[2][0] != '-' ? argv[2] : NULL);
 	} else if (!strcmp(argv[1], "--version")) {
 		code = version();
 	} else {
-		const struct sb_command *c = sb_commands;
+		const struct sb_command *c = find_command(argv[1]);
 
-		while (c->name && strcmp(c->name, argv[1]) != 0)
-			c++;
-		if (c->name) {
-			code = dispatch(c, argc - 1, argv + 1);
-		} else {
-			sb_escape(argv[1], name, sizeof(name));
-			fprintf(stderr, "spabench: no command '%s'; see 'spabench --help'\n", name);
-		}
+		code = c ? dispatch(c, argc - 1, argv + 1) : no_command(argv[1]);
 	}
 	if (fflush(stdout) || ferror(stdout)) {
 		if (code) /* said already */
 			return code;
+		if (reader_left())
+			return end_by_pipe();
 		fputs("spabench: cannot write to standard output\n", stderr);
 		return 4;
 	}

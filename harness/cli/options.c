@@ -75,7 +75,8 @@ enum sb_status sb_parse_word(
 
 void sb_command_help(const struct sb_command *c)
 {
-	printf("usage: spabench %s %s\n%s.\n", c->name, c->usage, c->summary);
+	printf("usage: spabench %s %s\n%s.\n", c->name, c->usage,
+	        c->summary ? c->summary : "what run starts for itself");
 	if (c->options)
 		puts("\noptions:");
 	for (int i = 0; c->options && c->options[i].name; i++) {

@@ -173,15 +173,20 @@ enum sb_status sb_arms_parse(const char *list, struct sb_arm arms[SB_ARMS_MAX], 
 
 static enum sb_status check_factor_list(const char *list, struct sb_error *err)
 {
+	unsigned seen = 0; /* a bit for each factor */
+
 	for (const char *p = list; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
 		size_t len = strcspn(p, ",");
-		bool known = false;
+		int f = 0;
 
-		for (int f = 0; sb_factor_names[f]; f++)
-			known |= strlen(sb_factor_names[f]) == len && !strncmp(p, sb_factor_names[f], len);
-		if (!known)
+		while (sb_factor_names[f] && (strlen(sb_factor_names[f]) != len || strncmp(p, sb_factor_names[f], len)))
+			f++;
+		if (!sb_factor_names[f])
 			return sb_fail(err, SB_E_USAGE, "no factor '%.*s'; there are precision, attention and alloc",
 			        (int)(len < 40 ? len : 40), p);
+		if (seen >> f & 1)
+			return sb_fail(err, SB_E_USAGE, "factor '%s' is named twice", sb_factor_names[f]);
+		seen |= 1u << f;
 	}
 	return SB_OK;
 }

@@ -2,7 +2,7 @@
 for list in nope '' , before,before before,+nope BEFORE 'before, after'; do
 	try_tiny --arms "$list"
 done
-for list in nope '' precision,nope; do
+for list in nope '' precision,nope alloc,precision,alloc; do
 	"$SPABENCH" run --factors "$list" >../out 2>../err </dev/null
 	code=$?
 	echo "\$ spabench run --factors '$list'"

@@ -16,9 +16,31 @@ lost compare --db made.db --format json
 lost compare --db missing.db
 lost run $tiny --db run.db
 outcome run.db
-echo '# a reader that leaves early'
-{ "$SPABENCH" compare --db made.db 2>../err; echo "[exit $?]" >../code; } | sed -n 1q
-sed -n 1p ../code | sed 's/0/4/' # written whole before the reader left, or not: both are right
+echo '# a reader that has left: a quiet end by SIGPIPE, 141 for a shell'
+left() {
+	{
+		(
+			trap '' PIPE
+			while echo; do :; done 2>/dev/null # until it has
+		)
+		"$SPABENCH" "$@" 2>../err </dev/null
+		echo "[exit $?]" >../code
+	} | :
+	echo "\$ spabench $* | : $(cat ../code)"
+	visible '2> ' <../err
+}
+left compare --db made.db
+left list --db made.db --format json
+left run --help
+left --help
+left compare --db missing.db
+left run $tiny --db left.db
+outcome left.db
+echo '# the same where SIGPIPE is ignored: an error as any other'
+(
+	trap '' PIPE
+	left compare --db made.db
+)
 echo '# no standard input, output or error at all'
 "$SPABENCH" compare --db made.db <&- >&- 2>&-
 echo "[exit $?]"
