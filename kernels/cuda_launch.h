@@ -22,6 +22,7 @@ struct CUstream_st;
 struct sb_cuda_launch {
 	struct CUstream_st *stream;
 	void *work;       /* workspace; NULL where the op needs none */
+	void *blas;       /* cublasHandle_t whose stream is `stream`; attention only */
 	int sms;          /* multiprocessors of the device */
 	int capability;   /* 80, 86, 89, 90, .. */
 	int tf32;         /* the products of this op may be TF32 */

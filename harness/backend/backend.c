@@ -1,29 +1,65 @@
 #include "backend_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-const struct sb_backend_ops *const sb_backends[] = { &sb_backend_cpu, NULL };
+const struct sb_backend_ops *const sb_backends[] = { &sb_backend_cpu, &sb_backend_cuda, NULL };
+
+/* "cuda:3" -> "cuda", 3. Without a number: device 0. */
+static enum sb_status split_name(const char *name, char *word, size_t n, int *ordinal, struct sb_error *err)
+{
+	size_t len = strcspn(name, ":");
+	int64_t number = 0;
+
+	if (name[len] && sb_parse_int(name + len + 1, "the number in --device", 0, 1000, &number, err))
+		return err->code;
+	snprintf(word, n, "%.*s", (int)(len < n ? len : n - 1), name);
+	*ordinal = (int)number;
+	return SB_OK;
+}
+
+static enum sb_status open_named(const char *name, int64_t limit, struct sb_backend **out, struct sb_error *err)
+{
+	char word[16];
+	int ordinal = 0;
+	enum sb_status status = split_name(name, word, sizeof(word), &ordinal, err);
+
+	if (status)
+		return status;
+	for (int i = 0; sb_backends[i]; i++) {
+		if (strcmp(sb_backends[i]->name, word) != 0)
+			continue;
+		status = sb_backends[i]->open(ordinal, limit, out, err);
+		if (!status)
+			(*out)->limited = limit > 0;
+		return status;
+	}
+	return sb_fail(err, SB_E_USAGE, "no device '%.40s'; there are auto, cpu and cuda:N", name);
+}
+
+/* A GPU when one can be used. Where one is to be seen and cannot, somebody wants to know why. */
+static enum sb_status open_auto(int64_t limit, struct sb_backend **out, struct sb_error *err)
+{
+	bool visible = access("/dev/nvidiactl", F_OK) == 0 || access("/dev/nvidia0", F_OK) == 0;
+	struct sb_error why;
+
+	if (!open_named("cuda", limit, out, &why))
+		return SB_OK;
+	if (visible)
+		sb_log(SB_LOG_WARN, "device auto: the CPU, because of %s", why.msg);
+	else
+		sb_log(SB_LOG_DEBUG, "device auto: the CPU, because of %s", why.msg);
+	return open_named("cpu", limit, out, err);
+}
 
 enum sb_status sb_backend_open(
         const char *name, int64_t memory_limit_bytes, struct sb_backend **out, struct sb_error *err)
 {
 	if (!strcmp(name, "auto"))
-		name = "cpu";
-	for (int i = 0; sb_backends[i]; i++) {
-		enum sb_status status;
-
-		if (strcmp(sb_backends[i]->name, name) != 0)
-			continue;
-		status = sb_backends[i]->open(0, memory_limit_bytes, out, err);
-		if (!status)
-			(*out)->limited = memory_limit_bytes > 0;
-		return status;
-	}
-	if (!strncmp(name, "cuda", 4))
-		return sb_fail(err, SB_E_ENV, "device '%.40s': this build has no CUDA backend; use --device cpu", name);
-	return sb_fail(err, SB_E_USAGE, "no device '%.40s'; there are auto and cpu", name);
+		return open_auto(memory_limit_bytes, out, err);
+	return open_named(name, memory_limit_bytes, out, err);
 }
 
 void sb_backend_close(struct sb_backend *be)
@@ -59,8 +95,10 @@ int64_t sb_backend_end_arm(struct sb_backend *be)
 {
 	int64_t left = 0;
 
-	if (be->alloc)
+	if (be->alloc) {
+		(void)be->ops->sync(be, NULL); /* after a failure there may be work on its way still */
 		left = sb_alloc_close(be->alloc);
+	}
 	be->alloc = NULL;
 	return left;
 }

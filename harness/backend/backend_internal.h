@@ -4,7 +4,8 @@
 
 #include "sb_backend.h"
 
-extern const struct sb_backend_ops sb_backend_cpu;
+/* sb_backend_cuda only opens: what it gives has the operations of the library it comes from. */
+extern const struct sb_backend_ops sb_backend_cpu, sb_backend_cuda;
 
 /* check_<member>(), work_<member>(): one of each a row, in op_<family>.c. */
 #define SB_OP_DECLARE(ID, member, kind, args)                    \

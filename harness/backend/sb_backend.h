@@ -166,6 +166,14 @@ struct sb_backend_ops {
 	int64_t (*mark_ns)(struct sb_backend *be, int index);
 };
 
+/*
+ * What a backend that is opened at run time and the program that opens it must agree about: the layout of their
+ * structs. By count and size, so that nobody has to think of it.
+ */
+#define SB_BACKEND_ABI                                                        \
+	((uint64_t)SB_OP_COUNT << 48 | (uint64_t)sizeof(struct sb_op) << 32 | \
+	        (uint64_t)sizeof(struct sb_backend_ops) << 20 | (uint64_t)sizeof(struct sb_backend))
+
 /* The written table of devices; NULL-terminated. */
 extern const struct sb_backend_ops *const sb_backends[];
 
@@ -212,10 +220,15 @@ struct sb_backend {
 	int64_t fault_at;
 };
 
-/* Errors: SB_E_USAGE for an unknown word, SB_E_ENV when the device is not there. name: "cpu", "auto". */
+/*
+ * name: "cpu", "cuda" or "cuda:N", "auto" (the first CUDA device that opens, else the CPU; the log says why where one
+ * might have expected a GPU). Errors: SB_E_USAGE for an unknown word, SB_E_ENV when the device is not there.
+ */
 enum sb_status sb_backend_open(
         const char *name, int64_t memory_limit_bytes, struct sb_backend **out, struct sb_error *err);
 void sb_backend_close(struct sb_backend *be);
+/* The file of the CUDA backend that would be opened, into out[n]; false when there is none beside this program. */
+bool sb_backend_cuda_file(char *out, size_t n);
 void sb_backend_info(const struct sb_backend *be, struct sb_device_info *out);
 
 /* The levels that weights are prepared for and ops run at. Not while an arm runs. */

@@ -47,15 +47,13 @@ void sb_check_device(const struct sb_doctor *d, struct sb_finding *f)
 void sb_check_gpu(const struct sb_doctor *d, struct sb_finding *f)
 {
 	bool visible = sb_probe_exists(d->root, "/dev/nvidia0") || sb_probe_exists(d->root, "/dev/nvidiactl");
+	char file[4096];
 
-	for (int i = 0; sb_backends[i]; i++) {
-		if (!strcmp(sb_backends[i]->name, "cuda")) {
-			sb_found(
-			        f, "this build has a CUDA backend%s", visible ? "" : ", this machine no NVIDIA device");
-			if (!visible)
-				sb_advise(f, SB_HEALTH_MISSING, "runs are on the CPU, which emulates TF32");
-			return;
-		}
+	if (sb_backend_cuda_file(file, sizeof(file))) {
+		sb_found(f, "this build has a CUDA backend%s", visible ? "" : ", this machine no NVIDIA device");
+		if (!visible)
+			sb_advise(f, SB_HEALTH_MISSING, "runs are on the CPU, which emulates TF32");
+		return;
 	}
 	sb_found(f, "no CUDA backend in this build%s", visible ? "; an NVIDIA device is visible" : "");
 	sb_advise(f, SB_HEALTH_MISSING,

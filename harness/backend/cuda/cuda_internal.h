@@ -1,0 +1,139 @@
+/*
+ * The CUDA backend: libspabench_cuda.so, opened by the process that needs a device (harness/backend/cuda_load.c). It
+ * carries its own copy of base and memory, which have no state of their own, and exports one function.
+ *
+ * One stream. An op's workspace is taken from the arm's allocator before its kernels are queued and given back right
+ * after: whoever gets that memory next is queued behind them.
+ */
+#ifndef SB_CUDA_INTERNAL_H
+#define SB_CUDA_INTERNAL_H
+
+#include "sb_backend.h"
+
+#include <cublasLt.h>
+#include <cublas_v2.h>
+#include <cuda_runtime_api.h>
+
+#include "cuda_launch.h"
+
+extern const struct sb_backend_ops sb_backend_cuda_ops;
+
+/* What the loader looks up by this name. NULL when the caller was built with other structs than this library. */
+__attribute__((visibility("default"))) const struct sb_backend_ops *sb_backend_cuda_entry(uint64_t abi);
+
+struct cuda_slot {
+	char *pinned;
+	cudaEvent_t done; /* the copy between `pinned` and the device has ended */
+	void *dst;        /* a download: where the host wants it; NULL otherwise */
+	size_t bytes;
+	bool busy;
+};
+
+/*
+ * Pinned memory between the host's pageable memory and the device, in a ring of small pieces. An upload has left the
+ * caller's memory when submit returns; a download has arrived after sync. Submit waits only when all pieces are on
+ * their way, which takes a transfer of SB_CUDA_SLOTS pieces: then it is the transfer that takes the time.
+ */
+#define SB_CUDA_SLOTS      64
+#define SB_CUDA_SLOT_BYTES ((size_t)1 << 20)
+
+struct cuda_staging {
+	char *memory;
+	struct cuda_slot slot[SB_CUDA_SLOTS];
+	int next; /* the piece used longest ago */
+};
+
+struct cuda_plans; /* products that were planned: linear.c */
+
+struct cuda {
+	struct sb_backend base; /* first: a sb_backend is its cuda */
+	int ordinal;
+	struct cudaDeviceProp prop;
+	cudaStream_t stream;
+	cublasLtHandle_t lt;
+	cublasHandle_t blas; /* for attention's batched products */
+	struct cuda_plans *plans;
+	struct cuda_staging staging;
+	cudaEvent_t marks[SB_MARKS_MAX];
+	int launches; /* kernels queued by the op that was submitted last */
+};
+
+/* ---- errors: every code of CUDA and cuBLAS becomes an sb_error here ---------------------------------------------- */
+
+enum sb_status sb_cuda_fail(struct sb_error *err, cudaError_t code, const char *what);
+enum sb_status sb_cublas_fail(struct sb_error *err, cublasStatus_t code, const char *what);
+
+/* The status of a call; SB_OK costs a comparison. */
+#define SB_CUDA(err, call) sb_cuda_status((err), (call), #call)
+static inline enum sb_status sb_cuda_status(struct sb_error *err, cudaError_t code, const char *what)
+{
+	return code == cudaSuccess ? SB_OK : sb_cuda_fail(err, code, what);
+}
+
+#define SB_CUBLAS(err, call) sb_cublas_status((err), (call), #call)
+static inline enum sb_status sb_cublas_status(struct sb_error *err, cublasStatus_t code, const char *what)
+{
+	return code == CUBLAS_STATUS_SUCCESS ? SB_OK : sb_cublas_fail(err, code, what);
+}
+
+/* ---- parts --------------------------------------------------------------------------------------------------------
+ */
+
+/* Device memory: segments by cudaMalloc, ranges by virtual memory management. Of the current device. */
+enum sb_status sb_cuda_pages_open(int ordinal, int64_t limit_bytes, struct sb_pages **out, struct sb_error *err);
+
+enum sb_status sb_cuda_staging_open(struct cuda_staging *s, struct sb_error *err);
+void sb_cuda_staging_close(struct cuda_staging *s);
+/* What has arrived in pinned memory goes to where the host wants it. The stream is idle. */
+enum sb_status sb_cuda_staging_finish(struct cuda_staging *s, struct sb_error *err);
+enum sb_status sb_cuda_upload(struct cuda *c, void *dst, const void *src, size_t bytes, struct sb_error *err);
+enum sb_status sb_cuda_download(struct cuda *c, void *dst, const void *src, size_t bytes, struct sb_error *err);
+
+size_t sb_cuda_weight_bytes(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim);
+enum sb_status sb_cuda_weight_prepare(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim,
+        const float *host, void *dst, struct sb_error *err);
+
+enum sb_status sb_cuda_plans_open(struct cuda_plans **out, struct sb_error *err);
+void sb_cuda_plans_close(struct cuda_plans *p);
+
+/*
+ * y = x w^T [+ bias] [relu] [+ residual], by cuBLASLt. What is asked for is done exactly, or nothing is and *done is
+ * false: the library has no kernel for it (an epilogue with these strides, say). Strides in floats; residual may be y.
+ */
+struct cuda_product {
+	const float *x, *w, *bias, *residual;
+	float *y;
+	int64_t rows, in, out, ldx, ldw, ldr, ldy;
+	bool relu, tf32;
+};
+enum sb_status sb_cuda_product(struct cuda *c, const struct cuda_product *p, bool *done, struct sb_error *err);
+
+enum sb_status sb_cuda_linear(struct cuda *c, const struct sb_linear_args *a, struct sb_error *err);
+enum sb_status sb_cuda_conv(struct cuda *c, const struct sb_conv_args *a, struct sb_error *err);
+enum sb_status sb_cuda_conv_transpose(struct cuda *c, const struct sb_conv_transpose_args *a, struct sb_error *err);
+
+enum sb_status sb_cuda_sync(struct sb_backend *be, struct sb_error *err);
+enum sb_status sb_cuda_submit(struct sb_backend *be, const struct sb_op *op, struct sb_error *err);
+
+/* A fresh launch of the current op; workspace NULL. */
+struct sb_cuda_launch sb_cuda_launch_of(const struct cuda *c);
+/* After a family's entry point: its code, the name of what ran, its launches. */
+enum sb_status sb_cuda_launched(struct cuda *c, const struct sb_cuda_launch *l, int code, struct sb_error *err);
+
+static inline enum sb_status sb_cuda_work(struct cuda *c, size_t bytes, void **out, struct sb_error *err)
+{
+	*out = NULL;
+	return bytes ? sb_alloc_malloc(c->base.alloc, (int64_t)bytes, 0, out, err) : SB_OK;
+}
+
+static inline void sb_cuda_work_free(struct cuda *c, void *work)
+{
+	sb_alloc_free(c->base.alloc, work);
+}
+
+static inline bool sb_cuda_tf32(const struct cuda *c, enum sb_part part)
+{
+	return c->base.levels.part[part] == SB_PRECISION_TF32;
+}
+
+#endif

@@ -1,0 +1,280 @@
+/* The device: open and close, what it is, marks in its stream of work. */
+#include "cuda_internal.h"
+#include "linear_cuda.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MIN_CAPABILITY 80 /* Ampere: TF32 */
+
+/* ---- is there one that will do? -----------------------------------------------------------------------------------
+ */
+
+static const char *visible_devices(void)
+{
+	const char *text = getenv("CUDA_VISIBLE_DEVICES");
+
+	return text ? text : "";
+}
+
+static enum sb_status count_devices(int *out, struct sb_error *err)
+{
+	int driver = 0, runtime = 0;
+	cudaError_t code;
+
+	cudaRuntimeGetVersion(&runtime);
+	if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0)
+		return sb_fail(err, SB_E_ENV, "no NVIDIA driver on this machine (libcuda.so.1 cannot be loaded)");
+	code = cudaGetDeviceCount(out);
+	if (code == cudaSuccess && *out > 0)
+		return SB_OK;
+	cudaGetLastError();
+	if (code == cudaErrorInsufficientDriver)
+		return sb_fail(err, SB_E_ENV,
+		        "the NVIDIA driver is for CUDA %d.%d and this build needs %d.%d: update the driver",
+		        driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
+	if (code != cudaSuccess && code != cudaErrorNoDevice)
+		return sb_fail(err, SB_E_ENV, "cannot look for CUDA devices: %s", cudaGetErrorString(code));
+	return sb_fail(err, SB_E_ENV,
+	        "no CUDA device is visible%s%s%s; with MIG on, one needs an instance and its name in "
+	        "CUDA_VISIBLE_DEVICES",
+	        *visible_devices() ? " (CUDA_VISIBLE_DEVICES='" : "", visible_devices(),
+	        *visible_devices() ? "')" : "");
+}
+
+/* Has this build code for the device? */
+static enum sb_status check_kernels(struct cuda *c, struct sb_error *err)
+{
+	cudaError_t code = (cudaError_t)sb_kernels_cuda_check();
+
+	if (code == cudaErrorNoKernelImageForDevice || code == cudaErrorUnsupportedPtxVersion ||
+	        code == cudaErrorInvalidDeviceFunction) {
+		cudaGetLastError();
+		return sb_fail(err, SB_E_ENV,
+		        "%.64s: this build has no code for compute capability %d.%d; configure it with "
+		        "-DSB_CUDA_ARCHS=%d%d",
+		        c->prop.name, c->prop.major, c->prop.minor, c->prop.major, c->prop.minor);
+	}
+	return sb_cuda_status(err, code, "cudaFuncGetAttributes");
+}
+
+static enum sb_status check_device(struct cuda *c, struct sb_error *err)
+{
+	int count = 0;
+
+	if (count_devices(&count, err))
+		return err->code;
+	if (c->ordinal < 0 || c->ordinal >= count)
+		return sb_fail(
+		        err, SB_E_ENV, "it does not exist; there %s %d, from cuda:0", count == 1 ? "is" : "are", count);
+	if (SB_CUDA(err, cudaGetDeviceProperties(&c->prop, c->ordinal)))
+		return err->code;
+	if (c->prop.major * 10 + c->prop.minor < MIN_CAPABILITY)
+		return sb_fail(err, SB_E_ENV,
+		        "%.64s has compute capability %d.%d and 8.0 is needed (Ampere or newer); use another or "
+		        "--device cpu",
+		        c->prop.name, c->prop.major, c->prop.minor);
+	return SB_OK;
+}
+
+/* ---- open, close --------------------------------------------------------------------------------------------------
+ */
+
+static enum sb_status open_stream(struct cuda *c, struct sb_error *err)
+{
+	enum sb_status status = SB_CUDA(err, cudaSetDevice(c->ordinal));
+
+	if (!status)
+		status = SB_CUDA(err, cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking));
+	for (int i = 0; i < SB_MARKS_MAX && !status; i++)
+		status = SB_CUDA(err, cudaEventCreate(&c->marks[i]));
+	return status;
+}
+
+static enum sb_status open_libraries(struct cuda *c, struct sb_error *err)
+{
+	enum sb_status status = SB_CUBLAS(err, cublasLtCreate(&c->lt));
+
+	if (!status)
+		status = SB_CUBLAS(err, cublasCreate(&c->blas));
+	if (!status)
+		status = SB_CUBLAS(err, cublasSetStream(c->blas, c->stream));
+	if (!status)
+		status = SB_CUBLAS(err, cublasSetMathMode(c->blas, CUBLAS_DEFAULT_MATH));
+	return status;
+}
+
+static void cuda_close(struct sb_backend *be)
+{
+	struct cuda *c = (struct cuda *)be;
+
+	if (c->stream)
+		cudaStreamSynchronize(c->stream);
+	sb_cuda_plans_close(c->plans);
+	if (c->blas)
+		cublasDestroy(c->blas);
+	if (c->lt)
+		cublasLtDestroy(c->lt);
+	sb_cuda_staging_close(&c->staging);
+	for (int i = 0; i < SB_MARKS_MAX; i++)
+		if (c->marks[i])
+			cudaEventDestroy(c->marks[i]);
+	if (c->stream)
+		cudaStreamDestroy(c->stream);
+	sb_pages_close(c->base.pages);
+	cudaGetLastError();
+	free(c);
+}
+
+static enum sb_status cuda_open(int ordinal, int64_t limit, struct sb_backend **out, struct sb_error *err)
+{
+	struct cuda *c = calloc(1, sizeof(*c));
+	enum sb_status status;
+
+	if (!c)
+		return sb_fail(err, SB_E_NOMEM, "no memory for the CUDA backend");
+	c->base.ops = &sb_backend_cuda_ops;
+	c->ordinal = ordinal;
+	status = check_device(c, err);
+	if (!status)
+		status = open_stream(c, err);
+	if (!status)
+		status = check_kernels(c, err);
+	if (!status)
+		status = sb_cuda_pages_open(ordinal, limit, &c->base.pages, err);
+	if (!status)
+		status = open_libraries(c, err);
+	if (!status)
+		status = sb_cuda_plans_open(&c->plans, err);
+	if (!status)
+		status = sb_cuda_staging_open(&c->staging, err);
+	if (status) {
+		cuda_close(&c->base);
+		return sb_wrap(err, "device 'cuda:%d'", ordinal);
+	}
+	*out = &c->base;
+	return SB_OK;
+}
+
+/* ---- what it is ---------------------------------------------------------------------------------------------------
+ */
+
+static void format_uuid(const cudaUUID_t *u, char *out, size_t n)
+{
+	const unsigned char *b = (const unsigned char *)u->bytes;
+
+	snprintf(out, n, "GPU-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
+	        b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+/* cuDNN's version when this process has it, else "". */
+static void cudnn_text(char *out, size_t n)
+{
+	void *lib = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_NOLOAD);
+	size_t (*version)(void) = NULL;
+	void *symbol = lib ? dlsym(lib, "cudnnGetVersion") : NULL;
+
+	out[0] = '\0';
+	if (!symbol)
+		return;
+	memcpy(&version, &symbol, sizeof(version));
+	snprintf(out, n, ", cuDNN %zu.%zu.%zu", version() / 10000, version() / 100 % 100, version() % 100);
+}
+
+/* Variables of the environment that change what NVIDIA's libraries compute, whatever the program says. */
+static void environment_text(char *out, size_t n)
+{
+	static const char *const names[] = { "NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION",
+		"CUBLAS_EMULATION_STRATEGY" };
+
+	out[0] = '\0';
+	for (size_t i = 0; i < SB_ARRAY_LEN(names); i++) {
+		const char *value = getenv(names[i]);
+		size_t at = strlen(out);
+
+		if (value)
+			snprintf(out + at, n - at, ", %s=%.8s", names[i], value);
+	}
+}
+
+/* "580.159.04" from the kernel's module; without it, the newest CUDA that the driver knows. */
+static void driver_text(char *out, size_t n)
+{
+	FILE *f = fopen("/proc/driver/nvidia/version", "r");
+	char line[256];
+	const char *at = f && fgets(line, sizeof(line), f) ? strstr(line, "Module") : NULL;
+	int driver = 0;
+
+	if (f)
+		fclose(f);
+	at = at ? strpbrk(at, "0123456789") : NULL;
+	cudaDriverGetVersion(&driver);
+	if (at)
+		snprintf(out, n, "driver %.*s", (int)strcspn(at, " \n"), at);
+	else
+		snprintf(out, n, "driver for CUDA %d.%d", driver / 1000, driver % 1000 / 10);
+}
+
+static void cuda_info(const struct sb_backend *be, struct sb_device_info *out)
+{
+	const struct cuda *c = (const struct cuda *)be;
+	size_t blas = cublasLtGetVersion();
+	char driver[48], cudnn[48], environment[96];
+	int64_t free_bytes;
+	int runtime = 0;
+
+	driver_text(driver, sizeof(driver));
+	cudaRuntimeGetVersion(&runtime);
+	cudnn_text(cudnn, sizeof(cudnn));
+	environment_text(environment, sizeof(environment));
+	snprintf(out->name, sizeof(out->name), "%.127s", c->prop.name);
+	format_uuid(&c->prop.uuid, out->uuid, sizeof(out->uuid));
+	out->kind = "cuda";
+	snprintf(out->software, sizeof(out->software), "%s, CUDA %d.%d, cuBLAS %zu.%zu.%zu%s%s", driver, runtime / 1000,
+	        runtime % 1000 / 10, blas / 10000, blas / 100 % 100, blas % 100, cudnn, environment);
+	sb_pages_info(be->pages, &free_bytes, &out->memory_bytes, NULL);
+}
+
+/* ---- time ---------------------------------------------------------------------------------------------------------
+ */
+
+static void cuda_mark(struct sb_backend *be, int index)
+{
+	struct cuda *c = (struct cuda *)be;
+
+	cudaEventRecord(c->marks[index], c->stream); /* a failure is sticky: sync reports it */
+}
+
+/* From the first mark of the pass. Events tick in about half a microsecond. */
+static int64_t cuda_mark_ns(struct sb_backend *be, int index)
+{
+	struct cuda *c = (struct cuda *)be;
+	float ms = 0.0f;
+
+	if (cudaEventElapsedTime(&ms, c->marks[0], c->marks[index]) != cudaSuccess) {
+		cudaGetLastError();
+		return 0;
+	}
+	return (int64_t)((double)ms * 1e6);
+}
+
+const struct sb_backend_ops sb_backend_cuda_ops = {
+	.name = "cuda",
+	.open = cuda_open,
+	.close = cuda_close,
+	.info = cuda_info,
+	.submit = sb_cuda_submit,
+	.sync = sb_cuda_sync,
+	.weight_bytes = sb_cuda_weight_bytes,
+	.weight_prepare = sb_cuda_weight_prepare,
+	.mark = cuda_mark,
+	.mark_ns = cuda_mark_ns,
+};
+
+/* The one function that is exported. NULL when the caller was built with other structs than this library. */
+const struct sb_backend_ops *sb_backend_cuda_entry(uint64_t abi)
+{
+	return abi == SB_BACKEND_ABI ? &sb_backend_cuda_ops : NULL;
+}

@@ -1,0 +1,49 @@
+/* The only place where codes of CUDA and cuBLAS become errors of ours. */
+#include "cuda_internal.h"
+
+#include <string.h>
+
+/* The name of the function that was called; the arguments of ours tell a user nothing. */
+static int name_length(const char *call)
+{
+	return (int)strcspn(call, "(");
+}
+
+/* The device, or its context, is lost: nothing works in this process from here on. */
+static bool is_sticky(cudaError_t code)
+{
+	switch (code) {
+	case cudaErrorIllegalAddress:
+	case cudaErrorLaunchFailure:
+	case cudaErrorLaunchTimeout:
+	case cudaErrorHardwareStackError:
+	case cudaErrorIllegalInstruction:
+	case cudaErrorMisalignedAddress:
+	case cudaErrorInvalidAddressSpace:
+	case cudaErrorInvalidPc:
+	case cudaErrorAssert:
+	case cudaErrorECCUncorrectable:
+	case cudaErrorNvlinkUncorrectable:
+	case cudaErrorContained:
+	case cudaErrorDeviceUninitialized:
+	case cudaErrorUnknown:
+		return true;
+	default:
+		return false;
+	}
+}
+
+enum sb_status sb_cuda_fail(struct sb_error *err, cudaError_t code, const char *what)
+{
+	cudaGetLastError(); /* or the next call reports it again */
+	if (code == cudaErrorMemoryAllocation)
+		return sb_fail(err, SB_E_NOMEM, "%.*s: %s", name_length(what), what, cudaGetErrorString(code));
+	return sb_fail(err, SB_E_DEVICE, "%.*s: %s (%s)%s", name_length(what), what, cudaGetErrorString(code),
+	        cudaGetErrorName(code), is_sticky(code) ? ": this process has lost the device" : "");
+}
+
+enum sb_status sb_cublas_fail(struct sb_error *err, cublasStatus_t code, const char *what)
+{
+	return sb_fail(err, code == CUBLAS_STATUS_ALLOC_FAILED ? SB_E_NOMEM : SB_E_DEVICE, "%.*s: %s",
+	        name_length(what), what, cublasGetStatusString(code));
+}

@@ -1,0 +1,192 @@
+/* Between host and device: see struct cuda_staging. And the weights, which come this way once. */
+#include "cuda_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum sb_status sb_cuda_staging_open(struct cuda_staging *s, struct sb_error *err)
+{
+	enum sb_status status;
+
+	/* Written and read by the processor alike, so not write-combined. */
+	status = SB_CUDA(err, cudaMallocHost((void **)&s->memory, SB_CUDA_SLOTS * SB_CUDA_SLOT_BYTES));
+	for (int i = 0; i < SB_CUDA_SLOTS && !status; i++) {
+		s->slot[i].pinned = s->memory + (size_t)i * SB_CUDA_SLOT_BYTES;
+		status = SB_CUDA(err, cudaEventCreateWithFlags(&s->slot[i].done, cudaEventDisableTiming));
+	}
+	return status;
+}
+
+void sb_cuda_staging_close(struct cuda_staging *s)
+{
+	for (int i = 0; i < SB_CUDA_SLOTS; i++)
+		if (s->slot[i].done)
+			cudaEventDestroy(s->slot[i].done);
+	cudaFreeHost(s->memory);
+}
+
+/* Its copy has ended: a download goes on to where it is wanted. */
+static void empty_slot(struct cuda_slot *slot)
+{
+	if (slot->dst)
+		memcpy(slot->dst, slot->pinned, slot->bytes);
+	slot->dst = NULL;
+	slot->busy = false;
+}
+
+/* The next piece of the ring, empty. */
+static enum sb_status take_slot(struct cuda_staging *s, struct cuda_slot **out, struct sb_error *err)
+{
+	struct cuda_slot *slot = &s->slot[s->next];
+	enum sb_status status = SB_OK;
+
+	if (slot->busy) {
+		status = SB_CUDA(err, cudaEventSynchronize(slot->done));
+		if (status)
+			return status;
+		empty_slot(slot);
+	}
+	s->next = (s->next + 1) % SB_CUDA_SLOTS;
+	*out = slot;
+	return SB_OK;
+}
+
+static enum sb_status slot_sent(struct cuda *c, struct cuda_slot *slot, struct sb_error *err)
+{
+	slot->busy = true;
+	return SB_CUDA(err, cudaEventRecord(slot->done, c->stream));
+}
+
+enum sb_status sb_cuda_staging_finish(struct cuda_staging *s, struct sb_error *err)
+{
+	(void)err;
+	for (int i = 0; i < SB_CUDA_SLOTS; i++) {
+		struct cuda_slot *slot = &s->slot[(s->next + i) % SB_CUDA_SLOTS];
+
+		if (slot->busy)
+			empty_slot(slot);
+	}
+	return SB_OK;
+}
+
+/* After a failure: nothing that is on its way is wanted any more. */
+static void drop_slots(struct cuda_staging *s)
+{
+	for (int i = 0; i < SB_CUDA_SLOTS; i++) {
+		s->slot[i].dst = NULL;
+		s->slot[i].busy = false;
+	}
+}
+
+enum sb_status sb_cuda_upload(struct cuda *c, void *dst, const void *src, size_t bytes, struct sb_error *err)
+{
+	for (size_t at = 0; at < bytes; at += SB_CUDA_SLOT_BYTES) {
+		size_t n = bytes - at < SB_CUDA_SLOT_BYTES ? bytes - at : SB_CUDA_SLOT_BYTES;
+		struct cuda_slot *slot;
+		enum sb_status status = take_slot(&c->staging, &slot, err);
+
+		if (!status) {
+			memcpy(slot->pinned, (const char *)src + at, n);
+			status = SB_CUDA(err,
+			        cudaMemcpyAsync((char *)dst + at, slot->pinned, n, cudaMemcpyHostToDevice, c->stream));
+		}
+		if (!status)
+			status = slot_sent(c, slot, err);
+		if (status)
+			return status;
+	}
+	return SB_OK;
+}
+
+enum sb_status sb_cuda_download(struct cuda *c, void *dst, const void *src, size_t bytes, struct sb_error *err)
+{
+	for (size_t at = 0; at < bytes; at += SB_CUDA_SLOT_BYTES) {
+		size_t n = bytes - at < SB_CUDA_SLOT_BYTES ? bytes - at : SB_CUDA_SLOT_BYTES;
+		struct cuda_slot *slot;
+		enum sb_status status = take_slot(&c->staging, &slot, err);
+
+		if (!status)
+			status = SB_CUDA(err, cudaMemcpyAsync(slot->pinned, (const char *)src + at, n,
+			                              cudaMemcpyDeviceToHost, c->stream));
+		if (!status) {
+			slot->dst = (char *)dst + at;
+			slot->bytes = n;
+			status = slot_sent(c, slot, err);
+		}
+		if (status)
+			return status;
+	}
+	return SB_OK;
+}
+
+enum sb_status sb_cuda_sync(struct sb_backend *be, struct sb_error *err)
+{
+	struct cuda *c = (struct cuda *)be;
+	enum sb_status status = SB_CUDA(err, cudaStreamSynchronize(c->stream));
+
+	if (!status)
+		return sb_cuda_staging_finish(&c->staging, err);
+	drop_slots(&c->staging);
+	return status;
+}
+
+/* ---- weights ------------------------------------------------------------------------------------------------------
+ */
+
+size_t sb_cuda_weight_bytes(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim)
+{
+	size_t n = sizeof(float);
+
+	(void)be;
+	(void)use;
+	for (int i = 0; i < ndim; i++)
+		n *= (size_t)shape[i];
+	return n;
+}
+
+/* dst[a, c, d, b] = src[a, b, c, d]: convolution weights with the channels last. */
+static void channels_last(const int64_t *s, const float *src, float *dst)
+{
+	const int64_t kernel = s[2] * s[3];
+
+	for (int64_t a = 0; a < s[0]; a++)
+		for (int64_t k = 0; k < kernel; k++)
+			for (int64_t b = 0; b < s[1]; b++)
+				*dst++ = src[(a * s[1] + b) * kernel + k];
+}
+
+/* dst[c, d, b, a] = src[a, b, c, d]: transposed convolution, one [cout, cin] matrix a place in the block. */
+static void blocks_first(const int64_t *s, const float *src, float *dst)
+{
+	const int64_t kernel = s[2] * s[3];
+
+	for (int64_t k = 0; k < kernel; k++)
+		for (int64_t b = 0; b < s[1]; b++)
+			for (int64_t a = 0; a < s[0]; a++)
+				*dst++ = src[(a * s[1] + b) * kernel + k];
+}
+
+/* Laid out as for the CPU. Nothing is rounded: products round their operands themselves at tf32. */
+enum sb_status sb_cuda_weight_prepare(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim,
+        const float *host, void *dst, struct sb_error *err)
+{
+	size_t bytes = sb_cuda_weight_bytes(be, use, shape, ndim);
+	bool conv = use == SB_WEIGHT_CONV || use == SB_WEIGHT_CONV_TRANSPOSE;
+	float *laid = NULL;
+	enum sb_status status;
+
+	if (conv && ndim != 4)
+		SB_BUG("a convolution's weight has %d dimensions", ndim);
+	if (conv) {
+		laid = malloc(bytes);
+		if (!laid)
+			return sb_fail(err, SB_E_NOMEM, "no memory to lay out %zu bytes of weights", bytes);
+		if (use == SB_WEIGHT_CONV)
+			channels_last(shape, host, laid);
+		else
+			blocks_first(shape, host, laid);
+	}
+	status = sb_cuda_upload((struct cuda *)be, dst, laid ? laid : host, bytes, err);
+	free(laid);
+	return status;
+}

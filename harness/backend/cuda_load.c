@@ -1,0 +1,83 @@
+/*
+ * The CUDA backend stands in a library of its own, so that a program which only reads a database, or runs where there
+ * is no GPU, loads no CUDA. It is looked for once and stays open: its devices' operations are in it.
+ */
+#include "backend_internal.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIBRARY "libspabench_cuda.so"
+#define ENTRY   "sb_backend_cuda_entry"
+
+typedef const struct sb_backend_ops *entry_fn(uint64_t abi);
+
+/* Beside the running program, where the build and the installation put it. */
+static bool beside_program(char *out, size_t n)
+{
+	ssize_t len = readlink("/proc/self/exe", out, n - 1);
+	char *slash;
+
+	if (len <= 0)
+		return false;
+	out[len] = '\0';
+	slash = strrchr(out, '/');
+	if (!slash || (size_t)(slash + 1 - out) + sizeof(LIBRARY) > n)
+		return false;
+	strcpy(slash + 1, LIBRARY);
+	return access(out, R_OK) == 0;
+}
+
+bool sb_backend_cuda_file(char *out, size_t n)
+{
+	const char *asked = getenv("SPABENCH_CUDA_LIB");
+
+	if (!asked || !*asked)
+		return beside_program(out, n);
+	if (!strcmp(asked, "none"))
+		return false;
+	snprintf(out, n, "%s", asked);
+	return access(out, R_OK) == 0;
+}
+
+static enum sb_status load(const struct sb_backend_ops **out, struct sb_error *err)
+{
+	const char *asked = getenv("SPABENCH_CUDA_LIB");
+	char path[4096];
+	bool found = sb_backend_cuda_file(path, sizeof(path));
+	void *library, *symbol;
+	bool none = asked && !strcmp(asked, "none");
+	entry_fn *entry;
+
+	if (asked && *asked && !found && !none)
+		return sb_fail(err, SB_E_ENV, "SPABENCH_CUDA_LIB '%.400s' cannot be read", asked);
+	library = none ? NULL : dlopen(found ? path : LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	if (!library && !found)
+		return sb_fail(err, SB_E_ENV,
+		        "this build has no CUDA backend (no " LIBRARY " beside the program); use --device cpu");
+	if (!library)
+		return sb_fail(err, SB_E_ENV, "the CUDA backend cannot be loaded: %.400s", dlerror());
+	symbol = dlsym(library, ENTRY);
+	if (!symbol)
+		return sb_fail(err, SB_E_ENV, "'%.400s' is no CUDA backend: it has no " ENTRY, found ? path : LIBRARY);
+	memcpy(&entry, &symbol, sizeof(entry));
+	*out = entry(SB_BACKEND_ABI);
+	if (!*out)
+		return sb_fail(err, SB_E_ENV, "'%.400s' is of another build than this program; install both together",
+		        found ? path : LIBRARY);
+	return SB_OK;
+}
+
+static enum sb_status cuda_open(int ordinal, int64_t limit, struct sb_backend **out, struct sb_error *err)
+{
+	static const struct sb_backend_ops *ops;
+
+	if (!ops && load(&ops, err))
+		return sb_wrap(err, "device 'cuda:%d'", ordinal);
+	return ops->open(ordinal, limit, out, err);
+}
+
+const struct sb_backend_ops sb_backend_cuda = { .name = "cuda", .open = cuda_open };
