@@ -65,8 +65,9 @@ static enum sb_status save(const struct sb_session_options *opt, const struct sb
 	else if (f->info.clip_digest != run->clip_digest)
 		status = sb_fail(err, SB_E_DATA, "the clip is not the one that was measured");
 	else
-		status = sb_worker_save(
-		        w, &arm->levels, &(struct sb_save){ want->file, want->depth_dir, m.pairs }, deadline_s, err);
+		status = sb_worker_save(w, &arm->levels,
+		        &(struct sb_save){ .file = want->file, .depth_dir = want->depth_dir, .metadata = m.pairs },
+		        deadline_s, err);
 	sb_worker_stop(w);
 	sb_buf_release(&m.levels);
 	return status;

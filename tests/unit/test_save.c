@@ -300,7 +300,8 @@ static void depth_without_extent_is_black_and_no_division_by_zero(void **state)
 static void must_fail(const struct sb_front_outputs *o, const char *file, const char *depth_dir, const char *says)
 {
 	struct sb_error err = { .msg = "" };
-	enum sb_status status = sb_front_save(o, &(struct sb_save){ file, depth_dir, metadata }, &err);
+	enum sb_status status =
+	        sb_front_save(o, &(struct sb_save){ .file = file, .depth_dir = depth_dir, .metadata = metadata }, &err);
 
 	if (status != SB_E_DATA || !strstr(err.msg, says) || !strstr(err.msg, "cannot write '"))
 		fail_msg("status %d, '%s', wanted '%s'", status, err.msg, says);
@@ -337,7 +338,11 @@ static void a_full_disk_leaves_the_older_files(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(sb_front_save(&o, &(struct sb_save){ in_folder("x"), in_folder("d"), metadata }, &err), SB_OK);
+	assert_int_equal(
+	        sb_front_save(&o,
+	                &(struct sb_save){ .file = in_folder("x"), .depth_dir = in_folder("d"), .metadata = metadata },
+	                &err),
+	        SB_OK);
 	assert_int_equal(stat(in_folder("x"), &st), 0);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
 	signal(SIGXFSZ, SIG_IGN);

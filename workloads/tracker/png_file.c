@@ -137,40 +137,66 @@ static void set_text(struct job *j, const char *const *text)
 	png_set_text(j->png, j->info, chunks, n);
 }
 
-static void encode(struct job *j, const uint16_t *gray, int64_t h, int64_t w, const char *const *text)
+/* One of the two, h x w. */
+struct pixels {
+	const uint16_t *gray;
+	const uint8_t *rgb; /* 3 a pixel */
+	int64_t h, w;
+};
+
+static png_const_bytep row_of(const struct job *j, const struct pixels *p, int64_t y)
+{
+	if (p->rgb)
+		return p->rgb + y * p->w * 3;
+	for (int64_t x = 0; x < p->w; x++) { /* the larger half first */
+		j->row[x * 2] = (png_byte)(p->gray[y * p->w + x] >> 8);
+		j->row[x * 2 + 1] = (png_byte)(p->gray[y * p->w + x] & 0xff);
+	}
+	return j->row;
+}
+
+static void encode(struct job *j, const struct pixels *p, const char *const *text)
 {
 	if (setjmp(png_jmpbuf(j->png)))
 		return;
 	png_set_write_fn(j->png, j, on_write, on_flush);
-	png_set_IHDR(j->png, j->info, (png_uint_32)w, (png_uint_32)h, 16, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
-	        PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+	png_set_IHDR(j->png, j->info, (png_uint_32)p->w, (png_uint_32)p->h, p->rgb ? 8 : 16,
+	        p->rgb ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+	        PNG_FILTER_TYPE_DEFAULT);
 	set_text(j, text);
 	png_write_info(j->png, j->info);
-	for (int64_t y = 0; y < h; y++) {
-		for (int64_t x = 0; x < w; x++) {
-			j->row[x * 2] = (png_byte)(gray[y * w + x] >> 8);
-			j->row[x * 2 + 1] = (png_byte)(gray[y * w + x] & 0xff);
-		}
-		png_write_row(j->png, j->row);
-	}
+	for (int64_t y = 0; y < p->h; y++)
+		png_write_row(j->png, row_of(j, p, y));
 	png_write_end(j->png, NULL);
 }
 
-enum sb_status sb_png_encode_gray16(
-        const uint16_t *gray, int64_t h, int64_t w, const char *const *text, struct sb_buf *out, struct sb_error *err)
+static enum sb_status encode_pixels(
+        const struct pixels *p, const char *const *text, struct sb_buf *out, struct sb_error *err)
 {
 	struct job j = { .out = out, .err = err };
 
-	if (h < 1 || w < 1 || h > SIDE_MAX || w > SIDE_MAX)
-		return sb_fail(err, SB_E_DATA, "a PNG cannot be %lldx%lld", (long long)w, (long long)h);
-	j.row = malloc((size_t)w * 2);
+	if (p->h < 1 || p->w < 1 || p->h > SIDE_MAX || p->w > SIDE_MAX)
+		return sb_fail(err, SB_E_DATA, "a PNG cannot be %lldx%lld", (long long)p->w, (long long)p->h);
+	j.row = malloc((size_t)p->w * 2);
 	j.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &j, on_error, on_warning);
 	j.info = j.png ? png_create_info_struct(j.png) : NULL;
 	if (j.row && j.info)
-		encode(&j, gray, h, w, text);
+		encode(&j, p, text);
 	else
 		j.status = sb_fail(err, SB_E_NOMEM, "no memory for a PNG");
 	png_destroy_write_struct(&j.png, &j.info);
 	free(j.row);
 	return j.status;
+}
+
+enum sb_status sb_png_encode_gray16(
+        const uint16_t *gray, int64_t h, int64_t w, const char *const *text, struct sb_buf *out, struct sb_error *err)
+{
+	return encode_pixels(&(struct pixels){ .gray = gray, .h = h, .w = w }, text, out, err);
+}
+
+enum sb_status sb_png_encode_rgb8(
+        const uint8_t *rgb, int64_t h, int64_t w, const char *const *text, struct sb_buf *out, struct sb_error *err)
+{
+	return encode_pixels(&(struct pixels){ .rgb = rgb, .h = h, .w = w }, text, out, err);
 }

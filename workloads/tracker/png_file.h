@@ -1,5 +1,5 @@
 /*
- * png_file: PNG pictures read as frames and written as depth images. Uses base and libpng.
+ * png_file: PNG pictures read as frames and written as results. Uses base and libpng.
  */
 #ifndef SB_PNG_FILE_H
 #define SB_PNG_FILE_H
@@ -23,10 +23,12 @@ struct sb_png_source { /* n bytes, or fewer at the end */
 enum sb_status sb_png_decode(const struct sb_png_source *src, const struct sb_png_target *target, struct sb_error *err);
 
 /*
- * Encode 16-bit grey h x w, with text chunks: key, value, .., NULL (Latin-1; keys of at most 79 characters).
- * *out gets the bytes of the file. Errors: SB_E_NOMEM, SB_E_DATA.
+ * Encode 16-bit grey or packed 8-bit RGB, h x w, with text chunks: key, value, .., NULL (Latin-1; keys of at most 79
+ * characters). *out gets the bytes of the file. Errors: SB_E_NOMEM, SB_E_DATA.
  */
 enum sb_status sb_png_encode_gray16(
         const uint16_t *gray, int64_t h, int64_t w, const char *const *text, struct sb_buf *out, struct sb_error *err);
+enum sb_status sb_png_encode_rgb8(
+        const uint8_t *rgb, int64_t h, int64_t w, const char *const *text, struct sb_buf *out, struct sb_error *err);
 
 #endif

@@ -1,19 +1,25 @@
 #include "save.h"
 #include "out_file.h"
+#include "overlay.h"
 #include "png_file.h"
-#include "sb_safetensors.h"
+#include "save_npz.h"
+#include "track_tensors.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- tensors ------------------------------------------------------------------------------------------------- */
 
-static enum sb_status save_tensors(const struct sb_front_outputs *o, const struct sb_save *to, struct sb_error *err)
+#define FRONT_TENSORS  7
+#define METADATA_PAIRS 24
+
+static void front_tensors(const struct sb_front_outputs *o, struct sb_safetensor v[FRONT_TENSORS])
 {
 	const int64_t t = o->frames, h = o->h, w = o->w;
-	const struct sb_safetensor tensors[] = {
+	const struct sb_safetensor tensors[FRONT_TENSORS] = {
 		{ .name = "depth", .ndim = 3, .shape = { t, h, w }, .data = o->depth },
 		{ .name = "confidence", .ndim = 3, .shape = { t, h, w }, .data = o->conf },
 		{ .name = "points", .ndim = 4, .shape = { t, h, w, 3 }, .data = o->points },
@@ -23,9 +29,35 @@ static enum sb_status save_tensors(const struct sb_front_outputs *o, const struc
 		{ .name = "intrinsics", .ndim = 3, .shape = { t, 3, 3 }, .data = o->k },
 	};
 
-	if (sb_check_replaceable(to->file, err))
-		return err->code;
-	return sb_safetensors_write(to->file, tensors, SB_ARRAY_LEN(tensors), to->metadata, err);
+	memcpy(v, tensors, sizeof(tensors));
+}
+
+static enum sb_status save_tensors(const struct sb_results *r, const struct sb_save *to, struct sb_error *err)
+{
+	const char *metadata[2 * METADATA_PAIRS + 3] = { NULL };
+	struct sb_safetensor v[FRONT_TENSORS + SB_TRACK_TENSORS];
+	struct sb_track_tensors tracks = { .block = NULL };
+	enum sb_status status = sb_check_replaceable(to->file, err);
+	char not_finite[24];
+	int n = 0;
+
+	if (status)
+		return status;
+	front_tensors(r->front, v);
+	for (const char *const *m = to->metadata; m && m[0] && n < 2 * METADATA_PAIRS; m++)
+		metadata[n++] = *m;
+	if (r->tracks) {
+		status = sb_track_tensors_init(&tracks, r, err);
+		memcpy(v + FRONT_TENSORS, tracks.v, sizeof(tracks.v));
+		snprintf(not_finite, sizeof(not_finite), "%lld", (long long)tracks.not_finite);
+		metadata[n++] = "tracks_not_finite";
+		metadata[n++] = not_finite;
+	}
+	if (!status)
+		status = sb_safetensors_write(
+		        to->file, v, FRONT_TENSORS + (r->tracks ? SB_TRACK_TENSORS : 0), metadata, err);
+	sb_track_tensors_release(&tracks);
+	return status;
 }
 
 /* ---- depth as pictures --------------------------------------------------------------------------------------- */
@@ -60,7 +92,7 @@ static void to_gray(const float *depth, int64_t n, const struct range *r, uint16
 		gray[i] = isfinite(depth[i]) ? (uint16_t)(((double)depth[i] - (double)r->min) * scale + 0.5) : 0;
 }
 
-static const char *metadata_of(const struct sb_save *to, const char *key)
+const char *sb_save_metadata(const struct sb_save *to, const char *key)
 {
 	for (const char *const *m = to->metadata; m && m[0]; m += 2)
 		if (!strcmp(m[0], key))
@@ -73,7 +105,7 @@ static enum sb_status save_picture(const struct sb_front_outputs *o, int64_t fra
 {
 	char min[32], max[32], lost[24];
 	const char *const text[] = { "depth_min", min, "depth_max", max, "not_finite", lost, "run",
-		metadata_of(to, "run"), "arm", metadata_of(to, "arm"), NULL };
+		sb_save_metadata(to, "run"), "arm", sb_save_metadata(to, "arm"), NULL };
 	struct sb_buf png = { 0 }, path = { 0 };
 	enum sb_status status;
 
@@ -108,9 +140,41 @@ static enum sb_status save_pictures(const struct sb_front_outputs *o, const stru
 	return status;
 }
 
+/* ---- all ----------------------------------------------------------------------------------------------------- */
+
+/* Pictures of both kinds have the same names. Both folders are there after this. */
+static enum sb_status check_folders(const struct sb_save *to, struct sb_error *err)
+{
+	struct stat a, b;
+	char shown[256];
+
+	if (sb_out_folder(to->depth_dir, err) || sb_out_folder(to->overlay_dir, err))
+		return err->code;
+	if (stat(to->depth_dir, &a) || stat(to->overlay_dir, &b) || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+		return SB_OK;
+	sb_escape(to->overlay_dir, shown, sizeof(shown));
+	return sb_fail(err, SB_E_USAGE, "depth images and overlay would overwrite each other in '%s': name two folders",
+	        shown);
+}
+
+enum sb_status sb_results_save(const struct sb_results *r, const struct sb_save *to, struct sb_error *err)
+{
+	enum sb_status status = SB_OK;
+
+	if (!r->tracks && (to->npz || to->overlay_dir))
+		return sb_fail(err, SB_E_USAGE, "there are no tracks to save: the tracker did not run");
+	if (to->depth_dir && to->overlay_dir)
+		status = check_folders(to, err);
+	if (!status && to->file)
+		status = save_tensors(r, to, err);
+	if (!status && to->npz)
+		status = sb_npz_save(r, to, err);
+	if (!status && to->depth_dir)
+		status = save_pictures(r->front, to, err);
+	return !status && to->overlay_dir ? sb_overlay_save(r, to, err) : status;
+}
+
 enum sb_status sb_front_save(const struct sb_front_outputs *o, const struct sb_save *to, struct sb_error *err)
 {
-	enum sb_status status = to->file ? save_tensors(o, to, err) : SB_OK;
-
-	return !status && to->depth_dir ? save_pictures(o, to, err) : status;
+	return sb_results_save(&(struct sb_results){ .front = o }, to, err);
 }

@@ -43,8 +43,9 @@ struct sb_measure {
 
 /* Where results go. */
 struct sb_save {
-	const char *file, *depth_dir; /* safetensors; a folder for one image of the depth a frame. NULL: not wanted */
-	const char *const *metadata;  /* key, value, .., NULL: UTF-8 */
+	const char *file, *depth_dir;  /* safetensors; a folder for one image of the depth a frame. NULL: not wanted */
+	const char *const *metadata;   /* key, value, .., NULL: UTF-8 */
+	const char *npz, *overlay_dir; /* tracks for viewers; a folder for frames with the tracks drawn on them */
 };
 
 struct sb_workload;
