@@ -1,0 +1,406 @@
+/*
+ * attention for sequences of at most 64: thousands of (batch, head) pairs whose scores fit into registers. Everything
+ * is bound by memory, so operands go from global memory straight to fragments: a row of 16 floats is 64 bytes, read
+ * whole by four lanes. A warp takes 16 queries of one pair, all keys at once.
+ *
+ *   efficient  one kernel.
+ *   standard   three: scores, softmax over rows (attention_standard.cu), weighted values; S and P go through memory as
+ *              DESIGN says of this level. At fp32 the products are FFMA, no tensor cores: a thread computes 4 x 4.
+ */
+#include <cuda_runtime.h>
+
+#include <float.h>
+#include <math.h>
+
+extern "C" {
+#include "attention_cuda_internal.h"
+}
+#include "attention_mma.cuh"
+
+/* Warps do not share anything; 4 a block fill a multiprocessor at any register count. */
+constexpr int kWarps = 4;
+
+struct problem {
+	const float *q, *k, *v;
+	float *o, *s, *p; /* s, p: standard only, dense [pairs, lq, lk] */
+	struct sb_attention_strides qs, ks, vs, os;
+	int lq, lk, heads, tiles; /* tiles of 16 queries a pair */
+	int64_t tasks;            /* warps, or threads of the FFMA kernels, with something to do */
+	float scale, c, sign;     /* c = |scale| log2(e), sign of scale */
+	bool q_wide, k_wide, v_wide, o_wide;
+};
+
+/* What a warp works on. */
+struct task {
+	int64_t batch, head, pair;
+	int row0;
+};
+
+static __device__ __forceinline__ bool task_of_warp(const struct problem *p, struct task *t)
+{
+	const int64_t i = (int64_t)blockIdx.x * kWarps + threadIdx.x / kWarp;
+
+	t->pair = i / p->tiles;
+	t->row0 = (int)(i % p->tiles) * 16;
+	t->batch = t->pair / p->heads;
+	t->head = t->pair % p->heads;
+	return i < p->tasks;
+}
+
+static __device__ __forceinline__ const float *part(
+        const float *x, const struct sb_attention_strides *s, const struct task *t)
+{
+	return x + t->batch * s->batch + t->head * s->head;
+}
+
+/* s = sign(scale) q k^T for 16 queries and all keys. */
+template <int DIM, int TILES, int PRODUCTS>
+static __device__ __forceinline__ void all_scores(const struct problem *p, const struct task *x, float s[1][TILES][4])
+{
+	const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4, lo = x->row0 + g, hi = lo + 8;
+	const float *q = part(p->q, &p->qs, x) + 4 * t;
+	const struct rows k = { part(p->k, &p->ks, x), p->ks.row, p->lk, p->k_wide, false };
+
+#pragma unroll
+	for (int j = 0; j < TILES; j++)
+#pragma unroll
+		for (int i = 0; i < 4; i++)
+			s[0][j][i] = 0.0f;
+#pragma unroll
+	for (int chunk = 0; chunk < DIM / 16; chunk++) {
+		float4 a = load4(q + lo * p->qs.row + 16 * chunk, p->q_wide, lo < p->lq);
+		float4 b = load4(q + hi * p->qs.row + 16 * chunk, p->q_wide, hi < p->lq);
+		operand<PRODUCTS> y;
+
+		a = make_float4(a.x * p->sign, a.y * p->sign, a.z * p->sign, a.w * p->sign);
+		b = make_float4(b.x * p->sign, b.y * p->sign, b.z * p->sign, b.w * p->sign);
+		y = operand_of_queries<PRODUCTS>(a, b);
+		scores<1, TILES, PRODUCTS>(s, &y, &k, 16 * chunk);
+	}
+}
+
+template <int DIM, int TILES, int PRODUCTS>
+static __device__ __forceinline__ void all_values(
+        const struct problem *p, const struct task *x, const float s[1][TILES][4], const float factor[2])
+{
+	const int g = threadIdx.x % kWarp / 4;
+	const struct rows v = { part(p->v, &p->vs, x), p->vs.row, p->lk, p->v_wide, false };
+	float *out = p->o + x->batch * p->os.batch + x->head * p->os.head + x->row0 * p->os.row;
+	float o[1][DIM / 8][4] = {};
+
+#pragma unroll
+	for (int j = 0; j < TILES; j += 2) {
+		operand<PRODUCTS> a = operand_of_weights<PRODUCTS>(s[0][j], s[0][j + 1]);
+
+		if (8 * j < p->lk)
+			values<DIM, 1, PRODUCTS>(o, &a, &v, 8 * j);
+	}
+	outputs<DIM>(o[0], factor, out, p->os.row, x->row0 + g < p->lq, x->row0 + g + 8 < p->lq, p->o_wide);
+}
+
+template <int DIM, int TILES, int PRODUCTS>
+static __global__ void __launch_bounds__(kWarps *kWarp) attention_efficient_small(const struct problem p)
+{
+	const int t = threadIdx.x % 4;
+	float s[1][TILES][4], factor[2];
+	struct task x;
+
+	if (!task_of_warp(&p, &x))
+		return;
+	all_scores<DIM, TILES, PRODUCTS>(&p, &x, s);
+#pragma unroll
+	for (int half = 0; half < 2; half++) {
+		float max = -FLT_MAX, sum = 0.0f;
+
+#pragma unroll
+		for (int j = 0; j < TILES; j++)
+#pragma unroll
+			for (int i = 2 * half; i < 2 * half + 2; i++)
+				if (8 * j + 2 * t + i % 2 < p.lk)
+					max = fmaxf(max, s[0][j][i]);
+		max = fmaxf(max, __shfl_xor_sync(kAllLanes, max, 1));
+		max = fmaxf(max, __shfl_xor_sync(kAllLanes, max, 2)) * p.c;
+#pragma unroll
+		for (int j = 0; j < TILES; j++) {
+#pragma unroll
+			for (int i = 2 * half; i < 2 * half + 2; i++) {
+				const bool valid = 8 * j + 2 * t + i % 2 < p.lk;
+
+				s[0][j][i] = valid ? exp2_approx(fmaf(s[0][j][i], p.c, -max)) : 0.0f;
+				sum += s[0][j][i];
+			}
+		}
+		sum += __shfl_xor_sync(kAllLanes, sum, 1);
+		sum += __shfl_xor_sync(kAllLanes, sum, 2);
+		factor[half] = 1.0f / sum;
+	}
+	all_values<DIM, TILES, PRODUCTS>(&p, &x, s, factor);
+}
+
+/* ---- standard ------------------------------------------------------------------------------------------------ */
+
+/* S = scale q k^T, one TF32 product. */
+template <int DIM, int TILES>
+static __global__ void __launch_bounds__(kWarps *kWarp) attention_small_scores_tf32(const struct problem p)
+{
+	const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4;
+	const float scale = p.scale * p.sign;
+	float s[1][TILES][4];
+	struct task x;
+
+	if (!task_of_warp(&p, &x))
+		return;
+	all_scores<DIM, TILES, 1>(&p, &x, s);
+#pragma unroll
+	for (int half = 0; half < 2; half++) {
+		const int row = x.row0 + g + 8 * half;
+		float *to = p.s + (x.pair * p.lq + row) * p.lk;
+
+#pragma unroll
+		for (int j = 0; j < TILES; j++)
+#pragma unroll
+			for (int i = 0; i < 2; i++)
+				if (row < p.lq && 8 * j + 2 * t + i < p.lk)
+					to[8 * j + 2 * t + i] = scale * s[0][j][2 * half + i];
+	}
+}
+
+/* o = P v, one TF32 product. */
+template <int DIM, int TILES>
+static __global__ void __launch_bounds__(kWarps *kWarp) attention_small_values_tf32(const struct problem p)
+{
+	const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4;
+	const float factor[2] = { 1.0f, 1.0f };
+	float s[1][TILES][4];
+	struct task x;
+
+	if (!task_of_warp(&p, &x))
+		return;
+#pragma unroll
+	for (int half = 0; half < 2; half++) {
+		const int row = x.row0 + g + 8 * half;
+		const float *from = p.p + (x.pair * p.lq + row) * p.lk;
+
+#pragma unroll
+		for (int j = 0; j < TILES; j++)
+#pragma unroll
+			for (int i = 0; i < 2; i++)
+				s[0][j][2 * half + i] =
+				        row < p.lq && 8 * j + 2 * t + i < p.lk ? from[8 * j + 2 * t + i] : 0.0f;
+	}
+	all_values<DIM, TILES, 1>(&p, &x, s, factor);
+}
+
+/* A block of 4 x 4 results of one pair, a thread each. */
+struct block4 {
+	int64_t batch, head, pair;
+	int row, col;
+};
+
+static __device__ __forceinline__ bool block4_of_thread(const struct problem *p, int cols, struct block4 *x)
+{
+	const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+	const int across = (cols + 3) / 4, each = across * ((p->lq + 3) / 4), at = (int)(i % each);
+
+	x->pair = i / each;
+	x->batch = x->pair / p->heads;
+	x->head = x->pair % p->heads;
+	x->row = at / across * 4;
+	x->col = at % across * 4;
+	return i < p->tasks;
+}
+
+/* c[i][j] += a[i] . b[j] */
+static __device__ __forceinline__ void dot4(float c[4][4], const float4 a[4], const float4 b[4])
+{
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+#pragma unroll
+		for (int j = 0; j < 4; j++) {
+			c[i][j] = fmaf(a[i].x, b[j].x, c[i][j]);
+			c[i][j] = fmaf(a[i].y, b[j].y, c[i][j]);
+			c[i][j] = fmaf(a[i].z, b[j].z, c[i][j]);
+			c[i][j] = fmaf(a[i].w, b[j].w, c[i][j]);
+		}
+	}
+}
+
+static __global__ void __launch_bounds__(128) attention_small_scores(const struct problem p, int dim)
+{
+	struct block4 x;
+	float c[4][4] = {};
+
+	if (!block4_of_thread(&p, p.lk, &x))
+		return;
+	const float *q = p.q + x.batch * p.qs.batch + x.head * p.qs.head;
+	const float *k = p.k + x.batch * p.ks.batch + x.head * p.ks.head;
+	float *s = p.s + x.pair * p.lq * p.lk;
+
+	for (int d = 0; d < dim; d += 4) {
+		float4 a[4], b[4];
+
+#pragma unroll
+		for (int i = 0; i < 4; i++) {
+			a[i] = load4(q + (x.row + i) * p.qs.row + d, p.q_wide, x.row + i < p.lq);
+			b[i] = load4(k + (x.col + i) * p.ks.row + d, p.k_wide, x.col + i < p.lk);
+		}
+		dot4(c, a, b);
+	}
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+#pragma unroll
+		for (int j = 0; j < 4; j++)
+			if (x.row + i < p.lq && x.col + j < p.lk)
+				s[(x.row + i) * p.lk + x.col + j] = p.scale * c[i][j];
+}
+
+static __global__ void __launch_bounds__(128) attention_small_values(const struct problem p, int dim)
+{
+	struct block4 x;
+	float c[4][4] = {};
+
+	if (!block4_of_thread(&p, dim, &x))
+		return;
+	const float *v = p.v + x.batch * p.vs.batch + x.head * p.vs.head + x.col;
+	const float *w = p.p + x.pair * p.lq * p.lk;
+	float *o = p.o + x.batch * p.os.batch + x.head * p.os.head + x.col;
+	const bool w_wide = p.lk % 4 == 0;
+
+	for (int key = 0; key < p.lk; key += 4) {
+		float4 a[4], b[4], y[4];
+		const float *yf = (const float *)y;
+
+#pragma unroll
+		for (int i = 0; i < 4; i++) {
+			const bool row = x.row + i < p.lq;
+			const float *at = w + (x.row + i) * p.lk + key;
+
+			if (w_wide)
+				a[i] = load4(at, true, row);
+			else
+				a[i] = make_float4(row ? at[0] : 0.0f, row && key + 1 < p.lk ? at[1] : 0.0f,
+				        row && key + 2 < p.lk ? at[2] : 0.0f, row && key + 3 < p.lk ? at[3] : 0.0f);
+			y[i] = load4(v + (key + i) * p.vs.row, p.v_wide, key + i < p.lk);
+		}
+#pragma unroll
+		for (int j = 0; j < 4; j++)
+			b[j] = make_float4(yf[j], yf[4 + j], yf[8 + j], yf[12 + j]);
+		dot4(c, a, b);
+	}
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		if (x.row + i < p.lq)
+			store4(o + (x.row + i) * p.os.row, make_float4(c[i][0], c[i][1], c[i][2], c[i][3]), p.o_wide);
+}
+
+/* ---- launching ----------------------------------------------------------------------------------------------- */
+
+static struct problem problem_of(const struct sb_attention_args *a, float *s, float *w)
+{
+	struct problem p = {};
+
+	p.q = a->q;
+	p.k = a->k;
+	p.v = a->v;
+	p.o = a->o;
+	p.s = s;
+	p.p = w;
+	p.qs = a->qs;
+	p.ks = a->ks;
+	p.vs = a->vs;
+	p.os = a->os;
+	p.lq = (int)a->lq;
+	p.lk = (int)a->lk;
+	p.heads = (int)a->heads;
+	p.tiles = (p.lq + 15) / 16;
+	p.tasks = a->batch * a->heads * p.tiles;
+	p.scale = a->scale;
+	p.c = (float)(fabs((double)a->scale) * 1.4426950408889634);
+	p.sign = a->scale < 0.0f ? -1.0f : 1.0f;
+	p.q_wide = sb_attention_wide(a->q, &a->qs);
+	p.k_wide = sb_attention_wide(a->k, &a->ks);
+	p.v_wide = sb_attention_wide(a->v, &a->vs);
+	p.o_wide = sb_attention_wide(a->o, &a->os);
+	return p;
+}
+
+enum kernel { EFFICIENT_3X, EFFICIENT_1X, SCORES, VALUES, KERNELS };
+
+typedef void (*kernel_fn)(const struct problem p);
+
+/* The kernels of a dim that hold up to 16, 32 and 64 keys. */
+#define LENGTHS(kernel, dim, ...)                                                                           \
+	{                                                                                                   \
+		kernel<dim, 2, ##__VA_ARGS__>, kernel<dim, 4, ##__VA_ARGS__>, kernel<dim, 8, ##__VA_ARGS__> \
+	}
+#define DIM(dim)                                                                                                     \
+	{                                                                                                            \
+		dim,                                                                                                 \
+		{                                                                                                    \
+			LENGTHS(attention_efficient_small, dim, 3), LENGTHS(attention_efficient_small, dim, 1),      \
+			        LENGTHS(attention_small_scores_tf32, dim), LENGTHS(attention_small_values_tf32, dim) \
+		}                                                                                                    \
+	}
+
+static const struct {
+	int dim;
+	kernel_fn kernel[KERNELS][3];
+} dims[] = { DIM(16), DIM(32), DIM(48), DIM(64), DIM(128) };
+
+static int launch(const struct problem *p, int dim, enum kernel kernel, struct sb_cuda_launch *l)
+{
+	const int64_t blocks = (p->tasks + kWarps - 1) / kWarps;
+
+	for (const auto &d : dims) {
+		if (d.dim != dim)
+			continue;
+		if (blocks > INT32_MAX)
+			return cudaErrorInvalidValue;
+		d.kernel[kernel][p->lk <= 16   ? 0
+		                 : p->lk <= 32 ? 1
+		                               : 2]<<<(unsigned)blocks, kWarps * kWarp, 0, l->stream>>>(*p);
+		l->launches++;
+		return cudaGetLastError();
+	}
+	return cudaErrorInvalidValue;
+}
+
+int sb_attention_small_cuda(const struct sb_attention_args *a, struct sb_cuda_launch *l)
+{
+	const struct problem p = problem_of(a, NULL, NULL);
+
+	l->name = l->tf32 ? "attention_efficient_small_tf32" : "attention_efficient_small_3xtf32";
+	return launch(&p, a->dim, l->tf32 ? EFFICIENT_1X : EFFICIENT_3X, l);
+}
+
+/* One of the two FFMA kernels; `cols` of the result. */
+static int launch_plain(struct problem p, bool is_values, int dim, struct sb_cuda_launch *l)
+{
+	const int64_t pairs = p.tasks / p.tiles, cols = is_values ? dim : p.lk;
+	int64_t blocks;
+
+	p.tasks = pairs * ((p.lq + 3) / 4) * ((cols + 3) / 4);
+	blocks = (p.tasks + 127) / 128;
+	if (blocks > INT32_MAX || dim % 4)
+		return cudaErrorInvalidValue;
+	if (is_values)
+		attention_small_values<<<(unsigned)blocks, 128, 0, l->stream>>>(p, dim);
+	else
+		attention_small_scores<<<(unsigned)blocks, 128, 0, l->stream>>>(p, dim);
+	l->launches++;
+	return cudaGetLastError();
+}
+
+int sb_attention_small_scores_cuda(const struct sb_attention_args *a, struct sb_cuda_launch *l, float *s)
+{
+	const struct problem p = problem_of(a, s, NULL);
+
+	return l->tf32 ? launch(&p, a->dim, SCORES, l) : launch_plain(p, false, a->dim, l);
+}
+
+int sb_attention_small_values_cuda(const struct sb_attention_args *a, struct sb_cuda_launch *l, float *w)
+{
+	const struct problem p = problem_of(a, NULL, w);
+
+	return l->tf32 ? launch(&p, a->dim, VALUES, l) : launch_plain(p, true, a->dim, l);
+}
