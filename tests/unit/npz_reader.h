@@ -14,7 +14,7 @@ struct npz_array {
 	char name[32];
 	int ndim;
 	int64_t shape[8], n;
-	const float *values; /* in the file's bytes */
+	float *values;
 };
 
 struct npz {
@@ -63,7 +63,9 @@ static void npz_read_npy(struct npz_array *a, const unsigned char *p, size_t siz
 	}
 	assert_true(!strncmp(s, "), }", 4));
 	assert_int_equal(10 + length + (size_t)a->n * sizeof(float), size);
-	a->values = (const float *)(const void *)(p + 10 + length);
+	a->values = malloc((size_t)a->n * sizeof(float) + 1);
+	assert_non_null(a->values);
+	memcpy(a->values, p + 10 + length, (size_t)a->n * sizeof(float));
 }
 
 static void npz_read_member(struct npz *z, const unsigned char *central)
@@ -130,6 +132,8 @@ static const struct npz_array *npz_find(const struct npz *z, const char *name)
 
 static void npz_release(struct npz *z)
 {
+	for (int i = 0; i < z->n; i++)
+		free(z->arrays[i].values);
 	free(z->bytes);
 }
 

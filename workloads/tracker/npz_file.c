@@ -25,6 +25,7 @@ struct member {
 
 struct sb_npz {
 	struct sb_out_file file;
+	const char *path; /* borrowed */
 	struct member members[SB_NPZ_MEMBERS_MAX];
 	int n;
 	int64_t position, missing; /* end of the file; values that the last member still lacks */
@@ -67,13 +68,9 @@ void sb_npz_abandon(struct sb_npz *z)
 	free(z);
 }
 
-static enum sb_status too_large(struct sb_npz *z, struct sb_error *err)
+static enum sb_status too_large(const struct sb_npz *z, struct sb_error *err)
 {
-	enum sb_status status =
-	        sb_cannot_write(z->file.path, "an npz file of this kind holds less than 4 GiB; take fewer frames", err);
-
-	sb_npz_abandon(z);
-	return status;
+	return sb_cannot_write(z->path, "an npz file of this kind holds less than 4 GiB; take fewer frames", err);
 }
 
 /* At the end of the file, as part of the archive. */
@@ -81,12 +78,8 @@ static enum sb_status put(struct sb_npz *z, const void *data, size_t n, struct s
 {
 	if (z->position > LIMIT - (int64_t)n)
 		return too_large(z, err);
-	if (sb_out_file_write(&z->file, data, n, err)) {
-		free(z);
-		return err->code;
-	}
 	z->position += (int64_t)n;
-	return SB_OK;
+	return sb_out_file_write(&z->file, data, n, err);
 }
 
 /* At the end, as part of the last member. */
@@ -108,6 +101,7 @@ enum sb_status sb_npz_create(const char *path, struct sb_npz **out, struct sb_er
 		free(z);
 		return err->code;
 	}
+	z->path = path;
 	*out = z;
 	return SB_OK;
 }
@@ -134,12 +128,9 @@ static enum sb_status end_member(struct sb_npz *z, struct sb_error *err)
 	m = &z->members[z->n - 1];
 	add(&r, SIG_LOCAL, 4);
 	add_description(&r, m);
-	if (sb_out_file_seek(&z->file, m->at, err) || sb_out_file_write(&z->file, r.b, r.n, err) ||
-	        sb_out_file_seek(&z->file, z->position, err)) {
-		free(z);
+	if (sb_out_file_seek(&z->file, m->at, err) || sb_out_file_write(&z->file, r.b, r.n, err))
 		return err->code;
-	}
-	return SB_OK;
+	return sb_out_file_seek(&z->file, z->position, err);
 }
 
 /* Magic, version 1.0, length of the text, the text: padded, so that the values begin at a multiple of 64. */
@@ -195,21 +186,17 @@ enum sb_status sb_npz_begin(struct sb_npz *z, const char *name, int ndim, const 
 			return too_large(z, err);
 		n *= shape[i];
 	}
-	if (npy_header(ndim, shape, &header, err)) {
-		sb_npz_abandon(z);
-		sb_buf_release(&header);
-		return SB_E_NOMEM;
-	}
+	status = npy_header(ndim, shape, &header, err);
 	m->size = (int64_t)header.len + n * (int64_t)sizeof(float);
-	if (m->size > LIMIT) {
-		sb_buf_release(&header);
-		return too_large(z, err);
-	}
-	z->n++;
-	z->missing = n;
-	status = put_local_header(z, m, err);
+	if (!status && m->size > LIMIT)
+		status = too_large(z, err);
 	if (!status)
+		status = put_local_header(z, m, err);
+	if (!status) {
+		z->n++;
+		z->missing = n;
 		status = put_in_member(z, header.s, header.len, err);
+	}
 	sb_buf_release(&header);
 	return status;
 }
@@ -256,20 +243,22 @@ static enum sb_status put_end(struct sb_npz *z, int64_t directory, const char *c
 	return put(z, r.b, r.n, err) ? err->code : put(z, comment ? comment : "", length, err);
 }
 
-enum sb_status sb_npz_finish(struct sb_npz *z, const char *comment, struct sb_error *err)
+static enum sb_status put_directory(struct sb_npz *z, const char *comment, struct sb_error *err)
 {
 	enum sb_status status = end_member(z, err);
-	int64_t directory;
+	int64_t directory = z->position;
 
-	if (status)
-		return status;
-	directory = z->position;
-	for (int i = 0; i < z->n; i++)
-		if (put_central_header(z, &z->members[i], err))
-			return err->code;
-	if (put_end(z, directory, comment, err))
-		return err->code;
-	status = sb_out_file_finish(&z->file, err);
-	free(z);
+	for (int i = 0; !status && i < z->n; i++)
+		status = put_central_header(z, &z->members[i], err);
+	return status ? status : put_end(z, directory, comment, err);
+}
+
+enum sb_status sb_npz_finish(struct sb_npz *z, const char *comment, struct sb_error *err)
+{
+	enum sb_status status = put_directory(z, comment, err);
+
+	if (!status)
+		status = sb_out_file_finish(&z->file, err);
+	sb_npz_abandon(z);
 	return status;
 }

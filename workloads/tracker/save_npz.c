@@ -10,7 +10,7 @@
 
 #define SIDE_MAX 336
 
-/* What every member is written with. An error ends the writer: npz is NULL then. */
+/* What every member is written with. */
 struct job {
 	const struct sb_results *r;
 	struct sb_npz *npz;
@@ -22,31 +22,13 @@ struct job {
 	float *rows;  /* [frames, n, 3], or what else goes by tracks and frames */
 };
 
-static enum sb_status begin(struct job *j, const char *name, int ndim, const int64_t *shape, struct sb_error *err)
-{
-	enum sb_status status = sb_npz_begin(j->npz, name, ndim, shape, err);
-
-	if (status)
-		j->npz = NULL;
-	return status;
-}
-
-static enum sb_status append(struct job *j, const float *values, int64_t n, struct sb_error *err)
-{
-	enum sb_status status = sb_npz_append(j->npz, values, n, err);
-
-	if (status)
-		j->npz = NULL;
-	return status;
-}
-
 /* ---- by tracks and frames ------------------------------------------------------------------------------------ */
 
 static enum sb_status put_coords(struct job *j, struct sb_error *err)
 {
 	const struct sb_track_outputs *o = j->r->tracks->out;
 
-	if (begin(j, "coords", 3, (const int64_t[]){ j->frames, j->n, 3 }, err))
+	if (sb_npz_begin(j->npz, "coords", 3, (const int64_t[]){ j->frames, j->n, 3 }, err))
 		return err->code;
 	for (int64_t f = 0; f < j->frames; f++) {
 		const float *m = o->c2w + f * 16;
@@ -60,14 +42,14 @@ static enum sb_status put_coords(struct job *j, struct sb_error *err)
 				                (double)m[c * 4 + 2] * p[2] + (double)m[c * 4 + 3]);
 		}
 	}
-	return append(j, j->rows, j->frames * j->n * 3, err);
+	return sb_npz_append(j->npz, j->rows, j->frames * j->n * 3, err);
 }
 
 static enum sb_status put_visibs(struct job *j, struct sb_error *err)
 {
 	const struct sb_track_outputs *o = j->r->tracks->out;
 
-	if (begin(j, "visibs", 2, (const int64_t[]){ j->frames, j->n }, err))
+	if (sb_npz_begin(j->npz, "visibs", 2, (const int64_t[]){ j->frames, j->n }, err))
 		return err->code;
 	for (int64_t f = 0; f < j->frames; f++) {
 		for (int64_t n = 0; n < j->n; n++) {
@@ -76,18 +58,18 @@ static enum sb_status put_visibs(struct job *j, struct sb_error *err)
 			j->rows[f * j->n + n] = sb_track_point_finite(o, n, f) && isfinite(vis) ? vis : 0.0f;
 		}
 	}
-	return append(j, j->rows, j->frames * j->n, err);
+	return sb_npz_append(j->npz, j->rows, j->frames * j->n, err);
 }
 
 static enum sb_status put_extrinsics(struct job *j, struct sb_error *err)
 {
 	float inverse[16];
 
-	if (begin(j, "extrinsics", 3, (const int64_t[]){ j->frames, 4, 4 }, err))
+	if (sb_npz_begin(j->npz, "extrinsics", 3, (const int64_t[]){ j->frames, 4, 4 }, err))
 		return err->code;
 	for (int64_t f = 0; f < j->frames; f++) {
 		sb_affine_inverse(j->r->tracks->out->c2w + f * 16, inverse);
-		if (append(j, inverse, 16, err))
+		if (sb_npz_append(j->npz, inverse, 16, err))
 			return err->code;
 	}
 	return SB_OK;
@@ -100,12 +82,12 @@ static enum sb_status put_intrinsics(struct job *j, struct sb_error *err)
 	double sy = (double)j->r->front->h / (double)t->hr * j->scale;
 	float k[9];
 
-	if (begin(j, "intrinsics", 3, (const int64_t[]){ j->frames, 3, 3 }, err))
+	if (sb_npz_begin(j->npz, "intrinsics", 3, (const int64_t[]){ j->frames, 3, 3 }, err))
 		return err->code;
 	for (int64_t f = 0; f < j->frames; f++) {
 		for (int i = 0; i < 9; i++)
 			k[i] = (float)(t->out->k[f * 9 + i] * (i < 3 ? sx : i < 6 ? sy : 1.0));
-		if (append(j, k, 9, err))
+		if (sb_npz_append(j->npz, k, 9, err))
 			return err->code;
 	}
 	return SB_OK;
@@ -126,7 +108,7 @@ static enum sb_status put_maps(struct job *j, bool depth, struct sb_error *err)
 	int64_t pixels = j->h * j->w, given = t->hr * t->wr;
 	float *conf = j->small, *z = j->small + pixels;
 
-	if (begin(j, depth ? "depths" : "unc_metric", 3, (const int64_t[]){ j->frames, j->h, j->w }, err))
+	if (sb_npz_begin(j->npz, depth ? "depths" : "unc_metric", 3, (const int64_t[]){ j->frames, j->h, j->w }, err))
 		return err->code;
 	for (int64_t f = 0; f < j->frames; f++) {
 		map_as_saved(j, t->valid + f * given, conf);
@@ -134,7 +116,7 @@ static enum sb_status put_maps(struct job *j, bool depth, struct sb_error *err)
 			map_as_saved(j, t->depth + f * given, z);
 		for (int64_t i = 0; depth && i < pixels; i++)
 			z[i] = conf[i] < 0.5f ? 0.0f : z[i];
-		if (append(j, depth ? z : conf, pixels, err))
+		if (sb_npz_append(j->npz, depth ? z : conf, pixels, err))
 			return err->code;
 	}
 	return SB_OK;
@@ -154,7 +136,7 @@ static enum sb_status put_video(struct job *j, struct sb_error *err)
 		.out_h = in->geo.out_h,
 		.out_w = in->geo.out_w };
 
-	if (begin(j, "video", 4, (const int64_t[]){ j->frames, 3, j->h, j->w }, err))
+	if (sb_npz_begin(j->npz, "video", 4, (const int64_t[]){ j->frames, 3, j->h, j->w }, err))
 		return err->code;
 	for (int64_t f = 0; f < j->frames; f++) {
 		a.src = in->rgb + f * in->h * in->w * 3;
@@ -163,7 +145,7 @@ static enum sb_status put_video(struct job *j, struct sb_error *err)
 			sb_shrink_run(&j->shrink, j->full + c, 3, j->small);
 			for (int64_t i = 0; i < j->h * j->w; i++)
 				j->small[i] = fminf(fmaxf(j->small[i] / 255.0f, 0.0f), 1.0f);
-			if (append(j, j->small, j->h * j->w, err))
+			if (sb_npz_append(j->npz, j->small, j->h * j->w, err))
 				return err->code;
 		}
 	}
