@@ -1,0 +1,650 @@
+/*
+ * linear, conv and conv_transpose against their double references. The limit is twice the error of the same maths done
+ * plainly in that precision: the CPU backend's kernels, whose sums are float and whose TF32 operands are rounded to
+ * nearest.
+ */
+#include "backend_check.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLACK 6e-8 /* one rounding of the result */
+
+static void must_be_device(struct sb_backend *be, bool tf32)
+{
+	set_levels(be, tf32 ? "precision=tf32,alloc=default" : "precision=fp32,alloc=default");
+}
+
+/* Of a buffer with row stride ld: its rows alone, dense. */
+static float *dense(const float *x, int64_t rows, int64_t cols, int64_t ld)
+{
+	float *y = need((size_t)(rows * cols) * sizeof(*y));
+
+	for (int64_t r = 0; r < rows; r++)
+		memcpy(y + r * cols, x + r * ld, (size_t)cols * sizeof(*y));
+	return y;
+}
+
+/* Whether what lies between the rows is still poison. */
+static bool gaps_untouched(const float *y, int64_t rows, int64_t cols, int64_t ld)
+{
+	for (int64_t r = 0; r < rows; r++)
+		for (int64_t c = cols; c < ld; c++)
+			if (!isnan(y[r * ld + c]))
+				return false;
+	return true;
+}
+
+/* ---- linear ----------------------------------------------------------------------------------------------------- */
+
+struct linear_case {
+	int64_t rows, in, out, pad_x, pad_w, pad_r, pad_y; /* pads: floats between rows */
+	enum sb_act act;
+	bool bias, gamma, residual, in_place;
+};
+
+struct linear_data {
+	struct sb_linear_args a; /* host */
+	int64_t n_x, n_w, n_r, n_y;
+};
+
+static struct linear_data linear_data(const struct linear_case *c)
+{
+	struct linear_data d = {
+		.a = { .rows = c->rows,
+		        .in = c->in,
+		        .out = c->out,
+		        .ldx = c->in + c->pad_x,
+		        .ldw = c->in + c->pad_w,
+		        .ldr = c->out + (c->in_place ? c->pad_y : c->pad_r),
+		        .ldy = c->out + c->pad_y,
+		        .act = c->act },
+	};
+
+	d.n_x = c->rows * d.a.ldx;
+	d.n_w = c->out * d.a.ldw;
+	d.n_r = c->rows * d.a.ldr;
+	d.n_y = c->rows * d.a.ldy;
+	d.a.x = random_floats(d.n_x, 1);
+	d.a.w = random_floats(d.n_w, 2);
+	d.a.bias = c->bias ? random_floats(c->out, 3) : NULL;
+	d.a.gamma = c->gamma ? random_floats(c->out, 4) : NULL;
+	d.a.residual = c->residual ? random_floats(d.n_r, 5) : NULL;
+	d.a.y = poison(d.n_y);
+	return d;
+}
+
+static void linear_release(struct linear_data *d)
+{
+	free((void *)(uintptr_t)d->a.x);
+	free((void *)(uintptr_t)d->a.w);
+	free((void *)(uintptr_t)d->a.bias);
+	free((void *)(uintptr_t)d->a.gamma);
+	free((void *)(uintptr_t)d->a.residual);
+	free(d->a.y);
+}
+
+/* y of the op on the device, whole; the caller frees. */
+static float *linear_on_device(struct sb_backend *be, const struct linear_data *d, bool in_place)
+{
+	struct sb_op op = { .id = SB_OP_LINEAR, .u.linear = d->a };
+	struct sb_linear_args *a = &op.u.linear;
+	float *y = need((size_t)d->n_y * sizeof(*y) + 4);
+
+	a->x = to_device(be, d->a.x, d->n_x);
+	a->w = to_device(be, d->a.w, d->n_w);
+	a->bias = to_device(be, d->a.bias, d->a.out);
+	a->gamma = to_device(be, d->a.gamma, d->a.out);
+	a->y = to_device(be, in_place ? d->a.residual : d->a.y, d->n_y);
+	a->residual = in_place ? a->y : to_device(be, d->a.residual, d->n_r);
+	submit(be, &op);
+	from_device(be, a->y, y, d->n_y);
+	drop(be, a->x);
+	drop(be, a->w);
+	drop(be, a->bias);
+	drop(be, a->gamma);
+	if (!in_place)
+		drop(be, a->residual);
+	drop(be, a->y);
+	return y;
+}
+
+static float *run_host(const struct linear_data *d, bool tf32, bool reference)
+{
+	struct sb_linear_args a = d->a;
+	float *y = poison(d->n_y), *w = NULL;
+	void *work = NULL;
+
+	a.y = y;
+	a.tf32 = tf32;
+	if (reference) {
+		sb_linear_ref(&a);
+		return y;
+	}
+	if (tf32) {
+		w = need((size_t)d->n_w * sizeof(*w));
+		sb_tf32_round_cpu(a.w, w, (size_t)d->n_w);
+		a.w = w;
+	}
+	work = need(sb_linear_cpu_workspace(&a));
+	sb_linear_cpu(&a, work);
+	free(work);
+	free(w);
+	return y;
+}
+
+static double against(const float *y, const float *want, const struct sb_linear_args *a)
+{
+	float *got = dense(y, a->rows, a->out, a->ldy), *ref = dense(want, a->rows, a->out, a->ldy);
+	double error = relative_error(got, ref, a->rows * a->out);
+
+	free(got);
+	free(ref);
+	return error;
+}
+
+static void check_linear(struct sb_backend *be, const struct linear_case *c, bool tf32)
+{
+	static const char *const acts[] = { "", " relu", " silu", " gelu", " gelu-tanh" };
+	struct linear_data d = linear_data(c);
+	float *exact = run_host(&d, false, true), *plain = run_host(&d, tf32, false);
+	float *y = linear_on_device(be, &d, c->in_place);
+	char name[128];
+
+	snprintf(name, sizeof(name), "linear %s %lldx%lldx%lld%s%s%s%s%s %s", tf32 ? "tf32" : "fp32",
+	        (long long)c->rows, (long long)c->out, (long long)c->in, acts[c->act], c->bias ? " bias" : "",
+	        c->gamma ? " gamma" : "",
+	        c->in_place   ? " in-place"
+	        : c->residual ? " residual"
+	                      : "",
+	        c->pad_x + c->pad_w + c->pad_r + c->pad_y ? " strides" : "", be->kernel);
+	check(name, against(y, exact, &d.a), 2.0 * against(plain, exact, &d.a) + SLACK);
+	if (!c->in_place && !gaps_untouched(y, d.a.rows, d.a.out, d.a.ldy))
+		check_that(name, false, "wrote between the rows");
+	free(exact);
+	free(plain);
+	free(y);
+	linear_release(&d);
+}
+
+/* TF32 where it was asked for, and only there: the error says so, whatever the kernel's name. */
+static void check_precision(struct sb_backend *be, bool tf32)
+{
+	const struct linear_case c = { .rows = 1024, .in = 1024, .out = 1024 };
+	struct linear_data d = linear_data(&c);
+	float *exact = run_host(&d, false, true), *y = linear_on_device(be, &d, false);
+	double error = against(y, exact, &d.a);
+
+	check_that(
+	        "the kernel's name says the precision", strstr(be->kernel, tf32 ? "tf32" : "fp32") != NULL, be->kernel);
+	if (tf32)
+		check("1 / (the error of TF32, which is 3e-4, in 1e-4)", 1e-4 / error, 1.0);
+	else
+		check("no TF32 in fp32: error of 1024^3", error, 2e-6);
+	free(exact);
+	free(y);
+	linear_release(&d);
+}
+
+static void check_linears(struct sb_backend *be, bool quick, bool tf32)
+{
+	static const struct linear_case odd[] = {
+		{ .rows = 1, .in = 1, .out = 1 },
+		{ .rows = 1, .in = 7, .out = 5, .bias = true },
+		{ .rows = 3, .in = 1024, .out = 9, .bias = true, .gamma = true, .residual = true },
+		{ .rows = 127, .in = 33, .out = 65, .bias = true, .act = SB_ACT_RELU },
+		{ .rows = 129, .in = 384, .out = 130, .bias = true, .act = SB_ACT_SILU, .pad_y = 3 },
+		{ .rows = 200, .in = 1110, .out = 384, .bias = true, .pad_x = 2, .pad_y = 150 },
+		{ .rows = 100, .in = 2401, .out = 256, .bias = true, .act = SB_ACT_GELU_ERF, .pad_w = 7 },
+		{ .rows = 65, .in = 1260, .out = 1110, .bias = true },
+		{ .rows = 64, .in = 126, .out = 84, .bias = true, .act = SB_ACT_GELU_TANH, .pad_y = 1176 },
+		{ .rows = 50, .in = 64, .out = 64, .residual = true, .pad_r = 5 },
+		{ .rows = 50, .in = 64, .out = 64, .bias = true, .residual = true, .in_place = true, .pad_y = 2 },
+		{ .rows = 50, .in = 64, .out = 63, .bias = true, .gamma = true, .residual = true, .in_place = true },
+		{ .rows = 50, .in = 64, .out = 64, .bias = true, .residual = true, .act = SB_ACT_RELU },
+		{ .rows = 77, .in = 96, .out = 32, .gamma = true, .pad_x = 4, .pad_w = 4, .pad_y = 4 },
+	};
+	static const enum sb_act acts[] = { SB_ACT_NONE, SB_ACT_RELU, SB_ACT_SILU, SB_ACT_GELU_ERF, SB_ACT_GELU_TANH };
+
+	for (size_t i = 0; i < SB_ARRAY_LEN(odd); i++)
+		check_linear(be, &odd[i], tf32);
+	for (size_t i = 0; i < SB_ARRAY_LEN(acts) && !quick; i++)
+		for (int with = 0; with < 8; with++) {
+			struct linear_case c = { .rows = 260,
+				.in = 256,
+				.out = 192,
+				.act = acts[i],
+				.bias = with & 1,
+				.gamma = with & 2,
+				.residual = with & 4,
+				.in_place = (with & 4) && i % 2 };
+
+			check_linear(be, &c, tf32);
+		}
+	if (quick)
+		return;
+	check_linear(be, &(struct linear_case){ .rows = 782, .in = 1024, .out = 3072, .bias = true }, tf32);
+	check_linear(be,
+	        &(struct linear_case){ .rows = 782,
+	                .in = 4096,
+	                .out = 1024,
+	                .bias = true,
+	                .gamma = true,
+	                .residual = true,
+	                .in_place = true },
+	        tf32);
+	check_precision(be, tf32);
+}
+
+void check_products(bool quick)
+{
+	for (int tf32 = 0; tf32 < 2; tf32++) {
+		struct sb_backend *be = open_device(0);
+
+		must_be_device(be, tf32);
+		check_linears(be, quick, tf32);
+		end_levels(be);
+		sb_backend_close(be);
+	}
+}
+
+/* ---- convolutions ----------------------------------------------------------------------------------------------- */
+
+static int64_t out_pixels(const struct sb_conv_args *a)
+{
+	return a->n * ((a->h + 2 * a->pad - a->kh) / a->stride + 1) * ((a->width + 2 * a->pad - a->kw) / a->stride + 1);
+}
+
+enum residuals { NO_RESIDUAL, RESIDUAL = 1, RESIDUAL2 = 2, IN_PLACE = 4 };
+
+/* y of a convolution on the host: the reference, or the CPU's kernel. */
+static float *conv_host(struct sb_conv_args a, const float *start, bool tf32, bool reference)
+{
+	int64_t n_y = out_pixels(&a) * a.cout, n_w = a.cout * a.kh * a.kw * a.cin;
+	float *y = need((size_t)n_y * sizeof(*y)), *w = need((size_t)n_w * sizeof(*w));
+	void *work;
+
+	memcpy(y, start, (size_t)n_y * sizeof(*y));
+	if (a.residual2 == a.y)
+		a.residual2 = y;
+	a.y = y;
+	a.tf32 = tf32;
+	if (reference) {
+		sb_conv_ref(&a);
+	} else {
+		memcpy(w, a.w, (size_t)n_w * sizeof(*w));
+		if (tf32)
+			sb_tf32_round_cpu(w, w, (size_t)n_w);
+		a.w = w;
+		work = need(sb_conv_cpu_workspace(&a));
+		sb_conv_cpu(&a, work);
+		free(work);
+	}
+	free(w);
+	return y;
+}
+
+static void check_conv(struct sb_backend *be, struct sb_conv_args a, int residuals, bool tf32)
+{
+	int64_t n_x = a.n * a.h * a.width * a.cin, n_w = a.cout * a.kh * a.kw * a.cin, n_y = out_pixels(&a) * a.cout;
+	float *x = random_floats(n_x, 11), *w = random_floats(n_w, 12), *bias = random_floats(a.cout, 13);
+	float *r1 = random_floats(n_y, 14), *r2 = random_floats(n_y, 15), *y = poison(n_y), *got = poison(n_y);
+	struct sb_op op = { .id = SB_OP_CONV };
+	float *exact, *plain;
+	char name[128];
+
+	a.x = x;
+	a.w = w;
+	a.bias = bias;
+	a.y = residuals & IN_PLACE ? r2 : y;
+	a.residual = residuals & RESIDUAL ? r1 : NULL;
+	a.residual2 = residuals & RESIDUAL2 ? r2 : NULL;
+	exact = conv_host(a, a.y, false, true);
+	plain = conv_host(a, a.y, tf32, false);
+	op.u.conv = a;
+	op.u.conv.x = to_device(be, x, n_x);
+	op.u.conv.w = to_device(be, w, n_w);
+	op.u.conv.bias = to_device(be, bias, a.cout);
+	op.u.conv.y = to_device(be, a.y, n_y);
+	op.u.conv.residual = to_device(be, a.residual, n_y);
+	op.u.conv.residual2 = residuals & IN_PLACE ? op.u.conv.y : to_device(be, a.residual2, n_y);
+	submit(be, &op);
+	from_device(be, op.u.conv.y, got, n_y);
+	snprintf(name, sizeof(name), "conv %s %lldx%lldx%lldx%lld->%lld k%dx%d s%d p%d%s%s r%d %s",
+	        tf32 ? "tf32" : "fp32", (long long)a.n, (long long)a.h, (long long)a.width, (long long)a.cin,
+	        (long long)a.cout, a.kh, a.kw, a.stride, a.pad, a.relu_in ? " in" : "", a.relu_out ? " out" : "",
+	        residuals, be->kernel);
+	check(name, relative_error(got, exact, n_y), 2.0 * relative_error(plain, exact, n_y) + SLACK);
+	drop(be, op.u.conv.x);
+	drop(be, op.u.conv.w);
+	drop(be, op.u.conv.bias);
+	drop(be, op.u.conv.residual);
+	if (!(residuals & IN_PLACE))
+		drop(be, op.u.conv.residual2);
+	drop(be, op.u.conv.y);
+	free(exact);
+	free(plain);
+	free(x);
+	free(w);
+	free(bias);
+	free(r1);
+	free(r2);
+	free(y);
+	free(got);
+}
+
+static void check_convs(struct sb_backend *be, bool quick, bool tf32)
+{
+	static const struct {
+		struct sb_conv_args a;
+		int residuals;
+	} cases[] = {
+		{ { .n = 1, .h = 1, .width = 1, .cin = 1, .cout = 1, .kh = 1, .kw = 1, .stride = 1 }, 0 },
+		{ { .n = 2, .h = 28, .width = 42, .cin = 3, .cout = 48, .kh = 14, .kw = 14, .stride = 14 }, 0 },
+		{ { .n = 2, .h = 31, .width = 17, .cin = 3, .cout = 64, .kh = 7, .kw = 7, .stride = 2, .pad = 3 }, 0 },
+		{ { .n = 1, .h = 9, .width = 13, .cin = 5, .cout = 7, .kh = 3, .kw = 3, .stride = 1, .pad = 1 }, 0 },
+		{ { .n = 1,
+		          .h = 9,
+		          .width = 13,
+		          .cin = 5,
+		          .cout = 7,
+		          .kh = 3,
+		          .kw = 5,
+		          .stride = 2,
+		          .pad = 2,
+		          .relu_in = 1,
+		          .relu_out = 1 },
+		        RESIDUAL },
+		{ { .n = 2,
+		          .h = 12,
+		          .width = 10,
+		          .cin = 64,
+		          .cout = 32,
+		          .kh = 3,
+		          .kw = 3,
+		          .stride = 1,
+		          .pad = 1,
+		          .relu_in = 1 },
+		        0 },
+		{ { .n = 2,
+		          .h = 12,
+		          .width = 10,
+		          .cin = 64,
+		          .cout = 32,
+		          .kh = 3,
+		          .kw = 3,
+		          .stride = 1,
+		          .pad = 1,
+		          .relu_out = 1 },
+		        0 },
+		{ { .n = 2, .h = 12, .width = 10, .cin = 64, .cout = 32, .kh = 3, .kw = 3, .stride = 1, .pad = 1 },
+		        RESIDUAL },
+		{ { .n = 2,
+		          .h = 12,
+		          .width = 10,
+		          .cin = 64,
+		          .cout = 32,
+		          .kh = 3,
+		          .kw = 3,
+		          .stride = 1,
+		          .pad = 1,
+		          .residual_relu = 1 },
+		        RESIDUAL | RESIDUAL2 },
+		{ { .n = 2, .h = 12, .width = 10, .cin = 64, .cout = 32, .kh = 3, .kw = 3, .stride = 1, .pad = 1 },
+		        RESIDUAL2 | IN_PLACE },
+		{ { .n = 2,
+		          .h = 12,
+		          .width = 10,
+		          .cin = 64,
+		          .cout = 32,
+		          .kh = 3,
+		          .kw = 3,
+		          .stride = 1,
+		          .pad = 1,
+		          .residual_relu = 1 },
+		        RESIDUAL | RESIDUAL2 | IN_PLACE },
+		{ { .n = 2, .h = 12, .width = 10, .cin = 96, .cout = 128, .kh = 1, .kw = 1, .stride = 2 }, 0 },
+		{ { .n = 2, .h = 12, .width = 10, .cin = 96, .cout = 128, .kh = 1, .kw = 1, .stride = 1 }, RESIDUAL },
+		{ { .n = 2, .h = 12, .width = 10, .cin = 32, .cout = 2, .kh = 1, .kw = 1, .stride = 1, .relu_in = 1 },
+		        0 },
+	};
+	/* Larger than a piece, whose end falls into a row. */
+	static const struct sb_conv_args large = { .n = 3,
+		.h = 77,
+		.width = 83,
+		.cin = 128,
+		.cout = 4,
+		.kh = 3,
+		.kw = 3,
+		.stride = 1,
+		.pad = 1,
+		.relu_in = 1 };
+
+	for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++)
+		check_conv(be, cases[i].a, cases[i].residuals, tf32);
+	if (quick)
+		return;
+	check_conv(be, large, RESIDUAL, tf32);
+	check_conv(be, large, RESIDUAL2 | IN_PLACE, tf32);
+	check_conv(be, large, RESIDUAL | RESIDUAL2 | IN_PLACE, tf32);
+}
+
+static float *transposed_host(struct sb_conv_transpose_args a, int64_t n_y, bool tf32, bool reference)
+{
+	int64_t n_w = (int64_t)a.k * a.k * a.cin * a.cout;
+	float *y = poison(n_y), *w = need((size_t)n_w * sizeof(*w));
+	void *work;
+
+	a.y = y;
+	a.tf32 = tf32;
+	if (reference) {
+		sb_conv_transpose_ref(&a);
+	} else {
+		memcpy(w, a.w, (size_t)n_w * sizeof(*w));
+		if (tf32)
+			sb_tf32_round_cpu(w, w, (size_t)n_w);
+		a.w = w;
+		work = need(sb_conv_transpose_cpu_workspace(&a));
+		sb_conv_transpose_cpu(&a, work);
+		free(work);
+	}
+	free(w);
+	return y;
+}
+
+static void check_transposed(struct sb_backend *be, struct sb_conv_transpose_args a, bool bias, bool tf32)
+{
+	int64_t n_x = a.n * a.h * a.width * a.cin, n_w = (int64_t)a.k * a.k * a.cin * a.cout;
+	int64_t n_y = a.n * a.h * a.width * a.k * a.k * a.cout;
+	float *x = random_floats(n_x, 21), *w = random_floats(n_w, 22), *b = random_floats(a.cout, 23),
+	      *got = poison(n_y);
+	struct sb_op op = { .id = SB_OP_CONV_TRANSPOSE };
+	float *exact, *plain;
+	char name[128];
+
+	a.x = x;
+	a.w = w;
+	a.bias = bias ? b : NULL;
+	exact = transposed_host(a, n_y, false, true);
+	plain = transposed_host(a, n_y, tf32, false);
+	op.u.conv_transpose = a;
+	op.u.conv_transpose.x = to_device(be, x, n_x);
+	op.u.conv_transpose.w = to_device(be, w, n_w);
+	op.u.conv_transpose.bias = to_device(be, a.bias, a.cout);
+	op.u.conv_transpose.y = to_device(be, got, n_y);
+	submit(be, &op);
+	from_device(be, op.u.conv_transpose.y, got, n_y);
+	snprintf(name, sizeof(name), "conv_transpose %s %lldx%lldx%lldx%lld->%lld k%d%s", tf32 ? "tf32" : "fp32",
+	        (long long)a.n, (long long)a.h, (long long)a.width, (long long)a.cin, (long long)a.cout, a.k,
+	        bias ? " bias" : "");
+	check(name, relative_error(got, exact, n_y), 2.0 * relative_error(plain, exact, n_y) + SLACK);
+	drop(be, op.u.conv_transpose.x);
+	drop(be, op.u.conv_transpose.w);
+	drop(be, op.u.conv_transpose.bias);
+	drop(be, op.u.conv_transpose.y);
+	free(exact);
+	free(plain);
+	free(x);
+	free(w);
+	free(b);
+	free(got);
+}
+
+void check_convolutions(bool quick)
+{
+	static const struct sb_conv_transpose_args cases[] = {
+		{ .n = 1, .h = 1, .width = 1, .cin = 1, .cout = 1, .k = 1 },
+		{ .n = 2, .h = 5, .width = 7, .cin = 24, .cout = 20, .k = 2 },
+		{ .n = 2, .h = 9, .width = 4, .cin = 33, .cout = 17, .k = 4 },
+		{ .n = 3, .h = 53, .width = 57, .cin = 16, .cout = 64, .k = 4 },
+	};
+
+	for (int tf32 = 0; tf32 < 2; tf32++) {
+		struct sb_backend *be = open_device(0);
+
+		must_be_device(be, tf32);
+		check_convs(be, quick, tf32);
+		for (size_t i = 0; i < SB_ARRAY_LEN(cases) - (quick ? 1 : 0); i++)
+			for (int bias = 0; bias < 2; bias++)
+				check_transposed(be, cases[i], bias, tf32);
+		end_levels(be);
+		sb_backend_close(be);
+	}
+}
+
+/* ---- time ------------------------------------------------------------------------------------------------------- */
+
+/* Random values of the device's own making would need a kernel: a megabyte again and again does as well. */
+static float *filled(struct sb_backend *be, int64_t n)
+{
+	struct sb_error err = { .msg = "" };
+	int64_t piece = 1 << 20;
+	float *host = random_floats(piece, 31);
+	void *device;
+
+	must(sb_device_alloc(be, (size_t)n * sizeof(float), &device, &err), &err, "device memory");
+	for (int64_t at = 0; at < n; at += piece) {
+		struct sb_transfer_args a = { (float *)device + at, host,
+			(size_t)(n - at < piece ? n - at : piece) * 4 };
+
+		must(SB_SUBMIT(be, UPLOAD, upload, a, &err), &err, "upload");
+	}
+	free(host);
+	return device;
+}
+
+static void time_linear(struct sb_backend *be, const char *name, struct sb_linear_args a, bool gamma, bool residual)
+{
+	struct sb_op op = { .id = SB_OP_LINEAR };
+
+	a.ldx = a.ldw = a.in;
+	a.ldy = a.ldr = a.out;
+	a.x = filled(be, a.rows * a.in);
+	a.w = filled(be, a.out * a.in);
+	a.bias = filled(be, a.out);
+	a.gamma = gamma ? filled(be, a.out) : NULL;
+	a.y = filled(be, a.rows * a.out);
+	a.residual = residual ? a.y : NULL;
+	op.u.linear = a;
+	time_op(be, name, &op);
+	drop(be, a.x);
+	drop(be, a.w);
+	drop(be, a.bias);
+	drop(be, a.gamma);
+	drop(be, a.y);
+}
+
+/* The shapes of case (i): 24 frames of 782 tokens; 24 x 1012 tracks. */
+void time_products(void)
+{
+	int64_t t = 24 * 782, tn = 24 * 1012;
+
+	for (int tf32 = 0; tf32 < 2; tf32++) {
+		struct sb_backend *be = open_device(0);
+
+		must_be_device(be, tf32);
+		time_linear(be, "qkv", (struct sb_linear_args){ .rows = t, .in = 1024, .out = 3072 }, false, false);
+		time_linear(be, "proj, LayerScale and residual in place",
+		        (struct sb_linear_args){ .rows = t, .in = 1024, .out = 1024 }, true, true);
+		time_linear(be, "fc1, GELU",
+		        (struct sb_linear_args){ .rows = t, .in = 1024, .out = 4096, .act = SB_ACT_GELU_ERF }, false,
+		        false);
+		time_linear(be, "fc2, LayerScale and residual in place",
+		        (struct sb_linear_args){ .rows = t, .in = 4096, .out = 1024 }, true, true);
+		time_linear(be, "tracker fc1, GELU",
+		        (struct sb_linear_args){ .rows = tn, .in = 384, .out = 1536, .act = SB_ACT_GELU_TANH }, false,
+		        false);
+		time_linear(be, "tracker fc2, residual in place",
+		        (struct sb_linear_args){ .rows = tn, .in = 1536, .out = 384 }, false, true);
+		time_linear(be, "tracker 1110 -> 384", (struct sb_linear_args){ .rows = tn, .in = 1110, .out = 384 },
+		        false, false);
+		time_linear(be, "pointformer 128 -> 256",
+		        (struct sb_linear_args){ .rows = 16 * tn, .in = 128, .out = 256 }, false, false);
+		time_linear(be, "one row, 1024 -> 4096", (struct sb_linear_args){ .rows = 1, .in = 1024, .out = 4096 },
+		        false, false);
+		time_linear(
+		        be, "8192^3", (struct sb_linear_args){ .rows = 8192, .in = 8192, .out = 8192 }, false, false);
+		end_levels(be);
+		sb_backend_close(be);
+	}
+}
+
+static void time_conv(struct sb_backend *be, const char *name, struct sb_conv_args a, int residuals)
+{
+	struct sb_op op = { .id = SB_OP_CONV };
+	int64_t n_y = out_pixels(&a) * a.cout;
+
+	a.x = filled(be, a.n * a.h * a.width * a.cin);
+	a.w = filled(be, a.cout * a.kh * a.kw * a.cin);
+	a.bias = filled(be, a.cout);
+	a.y = filled(be, n_y);
+	a.residual = residuals & RESIDUAL ? filled(be, n_y) : NULL;
+	op.u.conv = a;
+	time_op(be, name, &op);
+	drop(be, a.x);
+	drop(be, a.w);
+	drop(be, a.bias);
+	drop(be, a.residual);
+	drop(be, a.y);
+}
+
+void time_convolutions(void)
+{
+	for (int tf32 = 0; tf32 < 2; tf32++) {
+		struct sb_backend *be = open_device(0);
+		struct sb_conv_args k3 = { .n = 8, .kh = 3, .kw = 3, .stride = 1, .pad = 1 }, a;
+
+		must_be_device(be, tf32);
+		time_conv(be, "patch 14x14, 24 frames of 294x518",
+		        (struct sb_conv_args){ .n = 24,
+		                .h = 294,
+		                .width = 518,
+		                .cin = 3,
+		                .cout = 1024,
+		                .kh = 14,
+		                .kw = 14,
+		                .stride = 14 },
+		        0);
+		a = k3;
+		a.h = 84, a.width = 148, a.cin = 256, a.cout = 256, a.relu_in = 1;
+		time_conv(be, "RCU 3x3 256, 8x84x148", a, 0);
+		time_conv(be, "RCU 3x3 256, 8x84x148, residual", a, RESIDUAL);
+		a.h = 168, a.width = 296, a.cout = 128, a.relu_in = 0;
+		time_conv(be, "output_conv1 3x3 256->128, 8x168x296", a, 0);
+		a.h = 294, a.width = 518, a.cin = 128, a.cout = 32, a.relu_out = 1;
+		time_conv(be, "output_conv2 3x3 128->32, 8x294x518", a, 0);
+		time_conv(be, "1x1 32->2, 8x294x518",
+		        (struct sb_conv_args){
+		                .n = 8, .h = 294, .width = 518, .cin = 32, .cout = 2, .kh = 1, .kw = 1, .stride = 1 },
+		        0);
+		a = k3;
+		a.n = 24, a.h = 192, a.width = 256, a.cin = 64, a.cout = 64;
+		time_conv(be, "fnet layer1 3x3 64, 24x192x256", a, 0);
+		a.h = 96, a.width = 128, a.cin = 416, a.cout = 256;
+		time_conv(be, "fnet conv2 3x3 416->256, 24x96x128", a, 0);
+		end_levels(be);
+		sb_backend_close(be);
+	}
+}
