@@ -19,10 +19,12 @@
 
 #include "sb_front.h"
 #include "sb_safetensors.h"
+#include "test_device.h"
 
 #define TOLERANCE 1e-5
 
 struct golden {
+	struct sb_backend *be;
 	struct sb_safetensors *file;
 	const struct sb_preset *preset;
 	int64_t dim;
@@ -113,9 +115,8 @@ static void check_dino(struct golden *g, const float *tokens, int64_t n)
 	free(patches);
 }
 
-static void on_tap(void *ctx, const char *name, int index, const float *data, int64_t n)
+static void on_values(struct golden *g, const char *name, int index, const float *data, int64_t n)
 {
-	struct golden *g = ctx;
 	char full[32];
 
 	if (!strcmp(name, "image")) {
@@ -134,24 +135,43 @@ static void on_tap(void *ctx, const char *name, int index, const float *data, in
 	}
 }
 
-/* The reference also resizes its results back to the clip's size: bilinear, K rows scaled. */
-static void check_resized(
-        struct golden *g, struct sb_backend *be, const struct sb_front_outputs *o, int64_t h, int64_t w)
+static void on_tap(void *ctx, const char *name, int index, const float *device, int64_t n)
 {
+	struct golden *g = ctx;
+	float *data = test_from_device(g->be, device, n);
+
+	on_values(g, name, index, data, n);
+	free(data);
+}
+
+/* One of the results, as the reference resizes it back to the clip's size. */
+static void check_resized_map(struct golden *g, const char *name, const float *map, const struct sb_front_outputs *o,
+        int64_t c, int64_t h, int64_t w)
+{
+	int64_t n = o->frames * h * w * c;
 	struct sb_error err;
-	float *big = malloc((size_t)(o->frames * h * w * 3) * sizeof(float));
+	float *x = test_to_device(g->be, map, o->frames * o->h * o->w * c), *big;
+	void *y;
+
+	assert_int_equal(sb_device_alloc(g->be, (size_t)n * sizeof(float), &y, &err), SB_OK);
 	struct sb_resize_bilinear_args a = {
-		.x = o->conf, .y = big, .n = o->frames, .h = o->h, .w = o->w, .c = 1, .out_h = h, .out_w = w
+		.x = x, .y = y, .n = o->frames, .h = o->h, .w = o->w, .c = c, .out_h = h, .out_w = w
 	};
+	assert_int_equal(SB_SUBMIT(g->be, RESIZE_BILINEAR, resize_bilinear, a, &err), SB_OK);
+	big = test_from_device(g->be, y, n);
+	check(g, name, big, n);
+	free(big);
+	sb_device_free(g->be, y);
+	sb_device_free(g->be, x);
+}
+
+/* The reference also resizes its results back to the clip's size: bilinear, K rows scaled. */
+static void check_resized(struct golden *g, const struct sb_front_outputs *o, int64_t h, int64_t w)
+{
 	float k[9 * 16];
 
-	assert_non_null(big);
-	assert_int_equal(SB_SUBMIT(be, RESIZE_BILINEAR, resize_bilinear, a, &err), SB_OK);
-	check(g, "depth_conf_resized", big, o->frames * h * w);
-	a.x = o->points;
-	a.c = 3;
-	assert_int_equal(SB_SUBMIT(be, RESIZE_BILINEAR, resize_bilinear, a, &err), SB_OK);
-	check(g, "points_map_resized", big, o->frames * h * w * 3);
+	check_resized_map(g, "depth_conf_resized", o->conf, o, 1, h, w);
+	check_resized_map(g, "points_map_resized", o->points, o, 3, h, w);
 	memcpy(k, o->k, (size_t)o->frames * 9 * sizeof(float));
 	for (int64_t f = 0; f < o->frames; f++) {
 		for (int c = 0; c < 3; c++) {
@@ -160,7 +180,6 @@ static void check_resized(
 		}
 	}
 	check(g, "intrinsics", k, o->frames * 9);
-	free(big);
 }
 
 static uint8_t *read_frames(int64_t n, int64_t *h, int64_t *w)
@@ -204,7 +223,7 @@ static void run_golden(const char *preset, const char *path, const char *levels_
 	in.frames = frames_of(&g);
 	in.rgb = read_frames(in.frames, &in.h, &in.w);
 	assert_int_equal(sb_clip_geometry(in.h, in.w, 0, 0, &in.geo, &err), SB_OK);
-	assert_int_equal(sb_backend_open("cpu", 0, &be, &err), SB_OK);
+	g.be = be = test_device_open();
 	assert_int_equal(sb_levels_parse(levels_text, &levels, &err), SB_OK);
 	sb_backend_set_levels(be, &levels);
 	assert_int_equal(
@@ -218,7 +237,7 @@ static void run_golden(const char *preset, const char *path, const char *levels_
 	assert_int_equal(sb_backend_end_pass(be, &err), SB_OK);
 	check(&g, "depth", out.depth, out.frames * out.h * out.w);
 	check(&g, "c2w_poses", out.c2w, out.frames * 16);
-	check_resized(&g, be, &out, in.h, in.w);
+	check_resized(&g, &out, in.h, in.w);
 	print_message("  worst %.2e over %d tensors\n", g.worst, g.checked);
 	assert_int_equal(g.checked, want_tensors);
 	assert_int_equal(g.checked, (int)sb_safetensors_count(g.file)); /* nothing in the file was left out */
@@ -256,7 +275,7 @@ static void run_tiny(const char *levels_text, struct sb_front_outputs *out)
 	in.rgb = read_frames(in.frames, &in.h, &in.w);
 	assert_int_equal(sb_preset_find("tiny", &preset, &err), SB_OK);
 	assert_int_equal(sb_clip_geometry(in.h, in.w, 252, 140, &in.geo, &err), SB_OK);
-	assert_int_equal(sb_backend_open("cpu", 0, &be, &err), SB_OK);
+	be = test_device_open();
 	assert_int_equal(sb_levels_parse(levels_text, &levels, &err), SB_OK);
 	sb_backend_set_levels(be, &levels);
 	assert_int_equal(sb_front_net_open(be, &preset->front, 140, 252, &sb_weights_synthetic, &net, &err), SB_OK);
