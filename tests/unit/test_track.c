@@ -20,6 +20,7 @@
 #include "sb_front.h"
 #include "sb_safetensors.h"
 #include "sb_track_net.h"
+#include "test_device.h"
 
 #define MODULE 1e-4 /* modules of iteration 0 without a figure of their own; most are at 1e-5 */
 
@@ -90,6 +91,7 @@ static const struct {
 };
 
 struct golden {
+	struct sb_backend *be;
 	struct sb_safetensors *file;
 	int64_t tracks, frames;
 	bool seen[SB_ARRAY_LEN(taps)];
@@ -167,31 +169,49 @@ static void check_volume(struct golden *g, int call, const struct sb_corr_args *
 {
 	struct rule r = { call ? "corr_mlp.call1.in0" : "corr_mlp.call0.in0", FRAMES_FIRST, 2401, 2401, MODULE };
 	int64_t n = a->n * a->frames * 2401;
+	struct sb_corr_args host = *a;
+	float *map, *uv, *query;
 
 	if (call > 1)
 		return;
+	host.map = map = test_from_device(g->be, a->map, a->frames * a->h * a->width * a->c);
+	host.uv = uv = test_from_device(g->be, a->uv, a->n * a->frames * 2);
+	host.query = query = test_from_device(g->be, a->query, a->n * SB_PATCH * a->c);
 	g->volume = realloc(g->volume, (size_t)n * sizeof(float));
 	assert_non_null(g->volume);
-	sb_corr_volume_ref(a, g->volume);
+	sb_corr_volume_ref(&host, g->volume);
 	check(g, &r, g->volume, n);
+	free(map);
+	free(uv);
+	free(query);
 }
 
-static void on_tap(void *ctx, const char *name, int index, const float *data, int64_t n)
+static void on_values(struct golden *g, const char *name, int index, const float *data, int64_t n)
 {
-	struct golden *g = ctx;
-
 	if (!strcmp(name, "fnet.in"))
 		check_map(g, "fnet.call0.in0", data, n, 3, MODULE);
 	if (!strcmp(name, "fnet.out"))
 		check_map(g, "fnet.call0.out0", data, n, 128, 2 * 1.2e-5);
-	if (!strcmp(name, "corr.args"))
-		check_volume(g, index, (const struct sb_corr_args *)(const void *)data);
 	for (size_t i = 0; i < SB_ARRAY_LEN(taps); i++) {
 		if (g->seen[i] || taps[i].index != index || strcmp(taps[i].tap, name) != 0)
 			continue;
 		g->seen[i] = true;
 		check(g, &taps[i].rule, data, n);
 	}
+}
+
+static void on_tap(void *ctx, const char *name, int index, const float *device, int64_t n)
+{
+	struct golden *g = ctx;
+	float *data;
+
+	if (!strcmp(name, "corr.args")) { /* arguments, in host memory */
+		check_volume(g, index, (const struct sb_corr_args *)(const void *)device);
+		return;
+	}
+	data = test_from_device(g->be, device, n);
+	on_values(g, name, index, data, n);
+	free(data);
 }
 
 /* ---- the input of the goldens -------------------------------------------------------------------------------- */
@@ -297,6 +317,25 @@ static void free_scene(struct scene *sc)
 	free(sc->queries);
 }
 
+static void place_scene(struct sb_backend *be, const struct scene *sc, struct sb_track_input *in)
+{
+	int64_t t = in->frames, pixels = in->hr * in->wr;
+
+	in->video = test_to_device(be, sc->video, t * in->h * in->w * 3);
+	in->depth = test_to_device(be, sc->depth, t * pixels);
+	in->valid = test_to_device(be, sc->valid, t * pixels);
+	in->k = test_to_device(be, sc->k, t * 9);
+	in->cam = test_to_device(be, sc->cam, t * 16);
+}
+
+static void drop_scene(struct sb_backend *be, const struct sb_track_input *in)
+{
+	const float *const inputs[] = { in->video, in->depth, in->valid, in->k, in->cam };
+
+	for (size_t i = 0; i < SB_ARRAY_LEN(inputs); i++)
+		sb_device_free(be, (void *)(uintptr_t)inputs[i]);
+}
+
 /* ---- a golden run -------------------------------------------------------------------------------------------- */
 
 static void check_results(struct golden *g, const struct sb_track_outputs *o)
@@ -334,29 +373,26 @@ static void run_golden(const char *path, int64_t wm, int64_t hm, const char *lev
 	g.frames = video->shape[1];
 	sc = make_scene(&g, 252, 336);
 	g.tracks = sc.n_queries + sc.n_support;
-	in = (struct sb_track_input){ .video = sc.video,
-		.frames = g.frames,
+	in = (struct sb_track_input){ .frames = g.frames,
 		.h = 252,
 		.w = 336,
-		.depth = sc.depth,
-		.valid = sc.valid,
-		.k = sc.k,
-		.cam = sc.cam,
 		.hr = 252,
 		.wr = 336,
 		.queries = sc.queries,
 		.n_queries = sc.n_queries,
 		.n_support = sc.n_support };
-	assert_int_equal(sb_backend_open("cpu", 0, &be, &err), SB_OK);
+	g.be = be = test_device_open();
 	assert_int_equal(sb_levels_parse(levels_text, &levels, &err), SB_OK);
 	sb_backend_set_levels(be, &levels);
 	assert_int_equal(sb_track_net_open(be, hm, wm, &sb_weights_synthetic, &net, &err), SB_OK);
 	assert_int_equal(sb_track_outputs_init(&out, g.tracks, g.frames, &err), SB_OK);
 	assert_int_equal(sb_backend_begin_arm(be, &err), SB_OK);
 	assert_int_equal(sb_backend_begin_pass(be, 0, &err), SB_OK);
+	place_scene(be, &sc, &in);
 	print_message("  %s, %s: relative L2 error\n", path, levels_text);
 	assert_int_equal(sb_track_run(be, net, &in, &out, &tap, &err), SB_OK);
 	assert_int_equal(sb_backend_end_pass(be, &err), SB_OK);
+	drop_scene(be, &in);
 	check_results(&g, &out);
 	print_message("  %d tensors checked\n", g.checked);
 	assert_int_equal(sb_backend_end_arm(be), 0);
@@ -427,7 +463,7 @@ static void two_frames_and_one_point_are_refused(void **state)
 	struct sb_backend *be;
 
 	(void)state;
-	assert_int_equal(sb_backend_open("cpu", 0, &be, &err), SB_OK);
+	be = test_device_open();
 	assert_int_equal(sb_track_run(be, NULL, &in, &out, NULL, &err), SB_E_USAGE);
 	assert_non_null(strstr(err.msg, "at least 3 frames"));
 	in.frames = 3;
