@@ -192,6 +192,7 @@ template <int width> static int instance_norm_as(const struct sb_instance_norm_a
 	struct channel_sums *sums = (struct channel_sums *)l->work;
 	struct channel_moments *moments = (struct channel_moments *)((char *)l->work + sums_bytes(a, l));
 	struct stretch s = { (int)(vectors < kThreads ? vectors : kThreads), 0, pieces(a->pixels, stretches) };
+	dim3 grid(blocks_for(a->pixels * vectors, kThreads), (unsigned)a->n);
 	int status;
 
 	s.rows = kThreads / s.lanes;
@@ -205,9 +206,7 @@ template <int width> static int instance_norm_as(const struct sb_instance_norm_a
 	status = launched(l, "instance_norm");
 	if (status)
 		return status;
-	normalise<width>
-	        <<<dim3(blocks_for(a->pixels * vectors, kThreads), (unsigned)a->n), kThreads, 0, stream_of(l)>>>(
-	                *a, moments, (uint32_t)vectors);
+	normalise<width><<<grid, kThreads, 0, stream_of(l)>>>(*a, moments, (uint32_t)vectors);
 	return launched(l, "instance_norm");
 }
 
