@@ -39,7 +39,9 @@ enum {
 	OPT_EXE,
 	OPT_RESUME,
 	OPT_SAVE,
+	OPT_SAVE_NPZ,
 	OPT_DEPTH_IMAGES,
+	OPT_OVERLAY,
 	OPT_SAVE_ARM,
 	OPT_QUIET,
 };
@@ -73,9 +75,12 @@ const struct sb_option sb_run_options[] = {
 	[OPT_NOTE] = { "note", "TEXT", "kept with the run" },
 	[OPT_EXE] = { "exe", "FILE", "the spabench whose workers run the trials [this one]" },
 	[OPT_RESUME] = { "resume", NULL, "complete an interrupted run: RUN, else the newest that is not complete" },
-	[OPT_SAVE] = { "save", "FILE", "afterwards, write one arm's depth, poses and points (safetensors)" },
+	[OPT_SAVE] = { "save", "FILE", "afterwards, write one arm's depth, poses, points and tracks (safetensors)" },
+	[OPT_SAVE_NPZ] = { "save-npz", "FILE",
+	        "afterwards, write one arm's tracks, poses, depth and frames for the reference's viewers" },
 	[OPT_DEPTH_IMAGES] = { "depth-images", "DIR",
 	        "afterwards, write one arm's depth as PNG, 16-bit grey, one a frame" },
+	[OPT_OVERLAY] = { "overlay", "DIR", "afterwards, draw one arm's tracks on the frames, as PNG" },
 	[OPT_SAVE_ARM] = { "save-arm", "NAME", "whose results [the last arm]" },
 	[OPT_QUIET] = { "quiet", NULL, "no progress" },
 	{ NULL, NULL, NULL },
@@ -231,6 +236,12 @@ static enum sb_status apply_setup(int option, const char *value, struct sb_worke
 	SB_BUG("option %d", option);
 }
 
+static enum sb_status set_output(const char *value, const char *needs, const char **out, struct sb_error *err)
+{
+	*out = value;
+	return value[0] ? SB_OK : sb_fail(err, SB_E_USAGE, "%s", needs);
+}
+
 static enum sb_status apply(int option, const char *value, struct request *q, struct sb_error *err)
 {
 	struct sb_plan *plan = &q->opt.plan;
@@ -278,11 +289,13 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 		q->quiet = true;
 		return SB_OK;
 	case OPT_SAVE:
-		q->save.file = value;
-		return value[0] ? SB_OK : sb_fail(err, SB_E_USAGE, "--save needs the name of a file");
+		return set_output(value, "--save needs the name of a file", &q->save.file, err);
+	case OPT_SAVE_NPZ:
+		return set_output(value, "--save-npz needs the name of a file", &q->save.npz, err);
 	case OPT_DEPTH_IMAGES:
-		q->save.depth_dir = value;
-		return value[0] ? SB_OK : sb_fail(err, SB_E_USAGE, "--depth-images needs the name of a folder");
+		return set_output(value, "--depth-images needs the name of a folder", &q->save.depth_dir, err);
+	case OPT_OVERLAY:
+		return set_output(value, "--overlay needs the name of a folder", &q->save.overlay_dir, err);
 	case OPT_SAVE_ARM:
 		q->save_arm = value;
 		return SB_OK;
@@ -332,14 +345,32 @@ static enum sb_status make_arms(struct request *q, struct sb_error *err)
 	return status;
 }
 
+static bool same_name(const char *a, const char *b)
+{
+	return a && b && !strcmp(a, b);
+}
+
+/* What would overwrite itself. */
+static enum sb_status check_outputs(const struct sb_session_save *s, struct sb_error *err)
+{
+	if (same_name(s->file, s->npz))
+		return sb_fail(err, SB_E_USAGE, "--save and --save-npz name the same file '%.200s'", s->file);
+	if (same_name(s->depth_dir, s->overlay_dir))
+		return sb_fail(
+		        err, SB_E_USAGE, "--depth-images and --overlay name the same folder '%.200s'", s->depth_dir);
+	return SB_OK;
+}
+
 /* Which of the plan's arms is saved. */
 static enum sb_status choose_saved_arm(struct request *q, struct sb_error *err)
 {
 	const struct sb_plan *plan = &q->opt.plan;
 	struct sb_buf names = { 0 };
 
-	if (q->save_arm && !q->save.file && !q->save.depth_dir)
-		return sb_fail(err, SB_E_USAGE, "--save-arm goes with --save or --depth-images");
+	if (check_outputs(&q->save, err))
+		return err->code;
+	if (q->save_arm && !sb_session_save_wanted(&q->save))
+		return sb_fail(err, SB_E_USAGE, "--save-arm goes with --save, --save-npz, --depth-images or --overlay");
 	q->save.arm = plan->n_arms - 1;
 	if (!q->save_arm)
 		return SB_OK;
@@ -367,7 +398,7 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 		if (apply(i, value, q, err))
 			return err->code;
 		n_new += i != OPT_DB && i != OPT_RESUME && i != OPT_QUIET && i != OPT_EXE && i != OPT_SAVE &&
-		         i != OPT_SAVE_ARM && i != OPT_DEPTH_IMAGES;
+		         i != OPT_SAVE_ARM && i != OPT_DEPTH_IMAGES && i != OPT_SAVE_NPZ && i != OPT_OVERLAY;
 	}
 	if (i == -2)
 		return SB_E_USAGE;
@@ -375,7 +406,7 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 		if (n_new)
 			return sb_fail(err, SB_E_USAGE,
 			        "a resumed run keeps its plan: only --db, --exe, --quiet, --save, "
-			        "--save-arm and --depth-images go with --resume");
+			        "--save-npz, --save-arm, --depth-images and --overlay go with --resume");
 		if (p.n_operands > 1)
 			return sb_fail(err, SB_E_USAGE, "--resume takes one run, not %d", p.n_operands);
 		q->resume_ref = p.n_operands ? p.operands[0] : NULL;
@@ -526,19 +557,25 @@ static enum sb_status read_resumed(struct sb_store *st, struct request *q, struc
 static enum sb_status save_results(const struct request *q, const struct sb_session_result *r, struct sb_error *err)
 {
 	const char *arm = q->opt.plan.arms[q->save.arm].name;
+	const struct {
+		const char *what, *path;
+	} outputs[] = {
+		{ "results", q->save.file },
+		{ "tracks", q->save.npz },
+		{ "depth images", q->save.depth_dir },
+		{ "frames with the tracks", q->save.overlay_dir },
+	};
 	char shown[512];
 
-	if (!q->save.file && !q->save.depth_dir)
+	if (!sb_session_save_wanted(&q->save))
 		return SB_OK;
 	if (sb_session_save(&q->opt, r, &q->save, err))
 		return err->code;
-	if (q->save.file) {
-		sb_escape(q->save.file, shown, sizeof(shown));
-		printf("results of arm %s saved in %s\n", arm, shown);
-	}
-	if (q->save.depth_dir) {
-		sb_escape(q->save.depth_dir, shown, sizeof(shown));
-		printf("depth images of arm %s saved in %s\n", arm, shown);
+	for (size_t i = 0; i < SB_ARRAY_LEN(outputs); i++) {
+		if (!outputs[i].path)
+			continue;
+		sb_escape(outputs[i].path, shown, sizeof(shown));
+		printf("%s of arm %s saved in %s\n", outputs[i].what, arm, shown);
 	}
 	return SB_OK;
 }

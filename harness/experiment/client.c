@@ -279,6 +279,14 @@ const char *sb_worker_stop(struct sb_worker *w)
 
 static char *save_request(const struct sb_levels *levels, const struct sb_save *to)
 {
+	const struct {
+		const char *key, *path;
+	} paths[] = {
+		{ "file", to->file },
+		{ "npz", to->npz },
+		{ "depth_images", to->depth_dir },
+		{ "overlay", to->overlay_dir },
+	};
 	struct sb_buf text = { 0 };
 	json_t *metadata = json_object(), *j;
 	char *request;
@@ -290,10 +298,9 @@ static char *save_request(const struct sb_levels *levels, const struct sb_save *
 	j = json_pack("{s:s, s:o}", "levels", sb_buf_str(&text), "metadata", metadata);
 	lost |= text.failed;
 	sb_buf_release(&text);
-	if (to->file)
-		lost |= json_object_set_new(j, "file", sb_path_json(to->file)) != 0;
-	if (to->depth_dir)
-		lost |= json_object_set_new(j, "depth_images", sb_path_json(to->depth_dir)) != 0;
+	for (size_t i = 0; i < SB_ARRAY_LEN(paths); i++)
+		if (paths[i].path)
+			lost |= json_object_set_new(j, paths[i].key, sb_path_json(paths[i].path)) != 0;
 	request = sb_message_text(j);
 	if (!lost)
 		return request;

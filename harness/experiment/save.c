@@ -66,7 +66,11 @@ static enum sb_status save(const struct sb_session_options *opt, const struct sb
 		status = sb_fail(err, SB_E_DATA, "the clip is not the one that was measured");
 	else
 		status = sb_worker_save(w, &arm->levels,
-		        &(struct sb_save){ .file = want->file, .depth_dir = want->depth_dir, .metadata = m.pairs },
+		        &(struct sb_save){ .file = want->file,
+		                .npz = want->npz,
+		                .depth_dir = want->depth_dir,
+		                .overlay_dir = want->overlay_dir,
+		                .metadata = m.pairs },
 		        deadline_s, err);
 	sb_worker_stop(w);
 	sb_buf_release(&m.levels);

@@ -57,9 +57,14 @@ enum sb_status sb_session_run(struct sb_store *st, const struct sb_session_optio
 
 /* Results that are wanted as files. */
 struct sb_session_save {
-	const char *file, *depth_dir; /* see sb_save */
-	int arm;                      /* whose: an index into the plan's arms */
+	const char *file, *npz, *depth_dir, *overlay_dir; /* see sb_save */
+	int arm;                                          /* whose: an index into the plan's arms */
 };
+
+static inline bool sb_session_save_wanted(const struct sb_session_save *s)
+{
+	return s->file || s->npz || s->depth_dir || s->overlay_dir;
+}
 
 /*
  * One more pass of an arm of a run that is over, in a worker of its own, outside every measurement; the worker writes

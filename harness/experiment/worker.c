@@ -436,10 +436,15 @@ static enum sb_status pass_to_save(struct server *s, const struct sb_levels *lev
 	return status;
 }
 
+static const char *path_of(json_t *request, const char *key, char out[SB_PATH_MAX])
+{
+	return sb_path_from_json(json_object_get(request, key), out, SB_PATH_MAX) ? out : NULL;
+}
+
 static enum sb_status save(struct server *s, json_t *request, struct sb_error *err)
 {
 	const char *metadata[2 * METADATA_MAX + 1] = { NULL }, *key;
-	char file[SB_PATH_MAX], depth_dir[SB_PATH_MAX];
+	char file[SB_PATH_MAX], npz[SB_PATH_MAX], depth_dir[SB_PATH_MAX], overlay[SB_PATH_MAX];
 	struct sb_save to = { .metadata = metadata };
 	struct sb_levels levels;
 	json_t *value;
@@ -447,10 +452,10 @@ static enum sb_status save(struct server *s, json_t *request, struct sb_error *e
 
 	if (!s->ops->save)
 		return sb_fail(err, SB_E_USAGE, "workload '%s' has no results to save", s->ops->name);
-	if (sb_path_from_json(json_object_get(request, "file"), file, sizeof(file)))
-		to.file = file;
-	if (sb_path_from_json(json_object_get(request, "depth_images"), depth_dir, sizeof(depth_dir)))
-		to.depth_dir = depth_dir;
+	to.file = path_of(request, "file", file);
+	to.npz = path_of(request, "npz", npz);
+	to.depth_dir = path_of(request, "depth_images", depth_dir);
+	to.overlay_dir = path_of(request, "overlay", overlay);
 	json_object_foreach(json_object_get(request, "metadata"), key, value)
 	{
 		if (n == METADATA_MAX || !json_is_string(value))

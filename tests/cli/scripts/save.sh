@@ -25,6 +25,10 @@ save --save x --save-arm best
 save --save-arm before
 save --save ''
 save --depth-images ''
+save --save-npz ''
+save --overlay ''
+save --save x --save-npz x
+save --depth-images x --overlay x
 [ ! -e x ] || echo 'x is there'
 echo '# the clip is another one by then'
 mkdir frames
