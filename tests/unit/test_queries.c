@@ -132,9 +132,10 @@ static void dropped_queries_become_copies_of_kept_ones_at_the_end(void **state)
 	float q[5 * 3] = { 0, 3, 0, 0, 0, 0, 0, 2, 0, 0, 1, 0, 0, 1.5f, 0 }; /* 1.5 is exactly half: dropped */
 	int32_t source[5];
 	uint64_t random = 3;
+	float scratch[15];
 
 	(void)state;
-	assert_int_equal(sb_queries_replace(&m, q, 5, &random, source), 3);
+	assert_int_equal(sb_queries_replace(&m, q, 5, &random, source, scratch), 3);
 	assert_int_equal(source[0], 1);
 	assert_int_equal(source[1], 3);
 	for (int i = 0; i < 5; i++) {
@@ -142,7 +143,7 @@ static void dropped_queries_become_copies_of_kept_ones_at_the_end(void **state)
 		assert_true(q[i * 3 + 1] == (source[i] == 1 ? 0.0f : 1.0f));
 	}
 	valid[0] = valid[1] = 0.0f;
-	assert_int_equal(sb_queries_replace(&m, q, 5, &random, source), -1);
+	assert_int_equal(sb_queries_replace(&m, q, 5, &random, source, scratch), -1);
 	assert_int_equal(source[4], 4);
 }
 
@@ -153,17 +154,18 @@ static void support_points_are_valid_seeded_and_mostly_on_the_last_frame_or_at_r
 	      *b = malloc(N * 3 * sizeof(*b));
 	struct sb_valid_map m = { valid, T, H, W };
 	uint64_t s1 = 5, s2 = 5, s3 = 6;
-	struct sb_error err;
+	struct sb_support_scratch *scratch = malloc(sizeof(*scratch));
 	int last = 0;
 
 	(void)state;
 	assert_non_null(valid);
+	assert_non_null(scratch);
 	for (int t = 0; t < T; t++)
 		for (int y = 0; y < H; y++)
 			for (int x = 0; x < W / 2; x++)
 				valid[(t * H + y) * W + x] = 1.0f;
-	assert_int_equal(sb_support_points(&m, N, &s1, a, &err), SB_OK);
-	assert_int_equal(sb_support_points(&m, N, &s2, b, &err), SB_OK);
+	sb_support_points(&m, N, &s1, scratch, a);
+	sb_support_points(&m, N, &s2, scratch, b);
 	assert_memory_equal(a, b, N * 3 * sizeof(*a));
 	for (int i = 0; i < N; i++) {
 		assert_true(sb_valid_at(&m, a[i * 3], a[i * 3 + 1], a[i * 3 + 2]) > 0.5f);
@@ -172,10 +174,11 @@ static void support_points_are_valid_seeded_and_mostly_on_the_last_frame_or_at_r
 	}
 	/* a third is on the last frame, and a sixth of the other two thirds: 44 % */
 	assert_in_range(last, N * 38 / 100, N * 51 / 100);
-	assert_int_equal(sb_support_points(&m, N, &s3, b, &err), SB_OK);
+	sb_support_points(&m, N, &s3, scratch, b);
 	assert_memory_not_equal(a, b, N * 3 * sizeof(*a));
 	memset(valid, 0, T * H * W * sizeof(*valid)); /* nothing valid: all are taken */
-	assert_int_equal(sb_support_points(&m, 10, &s1, a, &err), SB_OK);
+	sb_support_points(&m, 10, &s1, scratch, a);
+	free(scratch);
 	free(valid);
 	free(a);
 	free(b);

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GRID      100 /* side of the support points' grid */
-#define FEW       20  /* fewer valid candidates than that: all are taken */
+#define FEW       20 /* fewer valid candidates than that: all are taken */
 #define LINE_MAX_ 256
 
 void sb_query_grid(int64_t side, int64_t h, int64_t w, float *out)
@@ -176,69 +175,65 @@ float sb_valid_at(const struct sb_valid_map *m, float t, float x, float y)
 	return (1.0f - f) * bilinear(m, t0, x, y) + (f > 0.0f ? f * bilinear(m, t1, x, y) : 0.0f);
 }
 
-int64_t sb_queries_replace(const struct sb_valid_map *m, float *q, int64_t n, uint64_t *random, int32_t *source)
+int64_t sb_queries_replace(
+        const struct sb_valid_map *m, float *q, int64_t n, uint64_t *random, int32_t *source, float *scratch)
 {
-	float *old = malloc(((size_t)n * 3 + 1) * sizeof(*old));
 	int64_t kept = 0;
 
-	if (!old)
-		return -2;
-	memcpy(old, q, (size_t)n * 3 * sizeof(*old));
+	memcpy(scratch, q, (size_t)n * 3 * sizeof(*scratch));
 	for (int64_t i = 0; i < n; i++)
-		if (sb_valid_at(m, old[i * 3], old[i * 3 + 1], old[i * 3 + 2]) > 0.5f)
+		if (sb_valid_at(m, q[i * 3], q[i * 3 + 1], q[i * 3 + 2]) > 0.5f)
 			source[kept++] = (int32_t)i;
 	if (!kept) {
 		for (int64_t i = 0; i < n; i++)
 			source[i] = (int32_t)i;
-		free(old);
 		return -1;
 	}
 	for (int64_t i = kept; i < n; i++)
 		source[i] = source[sb_random_below(random, (uint64_t)kept)];
 	for (int64_t i = 0; i < n; i++)
-		memcpy(q + i * 3, old + (int64_t)source[i] * 3, 3 * sizeof(*q));
-	free(old);
+		memcpy(q + i * 3, scratch + (int64_t)source[i] * 3, 3 * sizeof(*q));
 	return n - kept;
 }
 
 /* ---- support points ------------------------------------------------------------------------------------------ */
 
-enum sb_status sb_support_points(
-        const struct sb_valid_map *m, int64_t n, uint64_t *random, float *out, struct sb_error *err)
+/* The grid on the last frame, and twice on random ones. */
+static void candidates(const struct sb_valid_map *m, uint64_t *random, float (*all)[3])
 {
-	enum { POINTS = GRID * GRID, CANDIDATES = 3 * POINTS };
-	float *all = malloc((size_t)CANDIDATES * 3 * sizeof(*all));
-	int *pick = malloc((size_t)CANDIDATES * sizeof(*pick));
-	int kept = 0;
+	enum { POINTS = SB_SUPPORT_GRID * SB_SUPPORT_GRID };
 
-	if (!all || !pick) {
-		free(all);
-		free(pick);
-		return sb_fail(err, SB_E_NOMEM, "no memory for the support points");
-	}
-	sb_query_grid(GRID, m->h, m->w, all);
+	sb_query_grid(SB_SUPPORT_GRID, m->h, m->w, all[0]);
 	for (int i = 0; i < POINTS; i++) {
-		float x = nearbyintf(all[i * 3 + 1]), y = nearbyintf(all[i * 3 + 2]);
+		float x = nearbyintf(all[i][1]), y = nearbyintf(all[i][2]);
 		float t = (float)sb_random_below(random, (uint64_t)m->frames);
 
 		for (int list = 0; list < 3; list++) {
-			float *p = all + ((size_t)list * POINTS + (size_t)i) * 3;
+			float *p = all[list * POINTS + i];
 
 			p[0] = list ? t : (float)(m->frames - 1);
 			p[1] = x;
 			p[2] = y;
 		}
 	}
-	for (int i = 0; i < CANDIDATES; i++)
-		if (sb_valid_at(m, all[i * 3], all[i * 3 + 1], all[i * 3 + 2]) > 0.5f)
+}
+
+void sb_support_points(
+        const struct sb_valid_map *m, int64_t n, uint64_t *random, struct sb_support_scratch *scratch, float *out)
+{
+	int *pick = scratch->pick, kept = 0;
+
+	candidates(m, random, scratch->all);
+	for (int i = 0; i < SB_SUPPORT_CANDIDATES; i++) {
+		const float *p = scratch->all[i];
+
+		if (sb_valid_at(m, p[0], p[1], p[2]) > 0.5f)
 			pick[kept++] = i;
+	}
 	if (kept < FEW)
-		for (kept = 0; kept < CANDIDATES; kept++)
+		for (kept = 0; kept < SB_SUPPORT_CANDIDATES; kept++)
 			pick[kept] = kept;
 	sb_shuffle(random, pick, kept);
 	for (int64_t i = 0; i < n; i++)
-		memcpy(out + i * 3, all + (size_t)pick[i % kept] * 3, 3 * sizeof(*out));
-	free(pick);
-	free(all);
-	return SB_OK;
+		memcpy(out + i * 3, scratch->all[pick[i % kept]], 3 * sizeof(*out));
 }

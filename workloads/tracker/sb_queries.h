@@ -38,16 +38,26 @@ float sb_valid_at(const struct sb_valid_map *m, float t, float x, float y);
 /*
  * Queries where `valid` is 0.5 or less are dropped and random copies of the others appended at the end, so that n
  * stays. source[i]: which of the given queries stands at i now. With none valid, all are kept (the reference crashes).
- * Returns how many were replaced, or -1 with none valid. q [n, 3] in place, source [n]. Errors: -2, out of memory.
+ * Returns how many were replaced, or -1 with none valid. q [n, 3] in place, source [n], scratch [n, 3].
  */
-int64_t sb_queries_replace(const struct sb_valid_map *m, float *q, int64_t n, uint64_t *random, int32_t *source);
+int64_t sb_queries_replace(
+        const struct sb_valid_map *m, float *q, int64_t n, uint64_t *random, int32_t *source, float *scratch);
+
+#define SB_SUPPORT_GRID       100 /* side of the support points' grid */
+#define SB_SUPPORT_CANDIDATES (3 * SB_SUPPORT_GRID * SB_SUPPORT_GRID)
+
+/* Nearly half a megabyte: the caller's, because support points are drawn where nothing may be allocated. */
+struct sb_support_scratch {
+	float all[SB_SUPPORT_CANDIDATES][3];
+	int pick[SB_SUPPORT_CANDIDATES];
+};
 
 /*
  * n support points: a 100 x 100 grid of rounded positions (half to even), candidates = all of them on the last frame,
  * and twice the same list with a random frame for each; those with valid > 0.5 (unless fewer than 20 are), in random
- * order, the first n. With fewer than n candidates they are taken round and round. out [n, 3]. Errors: SB_E_NOMEM.
+ * order, the first n. With fewer than n candidates they are taken round and round. out [n, 3].
  */
-enum sb_status sb_support_points(
-        const struct sb_valid_map *m, int64_t n, uint64_t *random, float *out, struct sb_error *err);
+void sb_support_points(
+        const struct sb_valid_map *m, int64_t n, uint64_t *random, struct sb_support_scratch *scratch, float *out);
 
 #endif

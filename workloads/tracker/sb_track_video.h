@@ -110,15 +110,18 @@ const struct sb_track_video_info *sb_track_video_info(const struct sb_track_room
  * One pass: `out` [sb_track_room_tracks(), frames] is filled, tracks in the order of plan->queries. out->k is in pixels
  * of hr x wr, with fy := fx where bundle adjustment ran; out->c2w relative to frame 0.
  *
- * Stages, in the order of their first appearance; those from .correlation to .bundle once an iteration:
+ * Stages; those from .correlation to .bundle once an iteration, in this order:
+ *   track.prepare      the window's points (`valid` to the host, query replacement, support points) before track.fnet;
+ *                      point map, pyramids, query patches, first state after it
  *   track.fnet         features of the frames that are new
- *   track.prepare      download of `valid`, query replacement and support points (first window, host), point map,
- *                      pyramids, query patches, first state
- *   track.correlation  2-D correlation          track.neighbours  3-D neighbour attention
- *   track.tokens       both tokens              track.transformer  update transformer
- *   track.update       state, depth look-up     track.output  results to the host, what the next window needs
+ *   track.correlation  2-D correlation
+ *   track.neighbours   3-D neighbour attention
+ *   track.tokens       both tokens
+ *   track.transformer  update transformer
+ *   track.update       state, depth look-up
  *   track.camera       (procrustes, ba) small state to the host, key frames, Procrustes on the device, static points
  *   track.bundle       (ba) bundle adjustment on the host
+ *   track.output       results to the host, what the next window needs
  * Errors: those of the device, SB_E_NOMEM. On failure device memory may still be allocated: end the arm.
  */
 enum sb_status sb_track_video_run(struct sb_backend *be, const struct sb_track_net *net, struct sb_track_room *room,

@@ -274,7 +274,11 @@ static enum sb_status first_state(struct sb_pass *p)
 	SB_TRY(sb_pass_fill(p, p->vis, p->rows * 4, 0.0f));
 	if (p->in->n_carried)
 		SB_TRY(carried_state(p));
-	return p->n > p->in->n_carried ? still_state(p, p->in->n_carried) : SB_OK;
+	if (p->n > p->in->n_carried)
+		SB_TRY(still_state(p, p->in->n_carried));
+	sb_pass_tap(p, "first.uv", 0, p->uv, p->rows * 2);
+	sb_pass_tap(p, "first.z", 0, p->z, p->rows);
+	return SB_OK;
 }
 
 enum sb_status sb_pass_prepare(struct sb_pass *p, float *image, float *features)

@@ -1,0 +1,740 @@
+/*
+ * A clip in windows, with synthetic weights at a small working resolution: one window is what sb_track_run() gives, a
+ * later one begins where the one before ended, no query is lost, cameras are chained. Nothing here depends on what such
+ * a network makes of a picture.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <omp.h>
+
+#include "ba_scene.h"
+#include "sb_backend.h"
+#include "sb_front.h"
+#include "sb_track_video.h"
+
+enum { H = 42, W = 56, HR = 56, WR = 84, HM = 64, WM = 96 };
+enum { FRAMES_MAX = 40, QUERIES = 6, SUPPORT = 5 };
+
+static struct sb_backend *be;
+static struct sb_track_net *net;
+static struct sb_levels plain, expandable;
+
+/* ---- a scene ------------------------------------------------------------------------------------------------------
+ */
+
+struct scene {
+	float *video, *depth, *valid, k[FRAMES_MAX * 9], cam[FRAMES_MAX * 16];
+	struct sb_track_clip clip;
+};
+
+static float *floats(int64_t n)
+{
+	float *x = malloc((size_t)n * sizeof(float));
+
+	assert_non_null(x);
+	return x;
+}
+
+/* Patches that wander over a wavy depth; the camera turns about it. */
+static struct scene *scene_new(int64_t frames)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	s->video = floats(frames * H * W * 3);
+	s->depth = floats(frames * HR * WR);
+	s->valid = floats(frames * HR * WR);
+	for (int64_t t = 0; t < frames; t++) {
+		static const float k[9] = { 70, 0, 42, 0, 68, 28, 0, 0, 1 };
+		double m[16];
+
+		for (int64_t i = 0; i < H * W * 3; i++) {
+			int64_t x = i / 3 % W + t, y = i / 3 / W;
+
+			s->video[t * H * W * 3 + i] =
+			        (float)(128.0 + 90.0 * sin((double)x / 3.0 + (double)(i % 3)) * cos((double)y / 4.0));
+		}
+		for (int64_t i = 0; i < HR * WR; i++) {
+			s->depth[t * HR * WR + i] = (float)(3.0 + 0.5 * sin((double)(i % WR + 2 * t) / 20.0) +
+			                                    0.3 * cos((double)(i / WR) / 15.0));
+			s->valid[t * HR * WR + i] = 1.0f;
+		}
+		memcpy(s->k + t * 9, k, sizeof(k));
+		ba_orbit(0.02 * (double)t, m);
+		for (int i = 0; i < 16; i++)
+			s->cam[t * 16 + i] = (float)m[i];
+	}
+	s->clip = (struct sb_track_clip){ s->video, s->depth, s->valid, s->k, s->cam };
+	return s;
+}
+
+static void scene_free(struct scene *s)
+{
+	free(s->video);
+	free(s->depth);
+	free(s->valid);
+	free(s);
+}
+
+/* In the order a user may give them: not by frame. */
+static const float queries[QUERIES * 3] = { 3, 20, 30, 0, 60, 10, 0, 12, 40, 8, 40.5f, 20.25f, 0, 70, 50, 5, 33, 33 };
+static const float support[SUPPORT * 3] = { 5, 10, 10, 5, 70, 12, 5, 40, 45, 2, 22, 30, 0, 55, 25 };
+
+static struct sb_track_plan plan_of(int64_t frames, int64_t window, int64_t overlap)
+{
+	return (struct sb_track_plan){ .frames = frames,
+		.h = H,
+		.w = W,
+		.hr = HR,
+		.wr = WR,
+		.queries = queries,
+		.n_queries = QUERIES,
+		.n_support = SUPPORT,
+		.seed = 7,
+		.window = window,
+		.overlap = overlap,
+		.iterations = 1,
+		.cameras = SB_CAMERAS_FIXED };
+}
+
+static struct sb_track_room *room_of(const struct sb_track_plan *plan)
+{
+	struct sb_track_room *r = NULL;
+	struct sb_error err = { .msg = "" };
+
+	if (sb_track_room_open(plan, &r, &err))
+		fail_msg("%s", err.msg);
+	return r;
+}
+
+static void track(struct sb_track_room *room, const struct sb_levels *levels, const struct scene *s, int64_t frames,
+        struct sb_track_outputs *out, const struct sb_front_tap *tap)
+{
+	struct sb_error err = { .msg = "" };
+
+	sb_backend_set_levels(be, levels);
+	assert_int_equal(sb_track_outputs_init(out, sb_track_room_tracks(room), frames, &err), SB_OK);
+	assert_int_equal(sb_backend_begin_arm(be, &err), SB_OK);
+	assert_int_equal(sb_backend_begin_pass(be, 0, &err), SB_OK);
+	if (sb_track_video_run(be, net, room, &s->clip, out, tap, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(sb_backend_end_pass(be, &err), SB_OK);
+	assert_int_equal(sb_backend_end_arm(be), 0);
+}
+
+/* A plan from end to end. */
+static struct sb_track_outputs run(
+        const struct sb_track_plan *plan, const struct scene *s, const struct sb_front_tap *tap)
+{
+	struct sb_track_room *room = room_of(plan);
+	struct sb_track_outputs out;
+
+	track(room, &plain, s, plan->frames, &out, tap);
+	sb_track_room_close(room);
+	return out;
+}
+
+static int same_results(const struct sb_track_outputs *a, const struct sb_track_outputs *b)
+{
+	return a->tracks == b->tracks && a->frames == b->frames &&
+	       !memcmp(a->xyz2, b->xyz2, sb_track_outputs_floats(a) * sizeof(float));
+}
+
+/* ---- windows ------------------------------------------------------------------------------------------------------
+ */
+
+static void windows_are_counted_as_the_reference_counts_them(void **state)
+{
+	(void)state;
+	assert_int_equal(sb_track_windows(19, 20, 6), 1);
+	assert_int_equal(sb_track_windows(20, 20, 6), 1);
+	assert_int_equal(sb_track_windows(21, 20, 6), 2);
+	assert_int_equal(sb_track_windows(30, 20, 6), 2);
+	assert_int_equal(sb_track_windows(34, 20, 6), 3); /* fits exactly: one more all the same */
+	assert_int_equal(sb_track_windows(60, 500, 4), 1);
+}
+
+/* Queries by frame, as one window wants them, and where the user has them. */
+static const int by_frame[QUERIES] = { 1, 2, 4, 0, 5, 3 };
+
+static void run_alone(const struct scene *s, int64_t frames, struct sb_track_outputs *out)
+{
+	float points[(QUERIES + SUPPORT) * 3];
+	struct sb_error err = { .msg = "" };
+	struct sb_track_input in = { .video = s->video,
+		.frames = frames,
+		.h = H,
+		.w = W,
+		.depth = s->depth,
+		.valid = s->valid,
+		.k = s->k,
+		.cam = s->cam,
+		.hr = HR,
+		.wr = WR,
+		.queries = points,
+		.n_queries = QUERIES,
+		.n_support = SUPPORT };
+
+	for (int i = 0; i < QUERIES; i++)
+		memcpy(points + i * 3, queries + by_frame[i] * 3, 3 * sizeof(float));
+	memcpy(points + (size_t)QUERIES * 3, support, sizeof(support));
+	sb_backend_set_levels(be, &plain);
+	assert_int_equal(sb_track_outputs_init(out, QUERIES + SUPPORT, frames, &err), SB_OK);
+	assert_int_equal(sb_backend_begin_arm(be, &err), SB_OK);
+	assert_int_equal(sb_backend_begin_pass(be, 0, &err), SB_OK);
+	assert_int_equal(sb_track_run(be, net, &in, out, NULL, &err), SB_OK);
+	assert_int_equal(sb_backend_end_pass(be, &err), SB_OK);
+	assert_int_equal(sb_backend_end_arm(be), 0);
+}
+
+static void a_clip_that_fits_is_one_window_in_the_users_order(void **state)
+{
+	enum { T = 9 };
+	struct scene *s = scene_new(T);
+	struct sb_track_plan plan = plan_of(T, T, 3);
+	struct sb_track_outputs video, alone;
+
+	(void)state;
+	plan.support = support;
+	plan.support_sets = 1;
+	plan.iterations = SB_TRACK_ITERATIONS;
+	plan.keep_support = true;
+	video = run(&plan, s, NULL);
+	run_alone(s, T, &alone);
+	for (int i = 0; i < QUERIES + SUPPORT; i++) {
+		int column = i < QUERIES ? by_frame[i] : i;
+
+		assert_memory_equal(video.xyz2 + column * T * 3, alone.xyz2 + i * T * 3, T * 3 * sizeof(float));
+		assert_memory_equal(video.xyz3 + column * T * 6, alone.xyz3 + i * T * 6, T * 6 * sizeof(float));
+		assert_memory_equal(video.vis + column * T, alone.vis + i * T, T * sizeof(float));
+		assert_memory_equal(video.conf + column * T, alone.conf + i * T, T * sizeof(float));
+		assert_memory_equal(video.dyn + column * T, alone.dyn + i * T, T * sizeof(float));
+	}
+	assert_memory_equal(video.c2w, s->cam, T * 16 * sizeof(float));
+	assert_memory_equal(video.k, s->k, T * 9 * sizeof(float));
+	sb_track_outputs_release(&alone);
+	sb_track_outputs_release(&video);
+	scene_free(s);
+}
+
+/* Results begin in the window where the query's frame is new, and are whole from there on. */
+static void check_whole(const struct sb_track_outputs *out, const struct sb_track_plan *plan)
+{
+	int64_t step = plan->window - plan->overlap,
+	        windows = sb_track_windows(plan->frames, plan->window, plan->overlap);
+
+	for (int64_t n = 0; n < plan->n_queries; n++) {
+		int64_t t0 = (int64_t)plan->queries[n * 3], begin = 0;
+
+		for (int64_t w = 1; w < windows; w++)
+			if (t0 >= w * step + plan->overlap)
+				begin = w * step;
+		for (int64_t t = 0; t < plan->frames; t++) {
+			int64_t at = n * plan->frames + t;
+
+			for (int i = 0; i < 3; i++)
+				assert_true(isfinite(out->xyz2[at * 3 + i]) && isfinite(out->xyz3[at * 6 + i]));
+			assert_true(t < begin ? out->vis[at] == 0.0f : out->vis[at] >= 0.2f);
+			assert_true((out->xyz2[at * 3 + 2] != 0.0f) == (t >= begin));
+		}
+	}
+}
+
+static void no_query_is_lost_and_later_ones_start_in_their_window(void **state)
+{
+	static const struct {
+		int64_t frames, window, overlap, windows;
+	} cases[] = { { 20, 20, 6, 1 }, { 21, 20, 6, 2 }, { 30, 20, 6, 2 }, { 14, 8, 2, 3 }, { 9, 8, 7, 3 } };
+	struct scene *s = scene_new(30);
+
+	(void)state;
+	for (size_t c = 0; c < SB_ARRAY_LEN(cases); c++) {
+		struct sb_track_plan plan = plan_of(cases[c].frames, cases[c].window, cases[c].overlap);
+		float q[QUERIES * 3];
+		struct sb_track_room *room;
+		struct sb_track_outputs out;
+
+		memcpy(q, queries, sizeof(q));
+		q[0] = (float)(cases[c].frames - 1); /* as late as can be */
+		plan.queries = q;
+		room = room_of(&plan);
+		assert_int_equal(sb_track_video_info(room)->windows, cases[c].windows);
+		track(room, &plain, s, plan.frames, &out, NULL);
+		check_whole(&out, &plan);
+		assert_memory_equal(out.c2w, s->cam, (size_t)plan.frames * 16 * sizeof(float));
+		assert_memory_equal(out.k, s->k, (size_t)plan.frames * 9 * sizeof(float));
+		sb_track_outputs_release(&out);
+		sb_track_room_close(room);
+	}
+	scene_free(s);
+}
+
+/* ---- what is carried ----------------------------------------------------------------------------------------------
+ */
+
+struct carried {
+	const struct sb_track_outputs *out;
+	int64_t window, level;
+	int64_t tracks[8];    /* of each window, from the size of first.z */
+	float *patches[8][4]; /* [window][level] */
+	float *points[8][4];
+	float *before; /* xyz2 as the window began */
+	int checked;
+};
+
+enum { CT = 16, CWINDOW = 8, COVERLAP = 3, CSTEP = 5 };
+
+static float *kept(const float *data, int64_t n)
+{
+	float *x = floats(n);
+
+	memcpy(x, data, (size_t)n * sizeof(float));
+	return x;
+}
+
+/* Columns by frame of the carried queries: as many as the windows before have. */
+static const int carried_order[QUERIES] = { 1, 2, 4, 0, 5, 3 };
+
+static void check_first_state(struct carried *c, const float *uv)
+{
+	for (int n = 0; n < c->tracks[c->window - 1] - SUPPORT; n++) {
+		for (int64_t t = 0; t < CWINDOW; t++) {
+			int64_t from = c->window * CSTEP + (t < COVERLAP ? t : COVERLAP - 1);
+			const float *before = c->before + (carried_order[n] * CT + from) * 3;
+
+			assert_true(fabsf(uv[(n * CWINDOW + t) * 2] - before[0] * WM / WR / 4) < 1e-4f);
+			assert_true(fabsf(uv[(n * CWINDOW + t) * 2 + 1] - before[1] * HM / HR / 4) < 1e-4f);
+			c->checked++;
+		}
+	}
+}
+
+static void on_tap(void *ctx, const char *name, int index, const float *data, int64_t n)
+{
+	struct carried *c = ctx;
+
+	if (!strcmp(name, "first.uv")) {
+		c->window++;
+		c->tracks[c->window] = n / CWINDOW / 2;
+		free(c->before);
+		c->before = kept(c->out->xyz2, QUERIES * CT * 3);
+		if (c->window > 0)
+			check_first_state(c, data);
+	}
+	if (!strcmp(name, "query.patches"))
+		c->patches[c->window][index] = kept(data, n);
+	if (!strcmp(name, "carry.points"))
+		c->points[c->window][index] = kept(data, n);
+}
+
+static void carried_tracks_go_on_with_the_patches_they_began_with(void **state)
+{
+	struct scene *s = scene_new(CT);
+	struct sb_track_plan plan = plan_of(CT, CWINDOW, COVERLAP);
+	struct sb_track_room *room = room_of(&plan);
+	struct carried c = { .window = -1 };
+	struct sb_front_tap tap = { on_tap, &c };
+	struct sb_track_outputs out;
+	size_t first = 5; /* of six queries, one has frame 8, which is new in the second window */
+
+	(void)state;
+	c.out = &out;
+	track(room, &plain, s, CT, &out, &tap);
+	assert_int_equal(c.window, 2);
+	assert_int_equal(c.tracks[0], first + SUPPORT);
+	assert_int_equal(c.tracks[1], QUERIES + SUPPORT);
+	assert_int_equal(c.checked, (first + QUERIES) * CWINDOW);
+	for (int l = 0; l < 4; l++) {
+		size_t patch = 49 * 128 * sizeof(float), points = 49 * 3 * sizeof(float);
+
+		assert_memory_equal(c.patches[1][l], c.patches[0][l], first * patch);
+		assert_memory_equal(c.patches[2][l], c.patches[1][l], QUERIES * patch);
+		assert_memory_not_equal(c.patches[1][l] + first * 49 * 128, c.patches[0][l] + first * 49 * 128, patch);
+		assert_memory_equal(c.points[1][l], c.points[0][l], first * points);
+		assert_null(c.points[2][l]); /* nothing comes after */
+		for (int w = 0; w < 3; w++) {
+			free(c.patches[w][l]);
+			free(c.points[w][l]);
+		}
+	}
+	free(c.before);
+	sb_track_outputs_release(&out);
+	sb_track_room_close(room);
+	scene_free(s);
+}
+
+/* Frames before the overlap of the second window are what a clip of the first window's frames alone gives. */
+static void the_first_window_knows_nothing_of_the_second(void **state)
+{
+	struct scene *s = scene_new(14);
+	struct sb_track_plan longer = plan_of(14, 10, 4), shorter = plan_of(10, 10, 4);
+	struct sb_track_outputs a = run(&longer, s, NULL), b = run(&shorter, s, NULL);
+
+	(void)state;
+	for (int n = 0; n < QUERIES; n++) {
+		assert_memory_equal(a.xyz2 + n * 14 * 3, b.xyz2 + n * 10 * 3, 6 * 3 * sizeof(float));
+		assert_memory_equal(a.vis + n * 14, b.vis + n * 10, 6 * sizeof(float));
+		/* and the overlap is the second's */
+		assert_memory_not_equal(a.xyz2 + (n * 14 + 6) * 3, b.xyz2 + (n * 10 + 6) * 3, 4 * 3 * sizeof(float));
+	}
+	sb_track_outputs_release(&a);
+	sb_track_outputs_release(&b);
+	scene_free(s);
+}
+
+/* ---- queries that are not valid ------------------------------------------------------------------------------- */
+
+static void queries_without_depth_follow_others_and_say_so(void **state)
+{
+	enum { T = 6 };
+	struct scene *s = scene_new(T);
+	struct sb_track_plan plan = plan_of(T, T, 2);
+	const struct sb_track_video_info *info;
+	struct sb_track_room *room;
+	struct sb_track_outputs out;
+	float q[QUERIES * 3];
+
+	(void)state;
+	memcpy(q, queries, sizeof(q));
+	q[9] = 4.0f;
+	plan.queries = q;
+	room = room_of(&plan);
+	info = sb_track_video_info(room);
+	for (int t = 0; t < T; t++) /* x < 25: queries 0 and 2 */
+		for (int i = 0; i < HR * WR; i++)
+			s->valid[t * HR * WR + i] = i % WR < 25 ? 0.0f : 1.0f;
+	track(room, &plain, s, T, &out, NULL);
+	assert_int_equal(info->replaced, 2);
+	for (int n = 0; n < QUERIES; n++) {
+		int32_t to = info->follows[n];
+
+		assert_true(n == 0 || n == 2 ? to != n && to != 0 && to != 2 : to == n);
+		for (int i = 0; i < T * 3; i++) /* the same point twice, but for the rounding of products */
+			assert_true(fabsf(out.xyz2[n * T * 3 + i] - out.xyz2[to * T * 3 + i]) < 1e-3f);
+	}
+	check_whole(&out, &plan);
+	sb_track_outputs_release(&out);
+	memset(s->valid, 0, T * HR * WR * sizeof(float));
+	track(room, &plain, s, T, &out, NULL);
+	assert_int_equal(info->replaced, -1);
+	for (int n = 0; n < QUERIES; n++)
+		assert_int_equal(info->follows[n], n);
+	check_whole(&out, &plan);
+	sb_track_outputs_release(&out);
+	sb_track_room_close(room);
+	scene_free(s);
+}
+
+static void one_query_is_tracked_with_support_points(void **state)
+{
+	struct scene *s = scene_new(9);
+	struct sb_track_plan plan = plan_of(9, 6, 2);
+	struct sb_track_outputs out;
+
+	(void)state;
+	plan.n_queries = 1;
+	plan.n_support = 2;
+	out = run(&plan, s, NULL);
+	check_whole(&out, &plan);
+	sb_track_outputs_release(&out);
+	plan.queries = queries + 9; /* frame 8: the first window has support points only */
+	plan.n_support = 3;
+	out = run(&plan, s, NULL);
+	check_whole(&out, &plan);
+	sb_track_outputs_release(&out);
+	scene_free(s);
+}
+
+static void refused(const struct sb_track_plan *plan, const char *part)
+{
+	struct sb_error err = { .msg = "" };
+	struct sb_track_room *r = NULL;
+
+	if (sb_track_room_open(plan, &r, &err) != SB_E_USAGE || !strstr(err.msg, part))
+		fail_msg("'%s' is not in '%s'", part, err.msg);
+	assert_null(r);
+}
+
+static void plans_that_cannot_be_are_refused(void **state)
+{
+	struct sb_track_plan p = plan_of(9, 6, 2);
+	float q[QUERIES * 3], s[SUPPORT * 6] = { 0 };
+
+	(void)state;
+	memcpy(q, queries, sizeof(q));
+#define REFUSED(change, part)                        \
+	do {                                         \
+		struct sb_track_plan saved = p;      \
+		(change);                            \
+		refused(&p, part);                   \
+		p = saved;                           \
+		memcpy(q, queries, sizeof(queries)); \
+	} while (0)
+	REFUSED(p.frames = 2, "at least 3 frames, not 2");
+	REFUSED(p.window = 2, "a window of 2 frames is too short");
+	REFUSED(p.overlap = 0, "cannot overlap by 0; from 1 to 5");
+	REFUSED(p.overlap = 6, "cannot overlap by 6");
+	REFUSED((p.frames = 600, p.window = 513), "a window of 513 frames is too long; at most 512");
+	REFUSED(p.iterations = 0, "at least 1 iteration");
+	REFUSED((p.frames = 4000, p.window = 20, p.overlap = 6, p.iterations = 4), "too many for one pass");
+	REFUSED(p.n_queries = 0, "there is no query");
+	REFUSED((p.n_queries = 1, p.n_support = 0), "at least 2 points, and its first window has 1");
+	p.queries = q;
+	REFUSED(q[12] = 9.0f, "query 5: frame 9 is none of 0 to 8");
+	REFUSED(q[12] = 0.5f, "query 5: frame 0.5");
+	REFUSED(q[4] = 84.5f, "query 2: (84.5, 10) is outside the frame of 84x56");
+	REFUSED(q[5] = NAN, "query 2: (60, nan)");
+	p.support = s;
+	p.support_sets = 1;
+	REFUSED(p.support_sets = 3, "3 sets of support points do not fit 2 windows");
+	REFUSED(s[3] = 6.0f, "support point 2: frame 6 is none of 0 to 5");
+	REFUSED((s[3] = 0.0f, p.keep_support = true), "in a single window only");
+#undef REFUSED
+}
+
+/* ---- cameras ------------------------------------------------------------------------------------------------------
+ */
+
+struct chained {
+	const struct sb_track_outputs *out;
+	int64_t frames;
+	float last[8][8 * 16]; /* C of each window after its last iteration */
+	int windows, iterations, calls;
+};
+
+static void on_camera(void *ctx, const char *name, int index, const float *data, int64_t n)
+{
+	struct chained *c = ctx;
+
+	if (strcmp(name, "camera.c2w") != 0)
+		return;
+	c->calls++;
+	if (index + 1 == c->iterations)
+		memcpy(c->last[c->windows++], data, (size_t)n * sizeof(float));
+}
+
+static double product_error(const float *a, const float *b, const float *want)
+{
+	double worst = 0.0;
+
+	for (int i = 0; i < 4; i++) {
+		for (int j = 0; j < 4; j++) {
+			double sum = 0.0;
+
+			for (int k = 0; k < 4; k++)
+				sum += (double)a[i * 4 + k] * (double)b[k * 4 + j];
+			worst = fmax(worst, fabs(sum - (double)want[i * 4 + j]));
+		}
+	}
+	return worst;
+}
+
+/* Each window's cameras hang on the one that the window before gave its first frame. */
+static void cameras_of_windows_are_chained(void **state)
+{
+	enum { T = 14, LENGTH = 8, OVERLAP = 3, STEP = 5 };
+	struct scene *s = scene_new(T);
+	struct sb_track_plan plan = plan_of(T, LENGTH, OVERLAP);
+	struct chained c = { .iterations = 2 };
+	struct sb_front_tap tap = { on_camera, &c };
+	struct sb_track_outputs out;
+	float base[16];
+	double moved = 0.0;
+
+	(void)state;
+	plan.iterations = 2;
+	plan.cameras = SB_CAMERAS_PROCRUSTES;
+	out = run(&plan, s, &tap);
+	assert_int_equal(c.windows, 3);
+	assert_int_equal(c.calls, 6);
+	assert_memory_equal(out.c2w, c.last[0], STEP * 16 * sizeof(float));
+	memcpy(base, c.last[0] + STEP * 16, sizeof(base));
+	for (int w = 1; w < 3; w++) {
+		for (int t = 0; t < (w < 2 ? STEP : T - w * STEP); t++) {
+			const float *got = out.c2w + (w * STEP + t) * 16;
+
+			assert_true(product_error(base, c.last[w] + t * 16, got) < 1e-5);
+			for (int i = 0; i < 16; i++)
+				moved = fmax(moved, fabs((double)got[i] - (double)s->cam[(w * STEP + t) * 16 + i]));
+		}
+		if (w < 2) {
+			float next[16];
+
+			for (int i = 0; i < 16; i++) {
+				double sum = 0.0;
+
+				for (int k = 0; k < 4; k++)
+					sum += (double)base[i / 4 * 4 + k] *
+					       (double)c.last[w][STEP * 16 + k * 4 + i % 4];
+				next[i] = (float)sum;
+			}
+			memcpy(base, next, sizeof(base));
+		}
+	}
+	assert_true(moved > 1e-4); /* they are not simply those given */
+	sb_track_outputs_release(&out);
+	scene_free(s);
+}
+
+/* Points around the scene's centre seen by its cameras; poses start shaken. */
+struct planted {
+	struct sb_track_planted p;
+	float *seen;
+	double *xyz;
+	struct sb_pose pose[FRAMES_MAX];
+};
+
+static void planted_init(struct planted *pl, const struct scene *s, int64_t points, int64_t frames)
+{
+	uint64_t seed = 4;
+
+	pl->seen = floats(points * frames * 2);
+	pl->xyz = malloc((size_t)points * 3 * sizeof(double));
+	assert_non_null(pl->xyz);
+	for (int64_t n = 0; n < points; n++)
+		for (int i = 0; i < 3; i++)
+			pl->xyz[n * 3 + i] = 2.0 * sb_random_unit(&seed) - 1.0 + (i == 2 ? 5.0 : 0.0);
+	for (int64_t t = 0; t < frames; t++) {
+		double m[16];
+		struct sb_error err;
+
+		ba_orbit(0.02 * (double)t, m);
+		assert_int_equal(sb_pose_of_c2w(m, &pl->pose[t], &err), SB_OK);
+		if (t)
+			ba_shake(&pl->pose[t], 0.3, 0.01, &seed);
+		for (int64_t n = 0; n < points; n++) {
+			double x[3] = { 0, 0, 0 };
+
+			for (int i = 0; i < 3; i++)
+				for (int j = 0; j < 3; j++)
+					x[i] += m[j * 4 + i] * (pl->xyz[n * 3 + j] - m[j * 4 + 3]);
+			/* the bundle adjustment's camera: f for y too */
+			pl->seen[(n * frames + t) * 2] = (float)((double)s->k[0] * x[0] / x[2] + (double)s->k[2]);
+			pl->seen[(n * frames + t) * 2 + 1] = (float)((double)s->k[0] * x[1] / x[2] + (double)s->k[5]);
+		}
+	}
+	pl->p = (struct sb_track_planted){ points, pl->seen, pl->xyz, pl->pose, true };
+}
+
+static void planted_cameras_are_found_over_all_windows(void **state)
+{
+	enum { T = 14, POINTS = 80 };
+	struct scene *s = scene_new(T);
+	struct sb_track_plan plan = plan_of(T, 8, 3);
+	struct planted pl;
+	struct sb_track_room *room;
+	struct sb_track_outputs out;
+	double worst = 0.0, turned = 0.0;
+
+	(void)state;
+	planted_init(&pl, s, POINTS, T);
+	plan.cameras = SB_CAMERAS_BA;
+	plan.planted = &pl.p;
+	room = room_of(&plan);
+	track(room, &plain, s, T, &out, NULL);
+	for (int i = 0; i < T * 16; i++) {
+		int part = i % 16 % 4 < 3; /* positions hang on the scale, which the adjustment leaves open */
+
+		worst = fmax(worst, part ? fabs((double)out.c2w[i] - (double)s->cam[i]) : 0.0);
+		turned = fmax(turned, part ? fabs((double)s->cam[i] - (double)s->cam[i % 16]) : 0.0);
+	}
+	assert_true(turned > 0.1);
+	if (worst > 2e-4)
+		fail_msg("rotations are %g off", worst);
+	assert_int_equal(sb_track_video_info(room)->n_static, POINTS);
+	assert_int_equal(sb_track_video_info(room)->ba.points, POINTS);
+	assert_true(out.k[4] == out.k[0] && out.k[T * 9 - 5] == out.k[T * 9 - 9]); /* fy := fx */
+	sb_track_outputs_release(&out);
+	pl.p.apply = false; /* solved and dropped */
+	track(room, &plain, s, T, &out, NULL);
+	assert_true(out.k[4] == 68.0f);
+	assert_true(sb_track_video_info(room)->ba.outcome != SB_BA_SKIPPED);
+	sb_track_outputs_release(&out);
+	sb_track_room_close(room);
+	free(pl.seen);
+	free(pl.xyz);
+	scene_free(s);
+}
+
+/* ---- the same bits ------------------------------------------------------------------------------------------------
+ */
+
+static void results_do_not_hang_on_threads_allocator_or_the_pass_before(void **state)
+{
+	enum { T = 12 };
+	int most = omp_get_max_threads();
+	struct scene *s = scene_new(T);
+	struct sb_track_plan plan = plan_of(T, 8, 3);
+	struct sb_track_outputs first, out;
+	struct sb_track_room *room;
+
+	(void)state;
+	plan.n_support = 60;
+	plan.cameras = SB_CAMERAS_BA;
+	room = room_of(&plan);
+	omp_set_num_threads(1);
+	track(room, &plain, s, T, &first, NULL);
+	for (int threads = 1; threads <= 3; threads++) {
+		omp_set_num_threads(threads);
+		track(room, threads == 2 ? &expandable : &plain, s, T, &out, NULL);
+		assert_true(same_results(&first, &out));
+		sb_track_outputs_release(&out);
+	}
+	omp_set_num_threads(most);
+	sb_track_room_close(room);
+	plan.seed++; /* other support points, and so other results */
+	out = run(&plan, s, NULL);
+	assert_false(same_results(&first, &out));
+	sb_track_outputs_release(&out);
+	sb_track_outputs_release(&first);
+	scene_free(s);
+}
+
+/* ---- all of it ----------------------------------------------------------------------------------------------------
+ */
+
+static int open_net(void **state)
+{
+	struct sb_error err = { .msg = "" };
+
+	(void)state;
+	assert_int_equal(sb_backend_open("cpu", 0, &be, &err), SB_OK);
+	assert_int_equal(sb_levels_parse("attention=standard", &plain, &err), SB_OK);
+	assert_int_equal(sb_levels_parse("attention=standard,alloc=expandable", &expandable, &err), SB_OK);
+	sb_backend_set_levels(be, &plain);
+	assert_int_equal(sb_track_net_open(be, HM, WM, &sb_weights_synthetic, &net, &err), SB_OK);
+	return 0;
+}
+
+static int close_net(void **state)
+{
+	(void)state;
+	sb_track_net_close(net);
+	sb_backend_close(be);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(windows_are_counted_as_the_reference_counts_them),
+		cmocka_unit_test(plans_that_cannot_be_are_refused),
+		cmocka_unit_test(a_clip_that_fits_is_one_window_in_the_users_order),
+		cmocka_unit_test(no_query_is_lost_and_later_ones_start_in_their_window),
+		cmocka_unit_test(carried_tracks_go_on_with_the_patches_they_began_with),
+		cmocka_unit_test(the_first_window_knows_nothing_of_the_second),
+		cmocka_unit_test(queries_without_depth_follow_others_and_say_so),
+		cmocka_unit_test(one_query_is_tracked_with_support_points),
+		cmocka_unit_test(cameras_of_windows_are_chained),
+		cmocka_unit_test(planted_cameras_are_found_over_all_windows),
+		cmocka_unit_test(results_do_not_hang_on_threads_allocator_or_the_pass_before),
+	};
+	return cmocka_run_group_tests_name("windows", tests, open_net, close_net);
+}
