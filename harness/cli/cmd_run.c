@@ -592,6 +592,7 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 	struct sb_store *st;
 	enum sb_status status;
 
+	q->opt.hooks = &hooks;
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	if (q->resume && access(db, F_OK)) /* opening for writing would make one */
@@ -600,7 +601,7 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 		return err->code;
 	status = q->resume ? read_resumed(st, q, err) : SB_OK;
 	if (!status)
-		status = sb_session_run(st, &q->opt, &hooks, &result, err);
+		status = sb_session_run(st, &q->opt, &result, err);
 	if (status)
 		sb_store_discard(st); /* a database without a run would be a surprise */
 	else

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define ASK_MS 100 /* how often somebody is asked whether to go on; a signal is seen at once */
+
 struct sb_worker {
+	const struct sb_loop_hooks *hooks; /* borrowed, as exe is */
+	const char *exe;
 	pid_t pid;
 	int fd;    /* -1 once it is gone */
 	bool told; /* the last frame was its own error */
@@ -33,11 +38,13 @@ static int64_t deadline_after(double s)
 /* ---- process ------------------------------------------------------------------------------------------------- */
 
 /* In the child, between fork and exec: only what is safe there. */
-static _Noreturn void become_worker(const char *exe, int fd, char *const argv[], char *const envp[])
+static _Noreturn void become_worker(const char *exe, pid_t parent, int fd, char *const argv[], char *const envp[])
 {
 	int flags = fcntl(fd, F_GETFD);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* no worker outlives its parent */
+	if (getppid() != parent)          /* which is gone already */
+		_exit(127);
 	signal(SIGINT,
 	        SIG_IGN); /* what is sent to the whole group is the parent's to handle; the setting survives exec */
 	signal(SIGTERM, SIG_IGN);
@@ -89,9 +96,11 @@ static enum sb_status spawn(struct sb_worker *w, const char *exe, int threads, s
 	snprintf(fd_text, sizeof(fd_text), "%d", sv[1]);
 	env = worker_environment(threads_text);
 	char *argv[] = { name, sub, opt, fd_text, NULL };
+	const pid_t self = getpid();
+
 	w->pid = env ? fork() : -1;
 	if (w->pid == 0)
-		become_worker(exe, sv[1], argv, env);
+		become_worker(exe, self, sv[1], argv, env);
 	free(env);
 	close(sv[1]);
 	if (w->pid < 0) {
@@ -175,64 +184,94 @@ static enum sb_status expect(struct sb_worker *w, enum sb_frame_type type, int64
 	return status;
 }
 
-/* An older build would run synthetic weights and not say so. */
-static enum sb_status check_weights(
-        json_t *ready, const struct sb_worker_setup *setup, const char *exe, struct sb_error *err)
+static bool asked_to_stop(const struct sb_worker *w)
 {
-	char used[SB_PATH_MAX] = "";
-
-	sb_path_from_json(json_object_get(ready, "weights_front"), used, sizeof(used));
-	if (!strcmp(setup->c.weights_front, used))
-		return SB_OK;
-	return sb_fail(err, SB_E_ENV, "'%s' does not read weights from files: it is another version", exe);
+	return w->hooks && w->hooks->interrupted && w->hooks->interrupted(w->hooks->self);
 }
 
-/* An older build would give the file to ffmpeg, which might make something of it. */
-static enum sb_status check_raw(
-        const struct sb_worker *w, const struct sb_worker_setup *setup, const char *exe, struct sb_error *err)
+/* expect(), unless somebody asks to stop meanwhile: SB_E_INTERRUPTED, and the worker is killed. */
+static enum sb_status expect_unless_stopped(struct sb_worker *w, enum sb_frame_type type, int64_t deadline,
+        json_t **out, bool *timed_out, struct sb_error *err)
 {
-	if (!setup->c.raw_width ||
-	        (setup->c.raw_width == w->facts.info.clip_width && setup->c.raw_height == w->facts.info.clip_height))
-		return SB_OK;
-	return sb_fail(err, SB_E_ENV, "'%s' does not read raw frames: it is another version", exe);
+	struct pollfd fd = { .fd = w->fd, .events = POLLIN };
+
+	for (;;) {
+		if (asked_to_stop(w)) {
+			kill(w->pid, SIGKILL);
+			return sb_fail(err, SB_E_INTERRUPTED, "interrupted");
+		}
+		if (poll(&fd, 1, ASK_MS) > 0 || (deadline && sb_now_ns() >= deadline))
+			return expect(w, type, deadline, out, timed_out, err);
+	}
 }
 
-static enum sb_status handshake(struct sb_worker *w, const char *exe, const struct sb_worker_setup *setup,
-        double deadline_s, struct sb_error *err)
+/* ---- capabilities -------------------------------------------------------------------------------------------- */
+
+/* An older build would do something else and not say so. */
+static enum sb_status check_capability(
+        const struct sb_worker *w, bool needed, const char *word, const char *what, struct sb_error *err)
+{
+	if (!needed || (w->facts.capabilities[0] && sb_list_has(w->facts.capabilities, word)))
+		return SB_OK;
+	return sb_fail(err, SB_E_ENV, "'%s' cannot %s: it is another version, without '%s'; use one as new as this",
+	        w->exe, what, word);
+}
+
+static enum sb_status check_setup(const struct sb_worker *w, const struct sb_worker_setup *s, struct sb_error *err)
+{
+	if (check_capability(w, s->c.weights_front[0], "weights", "read weights from files", err))
+		return err->code;
+	return check_capability(w, s->c.raw_width != 0, "raw", "read raw frames", err);
+}
+
+/* ---- setting up ---------------------------------------------------------------------------------------------- */
+
+static enum sb_status send_and_expect_ready(struct sb_worker *w, const struct sb_worker_setup *setup, double deadline_s,
+        int64_t deadline, struct sb_error *err)
+{
+	bool timed_out = false, told;
+	enum sb_status status = send_setup(w, setup, err);
+	json_t *j;
+
+	if (!status)
+		status = expect_unless_stopped(w, SB_FRAME_READY, deadline, &j, &timed_out, err);
+	if (!status) {
+		sb_message_ready(j, &w->facts);
+		json_decref(j);
+		return SB_OK;
+	}
+	told = err->code != SB_E_DEVICE || strcmp(err->msg, SB_PROTOCOL_GONE);
+	if (timed_out) /* reap() must not wait for a process that hangs */
+		kill(w->pid, SIGKILL);
+	reap(w, 0.5);
+	if (timed_out)
+		return sb_fail(err, SB_E_DEVICE, "a worker was not ready within %g s", deadline_s);
+	return told ? status : sb_fail(err, SB_E_DEVICE, "a worker ended while it was set up (%s)", w->ending);
+}
+
+static enum sb_status handshake(
+        struct sb_worker *w, const struct sb_worker_setup *setup, double deadline_s, struct sb_error *err)
 {
 	int64_t deadline = deadline_after(deadline_s);
 	bool timed_out = false;
 	enum sb_status status;
 	json_t *j;
 
-	status = expect(w, SB_FRAME_HELLO, deadline, &j, &timed_out, err);
+	status = expect_unless_stopped(w, SB_FRAME_HELLO, deadline, &j, &timed_out, err);
+	if (status == SB_E_INTERRUPTED)
+		return status;
 	if (status) {
 		reap(w, timed_out ? 0.0 : 0.2);
-		return sb_fail(err, SB_E_ENV, "'%s' did not start as a worker (%s)", exe, w->ending);
+		return sb_fail(err, SB_E_ENV, "'%s' did not start as a worker (%s)", w->exe, w->ending);
 	}
 	sb_message_hello(j, &w->facts);
 	json_decref(j);
-	status = send_setup(w, setup, err);
-	if (!status)
-		status = expect(w, SB_FRAME_READY, deadline, &j, &timed_out, err);
-	if (status) {
-		bool told = err->code != SB_E_DEVICE || strcmp(err->msg, SB_PROTOCOL_GONE);
-
-		if (timed_out) /* reap() must not wait for a process that hangs */
-			kill(w->pid, SIGKILL);
-		reap(w, 0.5);
-		if (timed_out)
-			return sb_fail(err, SB_E_DEVICE, "a worker was not ready within %g s", deadline_s);
-		return told ? status : sb_fail(err, SB_E_DEVICE, "a worker ended while it was set up (%s)", w->ending);
-	}
-	sb_message_ready(j, &w->facts);
-	status = check_weights(j, setup, exe, err);
-	json_decref(j);
-	return status ? status : check_raw(w, setup, exe, err);
+	status = check_setup(w, setup, err);
+	return status ? status : send_and_expect_ready(w, setup, deadline_s, deadline, err);
 }
 
 enum sb_status sb_worker_start(const char *exe, const struct sb_worker_setup *setup, double deadline_s,
-        struct sb_worker **out, struct sb_error *err)
+        const struct sb_loop_hooks *hooks, struct sb_worker **out, struct sb_error *err)
 {
 	struct sb_worker *w = calloc(1, sizeof(*w));
 	enum sb_status status;
@@ -240,9 +279,13 @@ enum sb_status sb_worker_start(const char *exe, const struct sb_worker_setup *se
 	if (!w)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a worker");
 	w->fd = -1;
+	w->hooks = hooks;
+	w->exe = exe;
 	status = spawn(w, exe, setup->threads, err);
 	if (!status)
-		status = handshake(w, exe, setup, deadline_s, err);
+		status = handshake(w, setup, deadline_s, err);
+	if (status == SB_E_INTERRUPTED)
+		sb_fail(err, status, "interrupted while a worker was set up");
 	if (status) {
 		sb_worker_stop(w);
 		return status;
@@ -272,8 +315,6 @@ const char *sb_worker_stop(struct sb_worker *w)
 	free(w);
 	return ending;
 }
-
-/* ---- trials -------------------------------------------------------------------------------------------------- */
 
 /* ---- saving -------------------------------------------------------------------------------------------------- */
 
@@ -308,6 +349,13 @@ static char *save_request(const struct sb_levels *levels, const struct sb_save *
 	return NULL;
 }
 
+static enum sb_status check_save(const struct sb_worker *w, const struct sb_save *to, struct sb_error *err)
+{
+	if (check_capability(w, to->file != NULL, "save", "save results", err))
+		return err->code;
+	return check_capability(w, to->depth_dir != NULL, "depth-images", "write depth images", err);
+}
+
 enum sb_status sb_worker_save(struct sb_worker *w, const struct sb_levels *levels, const struct sb_save *to,
         double deadline_s, struct sb_error *err)
 {
@@ -318,10 +366,12 @@ enum sb_status sb_worker_save(struct sb_worker *w, const struct sb_levels *level
 
 	if (!request)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a message");
-	status = sb_frame_write(w->fd, SB_FRAME_SAVE, request, strlen(request), err);
+	status = check_save(w, to, err);
+	if (!status)
+		status = sb_frame_write(w->fd, SB_FRAME_SAVE, request, strlen(request), err);
 	free(request);
 	if (!status)
-		status = expect(w, SB_FRAME_SAVED, deadline_after(deadline_s), &j, &timed_out, err);
+		status = expect_unless_stopped(w, SB_FRAME_SAVED, deadline_after(deadline_s), &j, &timed_out, err);
 	json_decref(j);
 	if (timed_out) {
 		kill(w->pid, SIGKILL);

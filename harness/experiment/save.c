@@ -55,7 +55,7 @@ static enum sb_status save(const struct sb_session_options *opt, const struct sb
 	enum sb_status status;
 
 	setup.purpose = SB_TRACING; /* such a worker makes no reference, which would be two passes for nothing */
-	status = sb_worker_start(opt->exe, &setup, deadline_s, &w, err);
+	status = sb_worker_start(opt->exe, &setup, deadline_s, opt->hooks, &w, err);
 	if (status)
 		return status;
 	f = sb_worker_facts(w);
@@ -84,6 +84,10 @@ enum sb_status sb_session_save(const struct sb_session_options *opt, const struc
 
 	if (!save(opt, run, want, &why))
 		return SB_OK;
+	if (why.code == SB_E_INTERRUPTED)
+		return sb_fail(err, why.code,
+		        "interrupted while the results of arm '%s' were saved; the run itself is stored",
+		        opt->plan.arms[want->arm].name);
 	return sb_fail(err, SB_E_DATA, "cannot save the results of arm '%s': %.700s; the run itself is stored",
 	        opt->plan.arms[want->arm].name, why.msg);
 }

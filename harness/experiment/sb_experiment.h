@@ -150,7 +150,8 @@ struct sb_worker_setup {
 /* What the worker said of itself and its case. */
 struct sb_worker_facts {
 	char build_id[64], device_name[128], device_kind[16], device_uuid[64], software[256];
-	char emulated[128]; /* comma-separated parts */
+	char capabilities[256]; /* of its build: words between commas, see sb_worker_capabilities */
+	char emulated[128];     /* comma-separated parts */
 	int64_t device_memory_bytes;
 	int64_t pid;
 	struct sb_workload_info info;
@@ -164,11 +165,18 @@ struct sb_worker_facts {
 struct sb_worker; /* the parent's end */
 
 /*
- * Start `exe worker --fd N` and give it its setup. argv0 of the child is exe. deadline_s bounds the setup.
- * Errors: SB_E_ENV cannot start it; whatever the worker reported (a clip that is not there, ..).
+ * Start `exe worker --fd N` and give it its setup. argv0 of the child is exe. deadline_s bounds the setup. exe and
+ * hooks (NULL: none) outlive the worker; its interrupted() is asked while the worker is set up and while it saves.
+ * Errors: SB_E_ENV cannot start it, or it lacks a capability that the setup needs; SB_E_INTERRUPTED; whatever the
+ * worker reported (a clip that is not there, ..).
  */
 enum sb_status sb_worker_start(const char *exe, const struct sb_worker_setup *setup, double deadline_s,
-        struct sb_worker **out, struct sb_error *err);
+        const struct sb_loop_hooks *hooks, struct sb_worker **out, struct sb_error *err);
+/*
+ * What a worker of this build can do beyond what every version could, in its hello: a word for each thing that an older
+ * one would not do and not tell (it reads the fields of a message that it knows). Between commas.
+ */
+extern const char sb_worker_capabilities[];
 const struct sb_worker_facts *sb_worker_facts(const struct sb_worker *w);
 /*
  * One trial. A worker that dies or does not answer within deadline_s gives an outcome, and is then gone
@@ -179,7 +187,8 @@ enum sb_status sb_worker_trial(struct sb_worker *w, const struct sb_levels *leve
 /*
  * One more pass at these levels, whose results the worker itself writes (it has them, and they may be large): relative
  * paths are the worker's, which is where the parent was. metadata: key, value, .., NULL; UTF-8.
- * Errors: the worker's own; SB_E_DEVICE when it died or did not answer within deadline_s.
+ * Errors: the worker's own; SB_E_DEVICE when it died or did not answer within deadline_s; SB_E_ENV when it lacks the
+ * capability; SB_E_INTERRUPTED, and it was killed: a file it was just writing is left as FILE.*.tmp.
  */
 enum sb_status sb_worker_save(struct sb_worker *w, const struct sb_levels *levels, const struct sb_save *to,
         double deadline_s, struct sb_error *err);

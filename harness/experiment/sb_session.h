@@ -18,6 +18,9 @@ struct sb_session_options {
 	 * read with sb_session_read(), and what it has is not run again.
 	 */
 	int64_t resume_key;
+	/* Progress and the wish to stop, which is asked between trials and while workers are set up or save. Borrowed.
+	 */
+	const struct sb_loop_hooks *hooks;
 };
 
 /* A sentence for each factor of the plan: was it in effect, and by what evidence. */
@@ -48,12 +51,12 @@ enum sb_status sb_session_read(
 /*
  * Run the plan and store it. Every trial is stored as it ends; a run that was interrupted or failed half-way says so
  * in the database and keeps what it has.
- * Errors: SB_E_USAGE, SB_E_ENV, SB_E_DATA from setting up (nothing is stored then), among them a resumed run whose
- * clip, weights or device are not what they were; SB_E_INTERRUPTED; SB_E_DEVICE when
+ * Errors: SB_E_USAGE, SB_E_ENV, SB_E_DATA, SB_E_INTERRUPTED from setting up (nothing is stored then), among them a
+ * resumed run whose clip, weights or device are not what they were; SB_E_INTERRUPTED; SB_E_DEVICE when
  * no trial succeeded. *out is valid in every case.
  */
-enum sb_status sb_session_run(struct sb_store *st, const struct sb_session_options *opt,
-        const struct sb_loop_hooks *hooks, struct sb_session_result *out, struct sb_error *err);
+enum sb_status sb_session_run(
+        struct sb_store *st, const struct sb_session_options *opt, struct sb_session_result *out, struct sb_error *err);
 
 /* Results that are wanted as files. */
 struct sb_session_save {
@@ -68,8 +71,8 @@ static inline bool sb_session_save_wanted(const struct sb_session_save *s)
 
 /*
  * One more pass of an arm of a run that is over, in a worker of its own, outside every measurement; the worker writes
- * the files. The run stays as it is, whatever comes of this. Errors: SB_E_DATA, always: what went wrong, and that the
- * run is stored.
+ * the files. The run stays as it is, whatever comes of this. Errors: SB_E_INTERRUPTED; SB_E_DATA for all else: what
+ * went wrong, and that the run is stored.
  */
 enum sb_status sb_session_save(const struct sb_session_options *opt, const struct sb_session_result *run,
         const struct sb_session_save *save, struct sb_error *err);

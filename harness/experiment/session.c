@@ -16,7 +16,6 @@
 struct session {
 	struct sb_store *st;
 	const struct sb_session_options *opt;
-	const struct sb_loop_hooks *hooks;
 	struct sb_session_result *out;
 	struct sb_evidence evidence;
 	int64_t run_key;
@@ -52,7 +51,8 @@ static enum sb_status start_worker(struct session *s, enum sb_purpose purpose, s
 	setup.purpose = purpose;
 	s->workers[purpose].key = 0;
 	/* Setting up decodes the clip and runs the reference twice, cold: allow for several trials. */
-	return sb_worker_start(s->opt->exe, &setup, 4.0 * s->opt->plan.timeout_s + 60.0, &s->workers[purpose].w, err);
+	return sb_worker_start(
+	        s->opt->exe, &setup, 4.0 * s->opt->plan.timeout_s + 60.0, s->opt->hooks, &s->workers[purpose].w, err);
 }
 
 static enum sb_status record_worker(struct session *s, enum sb_purpose purpose, struct sb_error *err)
@@ -545,10 +545,10 @@ static enum sb_status finish_run(struct session *s, enum sb_status ended, struct
 	return result;
 }
 
-enum sb_status sb_session_run(struct sb_store *st, const struct sb_session_options *opt,
-        const struct sb_loop_hooks *hooks, struct sb_session_result *out, struct sb_error *err)
+enum sb_status sb_session_run(
+        struct sb_store *st, const struct sb_session_options *opt, struct sb_session_result *out, struct sb_error *err)
 {
-	struct session s = { .st = st, .opt = opt, .hooks = hooks, .out = out };
+	struct session s = { .st = st, .opt = opt, .out = out };
 	struct sb_runner runner = { &s, run_trial };
 	struct sb_sink sink = { &s, add_trial, timing_ended };
 	struct sb_error ignored;
@@ -570,7 +570,7 @@ enum sb_status sb_session_run(struct sb_store *st, const struct sb_session_optio
 		status = opt->resume_key ? resume_run(&s, err) : begin_run(&s, err);
 	}
 	if (!status && !(status = record_worker(&s, SB_TIMING, err))) {
-		status = sb_loop_run(&opt->plan, &s.done, &runner, &sink, hooks, &out->loop, err);
+		status = sb_loop_run(&opt->plan, &s.done, &runner, &sink, opt->hooks, &out->loop, err);
 		status = finish_run(&s, status, err);
 	}
 	end_worker(&s, SB_TIMING, &ignored);

@@ -482,10 +482,14 @@ static enum sb_status serve_save(struct server *s, const struct sb_frame *f, str
 
 /* ---- main ---------------------------------------------------------------------------------------------------- */
 
+const char sb_worker_capabilities[] = "weights,raw,save,depth-images";
+
 static enum sb_status serve(struct server *s, const struct sb_workload_ops *const *workloads, struct sb_error *err)
 {
-	enum sb_status status = send_json(
-	        s, SB_FRAME_HELLO, json_pack("{s:s, s:I}", "build", sb_build_id, "pid", (json_int_t)getpid()), err);
+	enum sb_status status = send_json(s, SB_FRAME_HELLO,
+	        json_pack("{s:s, s:I, s:s}", "build", sb_build_id, "pid", (json_int_t)getpid(), "capabilities",
+	                sb_worker_capabilities),
+	        err);
 
 	if (status)
 		return status;
