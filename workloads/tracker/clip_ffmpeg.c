@@ -1,13 +1,15 @@
+#define _DEFAULT_SOURCE /* prctl() lives beside POSIX */
 #include "clip_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,39 +54,84 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/*
- * posix_spawnp rather than fork and exec: the same without a shell, and safe in a process that has threads and
- * gigabytes mapped. Returns an errno value.
- */
-static int spawn(char *const argv[], int out_fd, int err_fd, pid_t *pid)
+/* What a PATH leads to, into out[n]. Returns an errno value: ENOENT, or EACCES for what may not be run. */
+static int find_program(const char *name, char *out, size_t n)
 {
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t pipe_signal;
-	int rc;
+	const char *path = getenv("PATH");
+	int why = ENOENT;
+	struct stat st;
+	size_t len;
 
-	rc = posix_spawn_file_actions_init(&files);
-	if (rc)
-		return rc;
-	rc = posix_spawnattr_init(&attr);
-	if (rc) {
-		posix_spawn_file_actions_destroy(&files);
-		return rc;
+	for (path = path ? path : "/bin:/usr/bin"; path; path = path[len] ? path + len + 1 : NULL) {
+		len = strcspn(path, ":");
+		if (snprintf(out, n, "%.*s%s%s", (int)len, path, len ? "/" : "", name) >= (int)n || stat(out, &st) ||
+		        !S_ISREG(st.st_mode))
+			continue;
+		if (!access(out, X_OK))
+			return 0;
+		why = EACCES;
 	}
-	sigemptyset(&pipe_signal);
-	sigaddset(&pipe_signal, SIGPIPE);
-	if (!(rc = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0)) &&
-	        !(rc = posix_spawn_file_actions_adddup2(&files, out_fd, 1)) &&
-	        !(rc = posix_spawn_file_actions_adddup2(&files, err_fd, 2)) &&
-	        !(rc = posix_spawnattr_setsigdefault(&attr, &pipe_signal)) &&
-	        !(rc = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF)))
-		rc = posix_spawnp(pid, argv[0], &files, &attr, argv, environ);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&files);
-	return rc;
+	return why;
 }
 
-static enum sb_status start(struct ffmpeg *f, char *const argv[], struct sb_error *err)
+struct child {
+	const char *program;
+	char *const *argv;
+	int in_fd;                   /* to be kept open, -1: none */
+	int out_fd, err_fd, told_fd; /* told_fd: where it says why it could not start */
+	pid_t parent;
+};
+
+/* Between fork and exec: only what is safe there, for the other threads are not. */
+static _Noreturn void become_ffmpeg(const struct child *c)
+{
+	int null, why;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a worker that is killed takes it along, even one that hangs */
+	if (getppid() != c->parent)       /* which is gone already */
+		_exit(127);
+	signal(SIGPIPE, SIG_DFL);
+	null = open("/dev/null", O_RDONLY);
+	if (null < 0 || dup2(null, 0) < 0 || dup2(c->out_fd, 1) < 0 || dup2(c->err_fd, 2) < 0 ||
+	        (c->in_fd >= 0 && fcntl(c->in_fd, F_SETFD, 0)))
+		goto failed;
+	if (null > 2)
+		close(null);
+	execve(c->program, c->argv, environ);
+failed:
+	why = errno;
+	while (write(c->told_fd, &why, sizeof(why)) < 0 && errno == EINTR)
+		;
+	_exit(127);
+}
+
+/* posix_spawn() would do but for the signal when the parent dies. Returns an errno value. */
+static int spawn(char *const argv[], int in_fd, int out_fd, int err_fd, pid_t *pid)
+{
+	char program[4096];
+	struct child c = { program, argv, in_fd, out_fd, err_fd, -1, getpid() };
+	int told[2], why = find_program(argv[0], program, sizeof(program));
+	ssize_t n;
+
+	if (why)
+		return why;
+	if (open_pipe(told))
+		return errno;
+	c.told_fd = told[1];
+	*pid = fork();
+	if (*pid == 0)
+		become_ffmpeg(&c);
+	why = *pid < 0 ? errno : 0;
+	close(told[1]); /* and it closes its own when it has started */
+	while (!why && (n = read(told[0], &why, sizeof(why))) < 0 && errno == EINTR)
+		;
+	close(told[0]);
+	while (why && *pid > 0 && waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return why;
+}
+
+static enum sb_status start(struct ffmpeg *f, char *const argv[], int in_fd, struct sb_error *err)
 {
 	int out[2], said[2], rc;
 
@@ -96,7 +143,7 @@ static enum sb_status start(struct ffmpeg *f, char *const argv[], struct sb_erro
 		close(out[1]);
 		return sb_fail(err, SB_E_DATA, "cannot open a pipe to ffmpeg: %s", strerror(rc));
 	}
-	rc = spawn(argv, out[1], said[1], &f->pid);
+	rc = spawn(argv, in_fd, out[1], said[1], &f->pid);
 	close(out[1]);
 	close(said[1]);
 	if (!rc) {
@@ -237,6 +284,27 @@ static enum sb_status failed(struct ffmpeg *f, int wait_status, struct sb_error 
 	return sb_fail(err, SB_E_DATA, "ffmpeg failed: %s", *line ? line : "it did not say why");
 }
 
+/*
+ * What ffmpeg is to call its input. "file:" keeps names that begin with '-' or look like another protocol what they
+ * are: names of files. One with a '%' it would still take for the pattern of many files, "a%03d.png": it gets the open
+ * file instead, *fd.
+ */
+static enum sb_status name_input(const char *path, struct sb_buf *url, int *fd, struct sb_error *err)
+{
+	if (!strchr(path, '%')) {
+		sb_buf_addf(url, "file:%s", path);
+	} else {
+		*fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (*fd < 0)
+			return sb_fail(err, SB_E_DATA, "cannot open: %s", strerror(errno));
+		sb_buf_addf(url, "file:/dev/fd/%d", *fd);
+	}
+	if (!url->failed)
+		return SB_OK;
+	close_fd(fd);
+	return sb_fail(err, SB_E_NOMEM, "no memory to start ffmpeg");
+}
+
 /* One ffmpeg process. *unknown_option when it refused `passthrough` as not known. */
 static enum sb_status decode_once(const char *path, const char *passthrough, const struct sb_ppm_want *want,
         int64_t timeout_ms, struct sb_ppm_frames *frames, struct sb_buf *note, bool *unknown_option,
@@ -247,13 +315,12 @@ static enum sb_status decode_once(const char *path, const char *passthrough, con
 	struct sb_buf url = { 0 };
 	char limit[24], line[400], extra;
 	enum sb_status status;
-	int wait_status = 0;
+	int wait_status = 0, in_fd = -1;
 	size_t got = 0;
 
-	/* "file:" keeps names that begin with '-' or look like another protocol what they are: names of files. */
-	sb_buf_addf(&url, "file:%s", path);
-	if (url.failed)
-		return sb_fail(err, SB_E_NOMEM, "no memory to start ffmpeg");
+	status = name_input(path, &url, &in_fd, err);
+	if (status)
+		return status;
 	snprintf(limit, sizeof(limit), "%lld", (long long)((want->n_frames - 1) * want->stride + 1));
 
 	/* The white list: a file that is a list of other places may name files, never the network. */
@@ -261,8 +328,9 @@ static enum sb_status decode_once(const char *path, const char *passthrough, con
 		url.s, "-map", "0:v:0", passthrough, "passthrough", "-pix_fmt", "rgb24", "-f", "image2pipe", "-c:v",
 		"ppm", want->n_frames ? "-frames:v" : "-", want->n_frames ? limit : NULL, "-", NULL };
 
-	status = start(&f, (char *const *)argv, err);
+	status = start(&f, (char *const *)argv, in_fd, err);
 	sb_buf_release(&url);
+	close_fd(&in_fd);
 	if (status)
 		return status;
 	status = sb_ppm_read(&source, want, frames, err);
