@@ -69,12 +69,16 @@ static void tf_fill_cameras(struct track_fixture *x)
 	struct sb_track_outputs *o = &x->out;
 
 	for (int64_t f = 0; f < TF_FRAMES; f++) {
-		double a = 0.5 * (double)f;
-		const float c2w[16] = { (float)cos(a), 0, (float)sin(a), (float)f, 0, 1, 0, 0.5f * (float)f,
-			(float)-sin(a), 0, (float)cos(a), -1, 0, 0, 0, 1 };
+		/* turned about two axes; the last is no rotation, but has an inverse */
+		double a = 0.5 * (double)f, b = 0.3 * (double)f, size = f == 2 ? 2.0 : 1.0;
+		const double turn[9] = { cos(a), sin(a) * sin(b), sin(a) * cos(b), 0, cos(b), -sin(b), -sin(a),
+			cos(a) * sin(b), cos(a) * cos(b) };
+		float c2w[16] = { [3] = (float)f, [7] = 0.5f * (float)f, [11] = -1, [15] = 1 };
 		const float k[9] = { 300.0f + (float)f, 0, (float)x->tracks.wr / 2, 0, 280, (float)x->tracks.hr / 2, 0,
 			0, 1 };
 
+		for (int i = 0; i < 9; i++)
+			c2w[i / 3 * 4 + i % 3] = (float)(size * turn[i]);
 		memcpy(o->c2w + f * 16, c2w, sizeof(c2w));
 		memcpy(o->k + f * 9, k, sizeof(k));
 		memcpy(x->k + f * 9, k, sizeof(k));
