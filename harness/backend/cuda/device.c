@@ -199,22 +199,34 @@ static void environment_text(char *out, size_t n)
 	}
 }
 
-/* "580.159.04" from the kernel's module; without it, the newest CUDA that the driver knows. */
-static void driver_text(char *out, size_t n)
+/* "580.159.04" from the first line about the kernel's module: the word of digits with a dot. */
+static bool module_version(char *out, size_t n)
 {
 	FILE *f = fopen("/proc/driver/nvidia/version", "r");
-	char line[256];
-	const char *at = f && fgets(line, sizeof(line), f) ? strstr(line, "Module") : NULL;
+	char line[256], *word, *rest = NULL;
+	bool found = false;
+
+	if (!f)
+		return false;
+	word = fgets(line, sizeof(line), f) ? strtok_r(line, " \n", &rest) : NULL;
+	for (; word && !found; word = strtok_r(NULL, " \n", &rest)) {
+		found = strspn(word, "0123456789.") == strlen(word) && strchr(word, '.');
+		if (found)
+			snprintf(out, n, "driver %s", word);
+	}
+	fclose(f);
+	return found;
+}
+
+/* Without a module to be seen, the newest CUDA that the driver knows. */
+static void driver_text(char *out, size_t n)
+{
 	int driver = 0;
 
-	if (f)
-		fclose(f);
-	at = at ? strpbrk(at, "0123456789") : NULL;
+	if (module_version(out, n))
+		return;
 	cudaDriverGetVersion(&driver);
-	if (at)
-		snprintf(out, n, "driver %.*s", (int)strcspn(at, " \n"), at);
-	else
-		snprintf(out, n, "driver for CUDA %d.%d", driver / 1000, driver % 1000 / 10);
+	snprintf(out, n, "driver for CUDA %d.%d", driver / 1000, driver % 1000 / 10);
 }
 
 static void cuda_info(const struct sb_backend *be, struct sb_device_info *out)

@@ -182,7 +182,7 @@ static enum sb_status choose(struct cuda *c, struct plan *p, struct sb_error *er
 		if (found[i].state != CUBLAS_STATUS_SUCCESS || (!(p->key.flags & IS_TF32) && !only_fma(flags)))
 			continue;
 		p->possible = true;
-		p->tensor = (flags & CUBLASLT_NUMERICAL_IMPL_FLAGS_TENSOR_OP_MASK) != 0;
+		p->tensor = !only_fma(flags); /* the newest kernels have no flags at all */
 		p->algo = found[i].algo;
 		p->workspace = found[i].workspaceSize;
 	}
