@@ -27,6 +27,10 @@ extern "C" {
 
 /* Weights reach at most 2^8 this way: far from overflow in sums of 2^31 of them. */
 constexpr float kSlack = 8.0f;
+#ifndef SB_PARTIAL
+#define SB_PARTIAL true
+#endif
+constexpr bool kPartial = SB_PARTIAL;
 
 struct problem {
 	const float *q, *k, *v;
@@ -55,30 +59,56 @@ template <int DIM, int MT, int WARPS, int KEYS, int PRODUCTS> static constexpr _
 	return 2 * KEYS * (key_stride(DIM) + value_stride(DIM)) + (PRODUCTS == 3 ? 2 * 16 * MT * WARPS * DIM : 0);
 }
 
-static __device__ __forceinline__ void copy_async(float *to, const float *from, bool wide, bool valid)
+/* 4 BYTES / 4 floats; zeros where not `valid`. */
+template <int BYTES> static __device__ __forceinline__ void copy_async(float *to, const float *from, bool valid)
 {
 	const uint32_t at = (uint32_t)__cvta_generic_to_shared(to);
 
-	if (wide) {
+	if constexpr (BYTES == 16)
 		asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(at), "l"(from), "r"(valid ? 16 : 0));
-	} else {
-#pragma unroll
-		for (int i = 0; i < 4; i++)
-			asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(at + 4 * i), "l"(from + i),
-			        "r"(valid ? 4 : 0));
-	}
+	else
+		asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(at), "l"(from), "r"(valid ? 4 : 0));
 }
 
-/* Start to fetch KEYS rows, of which `valid` exist; the rest becomes 0. */
+/*
+ * Start to fetch KEYS rows, of which `valid` exist; the rest becomes 0. Every thread moves the same float4s at each
+ * call. Whole aligned tiles, nearly all there are, take no test and one multiplication; where rows do not divide evenly
+ * among the threads (48 dims) that costs a few more.
+ */
 template <int DIM, int KEYS, int THREADS, int STRIDE>
 static __device__ __forceinline__ void fetch(float *to, const float *from, int64_t stride, int valid, bool wide)
 {
-	static_assert(KEYS * (DIM / 4) % THREADS == 0, "every thread moves as many float4s");
-#pragma unroll
-	for (int i = 0; i < KEYS * (DIM / 4) / THREADS; i++) {
-		const int at = i * THREADS + (int)threadIdx.x, row = at / (DIM / 4), col = at % (DIM / 4) * 4;
+	constexpr int kEach = KEYS * (DIM / 4) / THREADS, kRows = THREADS / (DIM / 4);
+	constexpr bool kEven = THREADS % (DIM / 4) == 0;
 
-		copy_async(to + row * STRIDE + col, from + (row < valid ? row : 0) * stride + col, wide, row < valid);
+	static_assert(KEYS * (DIM / 4) % THREADS == 0, "every thread moves as many float4s");
+	if (wide && valid >= KEYS) {
+		const int row0 = (int)threadIdx.x / (DIM / 4), col0 = (int)threadIdx.x % (DIM / 4) * 4;
+		const float *even = from + row0 * stride + col0;
+
+#pragma unroll
+		for (int i = 0; i < kEach; i++) {
+			const int at = i * THREADS + (int)threadIdx.x, row = at / (DIM / 4), col = at % (DIM / 4) * 4;
+
+			if constexpr (kEven) {
+				copy_async<16>(to + (row0 + i * kRows) * STRIDE + col0, even, true);
+				even += kRows * stride;
+			} else {
+				copy_async<16>(to + row * STRIDE + col, from + row * stride + col, true);
+			}
+		}
+		return;
+	}
+#pragma unroll 1
+	for (int i = 0; i < kEach; i++) {
+		const int at = i * THREADS + (int)threadIdx.x, row = at / (DIM / 4), col = at % (DIM / 4) * 4;
+		const float *x = from + (row < valid ? row : 0) * stride + col;
+
+		if (wide)
+			copy_async<16>(to + row * STRIDE + col, x, row < valid);
+		else
+			for (int j = 0; j < 4; j++)
+				copy_async<4>(to + row * STRIDE + col + j, x + j, row < valid);
 	}
 }
 
@@ -90,10 +120,10 @@ template <int DIM, int KEYS, int THREADS, int STRIDE> static __device__ __forcei
 		const int at = i * THREADS + (int)threadIdx.x, row = at / (DIM / 4), col = at % (DIM / 4) * 4;
 		float4 *p = (float4 *)(x + row * STRIDE + col), y = *p;
 
-		y.x = __uint_as_float(tf32_guarded(y.x));
-		y.y = __uint_as_float(tf32_guarded(y.y));
-		y.z = __uint_as_float(tf32_guarded(y.z));
-		y.w = __uint_as_float(tf32_guarded(y.w));
+		y.x = __uint_as_float(tf32(y.x));
+		y.y = __uint_as_float(tf32(y.y));
+		y.z = __uint_as_float(tf32(y.z));
+		y.w = __uint_as_float(tf32(y.w));
 		*p = y;
 	}
 }
@@ -127,28 +157,30 @@ static __device__ __forceinline__ bool exceeds(const float s[MT][TILES][4], cons
 /* Raise the maxima to the largest score of each row and scale down what was summed with the old ones. */
 template <int DIM, int MT, int TILES>
 static __device__ __forceinline__ void raise(
-        const float s[MT][TILES][4], running<MT> *r, float o[MT][DIM / 8][4], float c)
+        const float s[MT][TILES][4], running<MT> *r, float o[DIM / 16][2 * MT][4], float c)
 {
 #pragma unroll
-	for (int m = 0; m < MT; m++) {
-#pragma unroll
-		for (int half = 0; half < 2; half++) {
-			float max = fmaxf(s[m][0][2 * half], s[m][0][2 * half + 1]), factor;
+	for (int n = 0; n < 2 * MT; n++) {
+		const int m = n / 2, half = n % 2;
+		float max = fmaxf(s[m][0][2 * half], s[m][0][2 * half + 1]), factor;
+		float2 f;
 
 #pragma unroll
-			for (int j = 1; j < TILES; j++)
-				max = fmaxf(max, fmaxf(s[m][j][2 * half], s[m][j][2 * half + 1]));
-			max = fmaxf(max, __shfl_xor_sync(kAllLanes, max, 1));
-			max = fmaxf(max, __shfl_xor_sync(kAllLanes, max, 2));
-			max = fmaxf(max * c, r->max[m][half]);
-			factor = exp2_approx(r->max[m][half] - max);
-			r->max[m][half] = max;
-			r->sum[m][half] *= factor;
+		for (int j = 1; j < TILES; j++)
+			max = fmaxf(max, fmaxf(s[m][j][2 * half], s[m][j][2 * half + 1]));
+		max = fmaxf(max, __shfl_xor_sync(kAllLanes, max, 1));
+		max = fmaxf(max, __shfl_xor_sync(kAllLanes, max, 2));
+		max = fmaxf(max * c, r->max[m][half]);
+		factor = exp2_approx(r->max[m][half] - max);
+		r->max[m][half] = max;
+		r->sum[m][half] *= factor;
+		f = factors_of_outputs(factor);
 #pragma unroll
-			for (int n = 0; n < DIM / 8; n++) {
-				o[m][n][2 * half] *= factor;
-				o[m][n][2 * half + 1] *= factor;
-			}
+		for (int i = 0; i < DIM / 16; i++) {
+			o[i][n][0] *= f.x;
+			o[i][n][1] *= f.y;
+			o[i][n][2] *= f.x;
+			o[i][n][3] *= f.y;
 		}
 	}
 }
@@ -192,7 +224,7 @@ template <int MT, int TILES> static __device__ __forceinline__ void mask(float s
 
 /* Where a thread's fragments of 16 dims of the queries are kept: in registers, rounded, or in shared memory, split. */
 template <int DIM, int MT, int PRODUCTS> struct queries {
-	operand<1> own[PRODUCTS == 1 ? DIM / 16 : 1][PRODUCTS == 1 ? MT : 1];
+	left<1> own[PRODUCTS == 1 ? DIM / 16 : 1][PRODUCTS == 1 ? MT : 1];
 	uint4 *split; /* [DIM / 16][MT][4][lanes], at this thread's lane */
 };
 
@@ -214,7 +246,7 @@ static __device__ __forceinline__ void queries_load(
 
 			a = make_float4(a.x * p->sign, a.y * p->sign, a.z * p->sign, a.w * p->sign);
 			b = make_float4(b.x * p->sign, b.y * p->sign, b.z * p->sign, b.w * p->sign);
-			operand<PRODUCTS> y = operand_of_queries<PRODUCTS>(a, b);
+			left<PRODUCTS> y = left_of_queries<PRODUCTS>(a, b);
 
 			if constexpr (PRODUCTS == 1) {
 				x->own[chunk][m] = y;
@@ -234,8 +266,7 @@ static __device__ __forceinline__ void queries_load(
 }
 
 template <int DIM, int MT, int PRODUCTS>
-static __device__ __forceinline__ void queries_get(
-        const queries<DIM, MT, PRODUCTS> *x, int chunk, operand<PRODUCTS> y[MT])
+static __device__ __forceinline__ void queries_get(const queries<DIM, MT, PRODUCTS> *x, int chunk, left<PRODUCTS> y[MT])
 {
 #pragma unroll
 	for (int m = 0; m < MT; m++) {
@@ -261,26 +292,60 @@ static __device__ __forceinline__ void queries_get(
 	}
 }
 
+/*
+ * o += v^T p^T for SUB keys. One product: partial sums over SUB keys, over 25,008 keys of one sign truncated sums lose
+ * 14 times what TF32 does. Three: over 16, so that split weights of so many are enough at a time.
+ */
+template <int DIM, int MT, int SUB, int PRODUCTS>
+static __device__ __forceinline__ void weigh(
+        const float s[MT][SUB / 8][4], const struct rows *v, float o[DIM / 16][2 * MT][4])
+{
+	constexpr int kPairs = SUB / 16, kNT = 2 * MT, kGroup = PRODUCTS == 1 ? kPairs : 1;
+
+#pragma unroll
+	for (int group = 0; group < kPairs; group += kGroup) {
+		right<PRODUCTS> b[kGroup][kNT];
+
+#pragma unroll
+		for (int pair = 0; pair < kGroup; pair++) {
+#pragma unroll
+			for (int n = 0; n < kNT; n++) {
+				const float *x = s[n / 2][2 * (group + pair)] + n % 2 * 2;
+				const float *y = s[n / 2][2 * (group + pair) + 1] + n % 2 * 2;
+
+				b[pair][n] = right_of_weights<PRODUCTS>(x[0], x[1], y[0], y[1]);
+			}
+		}
+#pragma unroll
+		for (int i = 0; i < DIM / 16; i++) {
+			float part[kNT][4] = {};
+
+#pragma unroll
+			for (int pair = 0; pair < kGroup; pair++) {
+				const value_rows x = value_rows_load(v, 16 * (group + pair), 16 * i);
+
+				values<kNT, PRODUCTS>(PRODUCTS == 1 && kPartial ? part : o[i], b[pair], &x, true);
+			}
+#pragma unroll
+			for (int n = 0; PRODUCTS == 1 && kPartial && n < 4 * kNT; n++)
+				o[i][n / 4][n % 4] += part[n / 4][n % 4];
+		}
+	}
+}
+
 /* One step of the online softmax: this warp's queries against SUB keys in shared memory, of which `valid` exist. */
 template <int DIM, int MT, int SUB, int PRODUCTS>
 static __device__ __forceinline__ void step(const queries<DIM, MT, PRODUCTS> *q, const float *k, const float *v,
-        int valid, float c, running<MT> *r, float o[MT][DIM / 8][4])
+        int valid, float c, running<MT> *r, float o[DIM / 16][2 * MT][4])
 {
 	constexpr int kTiles = SUB / 8;
 	const struct rows kr = { k, key_stride(DIM), SUB, true, true };
 	const struct rows vr = { v, value_stride(DIM), SUB, true, true };
-	float s[MT][kTiles][4];
+	float s[MT][kTiles][4] = {};
 
 #pragma unroll
-	for (int m = 0; m < MT; m++)
-#pragma unroll
-		for (int j = 0; j < kTiles; j++)
-#pragma unroll
-			for (int i = 0; i < 4; i++)
-				s[m][j][i] = 0.0f;
-#pragma unroll
 	for (int chunk = 0; chunk < DIM / 16; chunk++) {
-		operand<PRODUCTS> a[MT];
+		left<PRODUCTS> a[MT];
 
 		queries_get<DIM, MT, PRODUCTS>(q, chunk, a);
 		scores<MT, kTiles, PRODUCTS>(s, a, &kr, 16 * chunk);
@@ -290,38 +355,21 @@ static __device__ __forceinline__ void step(const queries<DIM, MT, PRODUCTS> *q,
 	if (__any_sync(kAllLanes, exceeds<MT, kTiles>(s, r, c)))
 		raise<DIM, MT, kTiles>(s, r, o, c);
 	exponentials<MT, kTiles>(s, r, c);
-#pragma unroll
-	for (int j = 0; j < kTiles; j += 2) {
-		operand<PRODUCTS> a[MT];
-
-#pragma unroll
-		for (int m = 0; m < MT; m++)
-			a[m] = operand_of_weights<PRODUCTS>(s[m][j], s[m][j + 1]);
-		values<DIM, MT, PRODUCTS>(o, a, &vr, 8 * j);
-	}
+	weigh<DIM, MT, SUB, PRODUCTS>(s, &vr, o);
 }
 
 template <int DIM, int MT>
 static __device__ __forceinline__ void finish(
-        const struct problem *p, float *out, int row0, running<MT> *r, float o[MT][DIM / 8][4])
+        const struct problem *p, float *out, int row0, running<MT> *r, float o[DIM / 16][2 * MT][4])
 {
-	const int g = threadIdx.x % kWarp / 4;
-
 #pragma unroll
-	for (int m = 0; m < MT; m++) {
-		const int row = row0 + 16 * m;
-		float factor[2];
+	for (int n = 0; n < 2 * MT; n++) {
+		float sum = r->sum[n / 2][n % 2];
 
-#pragma unroll
-		for (int half = 0; half < 2; half++) {
-			float sum = r->sum[m][half];
-
-			sum += __shfl_xor_sync(kAllLanes, sum, 1);
-			sum += __shfl_xor_sync(kAllLanes, sum, 2);
-			factor[half] = 1.0f / sum;
-		}
-		outputs<DIM>(o[m], factor, out + row * p->os.row, p->os.row, row + g < p->lq, row + g + 8 < p->lq,
-		        p->o_wide);
+		sum += __shfl_xor_sync(kAllLanes, sum, 1);
+		sum += __shfl_xor_sync(kAllLanes, sum, 2);
+		outputs<DIM, 2 * MT>(o, n, factors_of_outputs(1.0f / sum), out + row0 * p->os.row, p->os.row,
+		        p->lq - row0, p->o_wide);
 	}
 }
 
@@ -338,7 +386,7 @@ static __global__ void __launch_bounds__(WARPS *kWarp, 8 / WARPS) attention_effi
 	const bool idle = row0 >= p.lq; /* no query for this warp: it only fetches */
 	queries<DIM, MT, PRODUCTS> q;
 	running<MT> r;
-	float o[MT][DIM / 8][4];
+	float o[DIM / 16][2 * MT][4];
 
 	fetch<DIM, KEYS, kThreads, kKeyStride>(shared, k, p.ks.row, p.lk, p.k_wide);
 	fetch<DIM, KEYS, kThreads, kValueStride>(shared + KEYS * kKeyStride, v, p.vs.row, p.lk, p.v_wide);
@@ -346,17 +394,12 @@ static __global__ void __launch_bounds__(WARPS *kWarp, 8 / WARPS) attention_effi
 	queries_load<DIM, MT, PRODUCTS>(
 	        &q, &p, p.q + batch * p.qs.batch + head * p.qs.head, row0, (uint4 *)(shared + 2 * kStage));
 #pragma unroll
-	for (int m = 0; m < MT; m++) {
+	for (int n = 0; n < 2 * MT; n++) {
+		r.max[n / 2][n % 2] = -FLT_MAX;
+		r.sum[n / 2][n % 2] = 0.0f;
 #pragma unroll
-		for (int half = 0; half < 2; half++) {
-			r.max[m][half] = -FLT_MAX;
-			r.sum[m][half] = 0.0f;
-		}
-#pragma unroll
-		for (int n = 0; n < DIM / 8; n++)
-#pragma unroll
-			for (int i = 0; i < 4; i++)
-				o[m][n][i] = 0.0f;
+		for (int i = 0; i < DIM / 4; i++)
+			o[i / 4][n][i % 4] = 0.0f;
 	}
 	for (int key0 = 0, stage = 0; key0 < p.lk; key0 += KEYS, stage ^= 1) {
 		float *kt = shared + stage * kStage, *vt = kt + KEYS * kKeyStride;
@@ -440,17 +483,22 @@ static int launch(const struct sb_attention_args *a, struct sb_cuda_launch *l)
 struct shape {
 	const char *name;
 	int dim, products, rows;
+	size_t bytes; /* of shared memory */
 	int (*launch)(const struct sb_attention_args *a, struct sb_cuda_launch *l);
 };
 
 /* DIM, MT, WARPS, KEYS, SUB, PRODUCTS */
-#define SHAPE(dim, mt, warps, keys, sub, products)                                                             \
-	{                                                                                                      \
-#dim " x" #mt " " #warps "w " #keys "/" #sub " " #products "p", dim, products, 16 * mt *warps, \
-		        launch < dim, mt, warps, keys, sub, products>                                          \
+#define SHAPE(dim, mt, warps, keys, sub, products)                                                                  \
+	{                                                                                                           \
+#dim " x" #mt " " #warps "w " #keys "/" #sub " " #products "p", dim, products, 16 * mt *warps,      \
+		        sizeof(float) * shared_floats < dim, mt, warps, keys, products>(), launch < dim, mt, warps, \
+		        keys, sub, products>                                                                        \
 	}
 
-/* Of each dim and number of products the first is for long sequences, the second for few or short ones. */
+/*
+ * Of each dim and number of products: large blocks first, the last for few or short sequences. The last fits into the
+ * 99 KiB of shared memory that a block has on 8.6 and 8.9; 8.0 has 163, 9.0 227.
+ */
 static const struct shape shapes[] = {
 	SHAPE(16, 2, 4, 64, 32, 1),
 	SHAPE(16, 1, 4, 64, 32, 1),
@@ -467,26 +515,36 @@ static const struct shape shapes[] = {
 	SHAPE(64, 2, 4, 64, 32, 1),
 	SHAPE(64, 1, 4, 64, 32, 1),
 	SHAPE(64, 2, 4, 32, 32, 3),
-	SHAPE(64, 1, 4, 64, 32, 3),
+	SHAPE(64, 1, 4, 32, 32, 3),
 	SHAPE(128, 1, 8, 32, 32, 1),
 	SHAPE(128, 1, 4, 32, 32, 1),
 	SHAPE(128, 1, 8, 32, 32, 3),
 	SHAPE(128, 1, 4, 32, 32, 3),
-#ifdef SB_ATTENTION_ALL_SHAPES /* for timing only */
+	SHAPE(128, 1, 4, 16, 16, 3),
+};
+constexpr int kShapes = sizeof(shapes) / sizeof(shapes[0]);
+
+/* For timing, never chosen. */
+static const struct shape others[] = {
+#ifdef SB_ATTENTION_ALL_SHAPES
 	SHAPE(64, 2, 8, 64, 32, 1),
-	SHAPE(64, 2, 4, 64, 64, 1),
 	SHAPE(64, 2, 4, 32, 32, 1),
-	SHAPE(64, 2, 4, 64, 16, 1),
-	SHAPE(64, 2, 8, 32, 32, 3),
-	SHAPE(64, 2, 8, 64, 32, 3),
+	SHAPE(64, 2, 8, 32, 32, 1),
+	SHAPE(64, 2, 8, 128, 32, 1),
+	SHAPE(64, 2, 8, 64, 64, 1),
 	SHAPE(64, 2, 4, 32, 16, 3),
-	SHAPE(64, 1, 8, 64, 32, 3),
-	SHAPE(64, 1, 4, 32, 32, 3),
-	SHAPE(64, 1, 8, 64, 64, 3),
+	SHAPE(64, 2, 8, 32, 16, 3),
+	SHAPE(64, 2, 8, 64, 16, 3),
 #endif
+	{},
 };
 
-constexpr int kShapes = sizeof(shapes) / sizeof(shapes[0]);
+static const struct shape *shape_at(int i)
+{
+	const struct shape *s = i < kShapes ? &shapes[i] : &others[i - kShapes];
+
+	return s->name ? s : NULL;
+}
 
 static bool supported(const struct shape *s, const struct sb_attention_args *a, const struct sb_cuda_launch *l)
 {
@@ -495,28 +553,39 @@ static bool supported(const struct shape *s, const struct sb_attention_args *a, 
 
 const char *sb_attention_efficient_cuda_shape(int i)
 {
-	return i < kShapes ? shapes[i].name : NULL;
+	return shape_at(i) ? shape_at(i)->name : NULL;
 }
 
 int sb_attention_efficient_cuda_as(int shape, const struct sb_attention_args *a, struct sb_cuda_launch *l)
 {
-	if (!supported(&shapes[shape], a, l))
-		return cudaErrorInvalidValue;
-	return shapes[shape].launch(a, l);
+	return supported(shape_at(shape), a, l) ? shape_at(shape)->launch(a, l) : cudaErrorInvalidValue;
 }
 
-/* Large blocks only where they are full and there are two for each multiprocessor. */
-static bool worth_large(const struct shape *s, const struct sb_attention_args *a, const struct sb_cuda_launch *l)
+/* Large blocks only where they fit, are full and there are two for each multiprocessor. */
+static bool worth_large(
+        const struct shape *s, const struct sb_attention_args *a, const struct sb_cuda_launch *l, size_t bytes)
 {
-	int64_t blocks = a->batch * a->heads * ((a->lq + s->rows - 1) / s->rows);
+	const int64_t blocks = a->batch * a->heads * ((a->lq + s->rows - 1) / s->rows);
 
-	return a->lq > s->rows / 2 && blocks >= 2 * (int64_t)l->sms;
+	return s->bytes <= bytes && a->lq > s->rows / 2 && blocks >= 2 * (int64_t)l->sms;
 }
 
 int sb_attention_efficient_cuda(const struct sb_attention_args *a, struct sb_cuda_launch *l)
 {
-	for (int i = 0; i + 1 < kShapes; i++)
-		if (supported(&shapes[i], a, l))
-			return shapes[worth_large(&shapes[i], a, l) ? i : i + 1].launch(a, l);
-	return cudaErrorInvalidValue;
+	const struct shape *best = NULL;
+	int ordinal = 0, bytes = 0;
+	cudaError_t error = cudaGetDevice(&ordinal);
+
+	if (error == cudaSuccess)
+		error = cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal);
+	if (error != cudaSuccess)
+		return error;
+	for (int i = 0; i < kShapes; i++) {
+		if (!supported(&shapes[i], a, l))
+			continue;
+		best = &shapes[i];
+		if (worth_large(best, a, l, (size_t)bytes))
+			break;
+	}
+	return best ? best->launch(a, l) : cudaErrorInvalidValue;
 }

@@ -5,17 +5,18 @@
  *   C 16x8   c0 = (g, 2t)  c1 = (g, 2t+1)  c2 = (g+8, 2t)  c3 = (g+8, 2t+1)
  *   A 16x8   a0 = (g, t)   a1 = (g+8, t)   a2 = (g, t+4)   a3 = (g+8, t+4)
  *   B 8x8    b0 = (t, g)   b1 = (t+4, g)
- * A product does not depend on the order of its inner index, so that order is chosen for the loads:
- *   q k^T: of 16 dims lane t holds 4t .. 4t+3, one float4 each of q and k, which is two steps of 8.
- *   p v:   slot t is key 2t and slot t+4 is key 2t+1, so that a score fragment is an operand as it stands (a0 = c0,
- *          a1 = c2, a2 = c1, a3 = c3).
- * The order of the columns of p v is chosen as well: of 32 dims lane g holds 4g .. 4g+3 (column g of four tiles), so
- * that v comes as float4 and o leaves as float4. 16 dims that are left over take float2 the same way.
+ * An operand must stand in adjacent registers, and a product does not depend on the order of its inner index. Both
+ * together decide the loads:
+ *   S = q k^T      of 16 dims lane t holds 4t .. 4t+3: one float4 of k is the B operands of two steps of 8.
+ *   o^T = v^T p^T  c0, c1 of a score fragment are the B operand of 8 queries as they stand (slot t is key 2t, slot t+4
+ *                  key 2t+1), c2, c3 that of the next 8; a float2 each of two rows of v is an A operand, of 16 dims in
+ *                  the order that makes row g dim 2g and row g+8 dim 2g+1. Other ways round, each operand costs moves.
+ * So a lane has scores and sums of queries g and g+8, but outputs of queries 2t and 2t+1.
  *
  * Rounding: TF32 takes the upper 19 bits of a register and ignores the others, so rounding to nearest, ties away, is an
  * integer addition. FP32-accurate products are three: x = big + small, x y = big big + big small + small big; what is
  * left out is below 2^-24 of the whole. The tensor cores truncate when they add, so no sum of large terms stays in them
- * for longer than 16 dims or keys: partial sums start at zero and are added up in FP32, rounded to nearest.
+ * for long: partial sums start at zero and are added up in FP32, rounded to nearest.
  */
 #ifndef SB_ATTENTION_MMA_CUH
 #define SB_ATTENTION_MMA_CUH
@@ -53,19 +54,13 @@ static __device__ __forceinline__ void store4(float *p, float4 x, bool wide)
 	}
 }
 
-/* To nearest for an operand of mma; NaN with all mantissa bits set would turn into -0, see tf32_guarded(). */
+/*
+ * To nearest for an operand of mma. The maximum keeps the NaN that arithmetic on the device makes, 0x7fffffff, from
+ * wrapping around to -0; on Hopper it is one instruction with the addition. Infinity stays.
+ */
 static __device__ __forceinline__ uint32_t tf32(float x)
 {
-	return __float_as_uint(x) + 0x1000u;
-}
-
-/* The same, NaN and infinity stay. */
-static __device__ __forceinline__ uint32_t tf32_guarded(float x)
-{
-	uint32_t r;
-
-	asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(r) : "f"(x));
-	return r;
+	return (uint32_t)__viaddmax_s32(__float_as_int(x), 0x1000, __float_as_int(x));
 }
 
 /* x = big + small to 2^-24. NaN is in small, whatever becomes of big; infinity gives NaN. */
@@ -93,101 +88,94 @@ static __device__ __forceinline__ void mma(float c[4], const uint32_t a[4], uint
 	        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-/* An A operand of 16 rows and two steps of 8; `small` is used where there are three products. */
-template <int PRODUCTS> struct operand {
+/* Operands of 16 rows or 8 columns over two steps of 8; `small` is used where there are three products. */
+template <int PRODUCTS> struct left {
 	uint32_t big[2][4];
 	uint32_t small[PRODUCTS == 3 ? 2 : 1][PRODUCTS == 3 ? 4 : 1];
 };
 
-template <int PRODUCTS>
-static __device__ __forceinline__ void operand_set(operand<PRODUCTS> *a, int step, int i, float x)
-{
-	if constexpr (PRODUCTS == 3)
-		split(x, &a->big[step][i], &a->small[step][i]);
-	else
-		a->big[step][i] = tf32(x);
-}
-
-/* 16 dims of queries: lo is row g, hi row g + 8. */
-template <int PRODUCTS> static __device__ __forceinline__ operand<PRODUCTS> operand_of_queries(float4 lo, float4 hi)
-{
-	const float x[2][4] = { { lo.x, hi.x, lo.y, hi.y }, { lo.z, hi.z, lo.w, hi.w } };
-	operand<PRODUCTS> a;
-
-	for (int step = 0; step < 2; step++) {
-		for (int i = 0; i < 4; i++) {
-			if constexpr (PRODUCTS == 3)
-				split(x[step][i], &a.big[step][i], &a.small[step][i]);
-			else
-				a.big[step][i] = tf32_guarded(x[step][i]);
-		}
-	}
-	return a;
-}
-
-/* Two tiles of 8 weights each as an operand. */
-template <int PRODUCTS>
-static __device__ __forceinline__ operand<PRODUCTS> operand_of_weights(const float p0[4], const float p1[4])
-{
-	operand<PRODUCTS> a;
-
-	for (int step = 0; step < 2; step++) {
-		const float *p = step ? p1 : p0;
-
-		operand_set(&a, step, 0, p[0]);
-		operand_set(&a, step, 1, p[2]);
-		operand_set(&a, step, 2, p[1]);
-		operand_set(&a, step, 3, p[3]);
-	}
-	return a;
-}
+template <int PRODUCTS> struct right {
+	uint32_t big[2][2];
+	uint32_t small[PRODUCTS == 3 ? 2 : 1][PRODUCTS == 3 ? 2 : 1];
+};
 
 /*
- * acc[m] += a[m] b for MT tiles of rows, over two steps of 8; b = {b0, b1 of step 0, b0, b1 of step 1}. Three products:
- * the small terms first, while the partial sum is small. One product: b is rounded already.
+ * acc[m * NT + n] += a[m] b[n]. Three products: the small terms first, while the partial sum is small. All sums advance
+ * side by side, because each waits for its own last product.
  */
-template <int MT, int PRODUCTS>
-static __device__ __forceinline__ void multiply(float *const acc[MT], const operand<PRODUCTS> a[MT], const float b[4])
+template <int MT, int NT, int PRODUCTS>
+static __device__ __forceinline__ void multiply(
+        float *const acc[MT * NT], const left<PRODUCTS> a[MT], const right<PRODUCTS> b[NT])
 {
 	if constexpr (PRODUCTS == 1) {
 #pragma unroll
 		for (int step = 0; step < 2; step++)
 #pragma unroll
-			for (int m = 0; m < MT; m++)
-				mma(acc[m], a[m].big[step], __float_as_uint(b[2 * step]),
-				        __float_as_uint(b[2 * step + 1]));
+			for (int i = 0; i < MT * NT; i++)
+				mma(acc[i], a[i / NT].big[step], b[i % NT].big[step][0], b[i % NT].big[step][1]);
 	} else {
-		uint32_t big[4], small[4];
-		float part[MT][4];
+		float part[MT * NT][4];
 
 #pragma unroll
-		for (int i = 0; i < 4; i++)
-			split(b[i], &big[i], &small[i]);
-#pragma unroll
-		for (int m = 0; m < MT; m++)
-#pragma unroll
-			for (int i = 0; i < 4; i++)
-				part[m][i] = 0.0f;
+		for (int i = 0; i < 4 * MT * NT; i++)
+			part[i / 4][i % 4] = 0.0f;
 #pragma unroll
 		for (int step = 0; step < 2; step++) {
 #pragma unroll
-			for (int m = 0; m < MT; m++)
-				mma(part[m], a[m].small[step], big[2 * step], big[2 * step + 1]);
+			for (int i = 0; i < MT * NT; i++)
+				mma(part[i], a[i / NT].small[step], b[i % NT].big[step][0], b[i % NT].big[step][1]);
 #pragma unroll
-			for (int m = 0; m < MT; m++)
-				mma(part[m], a[m].big[step], small[2 * step], small[2 * step + 1]);
+			for (int i = 0; i < MT * NT; i++)
+				mma(part[i], a[i / NT].big[step], b[i % NT].small[step][0], b[i % NT].small[step][1]);
 		}
 #pragma unroll
 		for (int step = 0; step < 2; step++)
 #pragma unroll
-			for (int m = 0; m < MT; m++)
-				mma(part[m], a[m].big[step], big[2 * step], big[2 * step + 1]);
+			for (int i = 0; i < MT * NT; i++)
+				mma(part[i], a[i / NT].big[step], b[i % NT].big[step][0], b[i % NT].big[step][1]);
 #pragma unroll
-		for (int m = 0; m < MT; m++)
-#pragma unroll
-			for (int i = 0; i < 4; i++)
-				acc[m][i] += part[m][i];
+		for (int i = 0; i < 4 * MT * NT; i++)
+			acc[i / 4][i % 4] += part[i / 4][i % 4];
 	}
+}
+
+/* 16 dims of queries: lo is row g, hi row g + 8. */
+template <int PRODUCTS> static __device__ __forceinline__ left<PRODUCTS> left_of_queries(float4 lo, float4 hi)
+{
+	const float x[2][4] = { { lo.x, hi.x, lo.y, hi.y }, { lo.z, hi.z, lo.w, hi.w } };
+	left<PRODUCTS> a;
+
+#pragma unroll
+	for (int step = 0; step < 2; step++) {
+#pragma unroll
+		for (int i = 0; i < 4; i++) {
+			if constexpr (PRODUCTS == 3)
+				split(x[step][i], &a.big[step][i], &a.small[step][i]);
+			else
+				a.big[step][i] = tf32(x[step][i]);
+		}
+	}
+	return a;
+}
+
+/* Weights of 8 queries for two tiles of 8 keys. */
+template <int PRODUCTS>
+static __device__ __forceinline__ right<PRODUCTS> right_of_weights(float p00, float p01, float p10, float p11)
+{
+	const float x[2][2] = { { p00, p01 }, { p10, p11 } };
+	right<PRODUCTS> b;
+
+#pragma unroll
+	for (int step = 0; step < 2; step++) {
+#pragma unroll
+		for (int i = 0; i < 2; i++) {
+			if constexpr (PRODUCTS == 3)
+				split(x[step][i], &b.big[step][i], &b.small[step][i]);
+			else
+				b.big[step][i] = tf32(x[step][i]);
+		}
+	}
+	return b;
 }
 
 /* Keys or values in memory, rows 0 .. valid - 1 of which exist; the others read as 0. `rounded`: to TF32 already. */
@@ -198,123 +186,132 @@ struct rows {
 	bool wide, rounded;
 };
 
-template <int PRODUCTS> static __device__ __forceinline__ float maybe_round(float x, bool rounded)
+static __device__ __forceinline__ float4 row_load4(const struct rows *r, int row, int col)
 {
-	return PRODUCTS == 3 || rounded ? x : __uint_as_float(tf32_guarded(x));
+	return load4(r->at + row * r->stride + col, r->wide, row < r->valid);
 }
 
-template <int PRODUCTS> static __device__ __forceinline__ float4 row_load4(const struct rows *r, int row, int col)
+static __device__ __forceinline__ float2 row_load2(const struct rows *r, int row, int col)
 {
-	float4 x = load4(r->at + row * r->stride + col, r->wide, row < r->valid);
-
-	x.x = maybe_round<PRODUCTS>(x.x, r->rounded);
-	x.y = maybe_round<PRODUCTS>(x.y, r->rounded);
-	x.z = maybe_round<PRODUCTS>(x.z, r->rounded);
-	x.w = maybe_round<PRODUCTS>(x.w, r->rounded);
-	return x;
-}
-
-template <int PRODUCTS> static __device__ __forceinline__ float2 row_load2(const struct rows *r, int row, int col)
-{
-	float2 x = make_float2(0.0f, 0.0f);
 	const float *p = r->at + row * r->stride + col;
 
 	if (row >= r->valid)
-		return x;
-	x = r->wide ? *(const float2 *)p : make_float2(p[0], p[1]);
-	return make_float2(maybe_round<PRODUCTS>(x.x, r->rounded), maybe_round<PRODUCTS>(x.y, r->rounded));
+		return make_float2(0.0f, 0.0f);
+	return r->wide ? *(const float2 *)p : make_float2(p[0], p[1]);
+}
+
+/* An element of a key or value as an operand. */
+template <int PRODUCTS>
+static __device__ __forceinline__ void element(float x, bool rounded, uint32_t *big, uint32_t *small)
+{
+	if constexpr (PRODUCTS == 3)
+		split(x, big, small);
+	else
+		*big = rounded ? __float_as_uint(x) : tf32(x);
 }
 
 /* s[m][j] += 16 dims, from `dim`, of q k^T: MT x 16 queries against 8 TILES keys. */
 template <int MT, int TILES, int PRODUCTS>
 static __device__ __forceinline__ void scores(
-        float s[MT][TILES][4], const operand<PRODUCTS> q[MT], const struct rows *k, int dim)
+        float s[MT][TILES][4], const left<PRODUCTS> q[MT], const struct rows *k, int dim)
 {
 	const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4;
 
 #pragma unroll
 	for (int j = 0; j < TILES; j++) {
-		float4 x = row_load4<PRODUCTS>(k, 8 * j + g, dim + 4 * t);
-		const float b[4] = { x.x, x.y, x.z, x.w };
+		const float4 x = row_load4(k, 8 * j + g, dim + 4 * t);
+		right<PRODUCTS> b;
 		float *acc[MT];
 
+		element<PRODUCTS>(x.x, k->rounded, &b.big[0][0], &b.small[0][0]);
+		element<PRODUCTS>(x.y, k->rounded, &b.big[0][1], &b.small[0][PRODUCTS == 3]);
+		element<PRODUCTS>(x.z, k->rounded, &b.big[1][0], &b.small[PRODUCTS == 3][0]);
+		element<PRODUCTS>(x.w, k->rounded, &b.big[1][1], &b.small[PRODUCTS == 3][PRODUCTS == 3]);
 #pragma unroll
 		for (int m = 0; m < MT; m++)
 			acc[m] = s[m][j];
-		multiply<MT, PRODUCTS>(acc, q, b);
+		multiply<MT, 1, PRODUCTS>(acc, q, &b);
 	}
 }
 
-/* o += p v for 16 keys from `key` on. */
-template <int DIM, int MT, int PRODUCTS>
-static __device__ __forceinline__ void values(
-        float o[MT][DIM / 8][4], const operand<PRODUCTS> p[MT], const struct rows *v, int key)
+/* 16 dims, from `dim`, of two rows of v from `key` on, of this lane: key + 2t and key + 2t + 1, twice. */
+struct value_rows {
+	float2 x[2][2];
+};
+
+static __device__ __forceinline__ value_rows value_rows_load(const struct rows *v, int key, int dim)
 {
-	const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4, row = key + 2 * t;
-	float *acc[MT];
+	const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4;
+	value_rows r;
 
 #pragma unroll
-	for (int n = 0; n + 4 <= DIM / 8; n += 4) {
-		const float4 a = row_load4<PRODUCTS>(v, row, 8 * n + 4 * g);
-		const float4 b = row_load4<PRODUCTS>(v, row + 1, 8 * n + 4 * g);
-		const float4 c = row_load4<PRODUCTS>(v, row + 8, 8 * n + 4 * g);
-		const float4 d = row_load4<PRODUCTS>(v, row + 9, 8 * n + 4 * g);
-		const float x[4][4] = { { a.x, b.x, c.x, d.x }, { a.y, b.y, c.y, d.y }, { a.z, b.z, c.z, d.z },
-			{ a.w, b.w, c.w, d.w } };
-
-#pragma unroll
-		for (int i = 0; i < 4; i++) {
-#pragma unroll
-			for (int m = 0; m < MT; m++)
-				acc[m] = o[m][n + i];
-			multiply<MT, PRODUCTS>(acc, p, x[i]);
-		}
-	}
-	if constexpr (DIM % 32 == 16) {
-		constexpr int n = DIM / 8 - 2;
-		const float2 a = row_load2<PRODUCTS>(v, row, 8 * n + 2 * g);
-		const float2 b = row_load2<PRODUCTS>(v, row + 1, 8 * n + 2 * g);
-		const float2 c = row_load2<PRODUCTS>(v, row + 8, 8 * n + 2 * g);
-		const float2 d = row_load2<PRODUCTS>(v, row + 9, 8 * n + 2 * g);
-		const float x[2][4] = { { a.x, b.x, c.x, d.x }, { a.y, b.y, c.y, d.y } };
-
-#pragma unroll
-		for (int i = 0; i < 2; i++) {
-#pragma unroll
-			for (int m = 0; m < MT; m++)
-				acc[m] = o[m][n + i];
-			multiply<MT, PRODUCTS>(acc, p, x[i]);
-		}
-	}
+	for (int i = 0; i < 4; i++)
+		r.x[i / 2][i % 2] = row_load2(v, key + 8 * (i / 2) + 2 * t + i % 2, dim + 2 * g);
+	return r;
 }
 
-/* Write rows g (where `lo`) and g + 8 (where `hi`) of 16 outputs, times their factors. `out`: row 0, `stride` apart. */
-template <int DIM>
+template <int PRODUCTS>
+static __device__ __forceinline__ left<PRODUCTS> left_of_values(const value_rows *v, bool rounded)
+{
+	constexpr int three = PRODUCTS == 3;
+	left<PRODUCTS> a;
+
+#pragma unroll
+	for (int step = 0; step < 2; step++) {
+		const float x[4] = { v->x[step][0].x, v->x[step][0].y, v->x[step][1].x, v->x[step][1].y };
+
+#pragma unroll
+		for (int i = 0; i < 4; i++)
+			element<PRODUCTS>(x[i], rounded, &a.big[step][i], &a.small[three * step][three * i]);
+	}
+	return a;
+}
+
+/* o[n] += 16 dims of v^T p^T over 16 keys. */
+template <int NT, int PRODUCTS>
+static __device__ __forceinline__ void values(
+        float o[NT][4], const right<PRODUCTS> p[NT], const value_rows *v, bool rounded)
+{
+	const left<PRODUCTS> a = left_of_values<PRODUCTS>(v, rounded);
+	float *acc[NT];
+
+#pragma unroll
+	for (int n = 0; n < NT; n++)
+		acc[n] = o[n];
+	multiply<1, NT, PRODUCTS>(acc, &a, p);
+}
+
+/* Factors of queries g, as the lanes of a row of scores have them, for queries 2t and 2t + 1, as outputs need them. */
+static __device__ __forceinline__ float2 factors_of_outputs(float of_g)
+{
+	const int t = threadIdx.x % 4;
+
+	return make_float2(__shfl_sync(kAllLanes, of_g, 8 * t), __shfl_sync(kAllLanes, of_g, 8 * t + 4));
+}
+
+/* Write queries 8 n + 2t and 2t + 1, times their factors, where there are so many. `out`: query 0 of the warp. */
+template <int DIM, int NT>
 static __device__ __forceinline__ void outputs(
-        const float o[DIM / 8][4], const float factor[2], float *out, int64_t stride, bool lo, bool hi, bool wide)
+        const float o[DIM / 16][NT][4], int n, float2 factor, float *out, int64_t stride, int queries, bool wide)
 {
 	const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4;
 
 #pragma unroll
-	for (int half = 0; half < 2; half++) {
-		float *row = out + (g + 8 * half) * stride, f = factor[half];
-		const int x = 2 * half, y = x + 1;
+	for (int e = 0; e < 2; e++) {
+		const int query = 8 * n + 2 * t + e;
+		const float f = e ? factor.y : factor.x;
+		float *row = out + query * stride + 2 * g;
 
-		if (!(half ? hi : lo))
+		if (query >= queries)
 			continue;
 #pragma unroll
-		for (int n = 0; n + 4 <= DIM / 8; n += 4) {
-			float4 a = make_float4(o[n][x] * f, o[n + 1][x] * f, o[n + 2][x] * f, o[n + 3][x] * f);
-			float4 b = make_float4(o[n][y] * f, o[n + 1][y] * f, o[n + 2][y] * f, o[n + 3][y] * f);
-
-			store4(row + 8 * n + 8 * t, a, wide);
-			store4(row + 8 * n + 8 * t + 4, b, wide);
-		}
-		if constexpr (DIM % 32 == 16) {
-			constexpr int n = DIM / 8 - 2;
-			float4 a = make_float4(o[n][x] * f, o[n + 1][x] * f, o[n][y] * f, o[n + 1][y] * f);
-
-			store4(row + 8 * n + 4 * t, a, wide);
+		for (int i = 0; i < DIM / 16; i++) {
+			if (wide) {
+				*(float2 *)(row + 16 * i) = make_float2(o[i][n][e] * f, o[i][n][2 + e] * f);
+			} else {
+				row[16 * i] = o[i][n][e] * f;
+				row[16 * i + 1] = o[i][n][2 + e] * f;
+			}
 		}
 	}
 }

@@ -24,21 +24,21 @@ struct problem {
 	const float *q, *k, *v;
 	float *o, *s, *p; /* s, p: standard only, dense [pairs, lq, lk] */
 	struct sb_attention_strides qs, ks, vs, os;
-	int lq, lk, heads, tiles; /* tiles of 16 queries a pair */
-	int64_t tasks;            /* warps, or threads of the FFMA kernels, with something to do */
-	float scale, c, sign;     /* c = |scale| log2(e), sign of scale */
+	int lq, lk;
+	unsigned heads, tiles, tasks; /* tiles of 16 queries a pair; warps, or threads of FFMA kernels, with work */
+	float scale, c, sign;         /* c = |scale| log2(e), sign of scale */
 	bool q_wide, k_wide, v_wide, o_wide;
 };
 
-/* What a warp works on. */
+/* What a warp works on. 32 bits, divisions of 64 would take longer than the rest; launch() sees to it that they do. */
 struct task {
-	int64_t batch, head, pair;
+	unsigned batch, head, pair;
 	int row0;
 };
 
 static __device__ __forceinline__ bool task_of_warp(const struct problem *p, struct task *t)
 {
-	const int64_t i = (int64_t)blockIdx.x * kWarps + threadIdx.x / kWarp;
+	const unsigned i = blockIdx.x * kWarps + threadIdx.x / kWarp;
 
 	t->pair = i / p->tiles;
 	t->row0 = (int)(i % p->tiles) * 16;
@@ -70,32 +70,63 @@ static __device__ __forceinline__ void all_scores(const struct problem *p, const
 	for (int chunk = 0; chunk < DIM / 16; chunk++) {
 		float4 a = load4(q + lo * p->qs.row + 16 * chunk, p->q_wide, lo < p->lq);
 		float4 b = load4(q + hi * p->qs.row + 16 * chunk, p->q_wide, hi < p->lq);
-		operand<PRODUCTS> y;
+		left<PRODUCTS> y;
 
 		a = make_float4(a.x * p->sign, a.y * p->sign, a.z * p->sign, a.w * p->sign);
 		b = make_float4(b.x * p->sign, b.y * p->sign, b.z * p->sign, b.w * p->sign);
-		y = operand_of_queries<PRODUCTS>(a, b);
+		y = left_of_queries<PRODUCTS>(a, b);
 		scores<1, TILES, PRODUCTS>(s, &y, &k, 16 * chunk);
 	}
 }
 
-template <int DIM, int TILES, int PRODUCTS>
-static __device__ __forceinline__ void all_values(
-        const struct problem *p, const struct task *x, const float s[1][TILES][4], const float factor[2])
+/* Values, up to 64 registers of them a lane, are asked for before the scores, and travel while those are computed. */
+template <int DIM, int TILES> struct ahead {
+	static constexpr int kPairs = DIM * TILES <= 256 ? TILES / 2 : 0;
+	value_rows x[kPairs ? kPairs : 1][DIM / 16];
+};
+
+template <int DIM, int TILES>
+static __device__ __forceinline__ void ahead_load(ahead<DIM, TILES> *a, const struct rows *v)
 {
-	const int g = threadIdx.x % kWarp / 4;
-	const struct rows v = { part(p->v, &p->vs, x), p->vs.row, p->lk, p->v_wide, false };
+#pragma unroll
+	for (int pair = 0; pair < a->kPairs; pair++)
+#pragma unroll
+		for (int i = 0; i < DIM / 16; i++)
+			a->x[pair][i] = value_rows_load(v, 16 * pair, 16 * i);
+}
+
+template <int DIM, int TILES, int PRODUCTS>
+static __device__ __forceinline__ void all_values(const struct problem *p, const struct task *x,
+        const ahead<DIM, TILES> *a, const struct rows *v, const float s[1][TILES][4], const float factor[2])
+{
 	float *out = p->o + x->batch * p->os.batch + x->head * p->os.head + x->row0 * p->os.row;
-	float o[1][DIM / 8][4] = {};
+	float o[DIM / 16][2][4] = {};
 
 #pragma unroll
-	for (int j = 0; j < TILES; j += 2) {
-		operand<PRODUCTS> a = operand_of_weights<PRODUCTS>(s[0][j], s[0][j + 1]);
+	for (int pair = 0; pair < TILES / 2; pair++) {
+		const float *p0 = s[0][2 * pair], *p1 = s[0][2 * pair + 1];
+		right<PRODUCTS> b[2];
 
-		if (8 * j < p->lk)
-			values<DIM, 1, PRODUCTS>(o, &a, &v, 8 * j);
+		if (16 * pair >= p->lk)
+			break;
+#pragma unroll
+		for (int n = 0; n < 2; n++)
+			b[n] = right_of_weights<PRODUCTS>(p0[2 * n], p0[2 * n + 1], p1[2 * n], p1[2 * n + 1]);
+#pragma unroll
+		for (int i = 0; i < DIM / 16; i++) {
+			const value_rows y = a->kPairs ? a->x[pair][i] : value_rows_load(v, 16 * pair, 16 * i);
+
+			values<2, PRODUCTS>(o[i], b, &y, false);
+		}
 	}
-	outputs<DIM>(o[0], factor, out, p->os.row, x->row0 + g < p->lq, x->row0 + g + 8 < p->lq, p->o_wide);
+#pragma unroll
+	for (int n = 0; n < 2; n++)
+		outputs<DIM, 2>(o, n, factors_of_outputs(factor[n]), out, p->os.row, p->lq - x->row0, p->o_wide);
+}
+
+static __device__ __forceinline__ struct rows values_of(const struct problem *p, const struct task *x)
+{
+	return { part(p->v, &p->vs, x), p->vs.row, p->lk, p->v_wide, false };
 }
 
 template <int DIM, int TILES, int PRODUCTS>
@@ -107,6 +138,10 @@ static __global__ void __launch_bounds__(kWarps *kWarp) attention_efficient_smal
 
 	if (!task_of_warp(&p, &x))
 		return;
+	const struct rows v = values_of(&p, &x);
+	ahead<DIM, TILES> a;
+
+	ahead_load(&a, &v);
 	all_scores<DIM, TILES, PRODUCTS>(&p, &x, s);
 #pragma unroll
 	for (int half = 0; half < 2; half++) {
@@ -134,7 +169,7 @@ static __global__ void __launch_bounds__(kWarps *kWarp) attention_efficient_smal
 		sum += __shfl_xor_sync(kAllLanes, sum, 2);
 		factor[half] = 1.0f / sum;
 	}
-	all_values<DIM, TILES, PRODUCTS>(&p, &x, s, factor);
+	all_values<DIM, TILES, PRODUCTS>(&p, &x, &a, &v, s, factor);
 }
 
 /* ---- standard ------------------------------------------------------------------------------------------------ */
@@ -154,7 +189,7 @@ static __global__ void __launch_bounds__(kWarps *kWarp) attention_small_scores_t
 #pragma unroll
 	for (int half = 0; half < 2; half++) {
 		const int row = x.row0 + g + 8 * half;
-		float *to = p.s + (x.pair * p.lq + row) * p.lk;
+		float *to = p.s + ((int64_t)x.pair * p.lq + row) * p.lk;
 
 #pragma unroll
 		for (int j = 0; j < TILES; j++)
@@ -176,10 +211,14 @@ static __global__ void __launch_bounds__(kWarps *kWarp) attention_small_values_t
 
 	if (!task_of_warp(&p, &x))
 		return;
+	const struct rows v = values_of(&p, &x);
+	ahead<DIM, TILES> a;
+
+	ahead_load(&a, &v);
 #pragma unroll
 	for (int half = 0; half < 2; half++) {
 		const int row = x.row0 + g + 8 * half;
-		const float *from = p.p + (x.pair * p.lq + row) * p.lk;
+		const float *from = p.p + ((int64_t)x.pair * p.lq + row) * p.lk;
 
 #pragma unroll
 		for (int j = 0; j < TILES; j++)
@@ -188,25 +227,25 @@ static __global__ void __launch_bounds__(kWarps *kWarp) attention_small_values_t
 				s[0][j][2 * half + i] =
 				        row < p.lq && 8 * j + 2 * t + i < p.lk ? from[8 * j + 2 * t + i] : 0.0f;
 	}
-	all_values<DIM, TILES, 1>(&p, &x, s, factor);
+	all_values<DIM, TILES, 1>(&p, &x, &a, &v, s, factor);
 }
 
 /* A block of 4 x 4 results of one pair, a thread each. */
 struct block4 {
-	int64_t batch, head, pair;
+	unsigned batch, head, pair;
 	int row, col;
 };
 
 static __device__ __forceinline__ bool block4_of_thread(const struct problem *p, int cols, struct block4 *x)
 {
-	const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
-	const int across = (cols + 3) / 4, each = across * ((p->lq + 3) / 4), at = (int)(i % each);
+	const unsigned i = blockIdx.x * blockDim.x + threadIdx.x, across = (unsigned)(cols + 3) / 4;
+	const unsigned each = across * ((unsigned)(p->lq + 3) / 4), at = i % each;
 
 	x->pair = i / each;
 	x->batch = x->pair / p->heads;
 	x->head = x->pair % p->heads;
-	x->row = at / across * 4;
-	x->col = at % across * 4;
+	x->row = (int)(at / across) * 4;
+	x->col = (int)(at % across) * 4;
 	return i < p->tasks;
 }
 
@@ -234,7 +273,7 @@ static __global__ void __launch_bounds__(128) attention_small_scores(const struc
 		return;
 	const float *q = p.q + x.batch * p.qs.batch + x.head * p.qs.head;
 	const float *k = p.k + x.batch * p.ks.batch + x.head * p.ks.head;
-	float *s = p.s + x.pair * p.lq * p.lk;
+	float *s = p.s + (int64_t)x.pair * p.lq * p.lk;
 
 	for (int d = 0; d < dim; d += 4) {
 		float4 a[4], b[4];
@@ -262,7 +301,7 @@ static __global__ void __launch_bounds__(128) attention_small_values(const struc
 	if (!block4_of_thread(&p, dim, &x))
 		return;
 	const float *v = p.v + x.batch * p.vs.batch + x.head * p.vs.head + x.col;
-	const float *w = p.p + x.pair * p.lq * p.lk;
+	const float *w = p.p + (int64_t)x.pair * p.lq * p.lk;
 	float *o = p.o + x.batch * p.os.batch + x.head * p.os.head + x.col;
 	const bool w_wide = p.lk % 4 == 0;
 
@@ -311,9 +350,8 @@ static struct problem problem_of(const struct sb_attention_args *a, float *s, fl
 	p.os = a->os;
 	p.lq = (int)a->lq;
 	p.lk = (int)a->lk;
-	p.heads = (int)a->heads;
-	p.tiles = (p.lq + 15) / 16;
-	p.tasks = a->batch * a->heads * p.tiles;
+	p.heads = (unsigned)a->heads;
+	p.tiles = (unsigned)(p.lq + 15) / 16;
 	p.scale = a->scale;
 	p.c = (float)(fabs((double)a->scale) * 1.4426950408889634);
 	p.sign = a->scale < 0.0f ? -1.0f : 1.0f;
@@ -347,18 +385,26 @@ static const struct {
 	kernel_fn kernel[KERNELS][3];
 } dims[] = { DIM(16), DIM(32), DIM(48), DIM(64), DIM(128) };
 
-static int launch(const struct problem *p, int dim, enum kernel kernel, struct sb_cuda_launch *l)
+/* `pairs` of `each` tasks, or more than 32 bits count? */
+static bool set_tasks(struct problem *p, const struct sb_attention_args *a, int64_t each)
 {
-	const int64_t blocks = (p->tasks + kWarps - 1) / kWarps;
+	const int64_t tasks = a->batch * a->heads * each;
 
+	p->tasks = (unsigned)tasks;
+	return tasks <= INT32_MAX;
+}
+
+static int launch(struct problem p, const struct sb_attention_args *a, enum kernel kernel, struct sb_cuda_launch *l)
+{
+	if (!set_tasks(&p, a, p.tiles))
+		return cudaErrorInvalidValue;
 	for (const auto &d : dims) {
-		if (d.dim != dim)
+		if (d.dim != a->dim)
 			continue;
-		if (blocks > INT32_MAX)
-			return cudaErrorInvalidValue;
-		d.kernel[kernel][p->lk <= 16   ? 0
-		                 : p->lk <= 32 ? 1
-		                               : 2]<<<(unsigned)blocks, kWarps * kWarp, 0, l->stream>>>(*p);
+		d.kernel[kernel][p.lk <= 16   ? 0
+		                 : p.lk <= 32 ? 1
+		                              : 2]<<<(p.tasks + kWarps - 1) / kWarps, kWarps * kWarp, 0, l->stream>>>(
+		        p);
 		l->launches++;
 		return cudaGetLastError();
 	}
@@ -370,23 +416,23 @@ int sb_attention_small_cuda(const struct sb_attention_args *a, struct sb_cuda_la
 	const struct problem p = problem_of(a, NULL, NULL);
 
 	l->name = l->tf32 ? "attention_efficient_small_tf32" : "attention_efficient_small_3xtf32";
-	return launch(&p, a->dim, l->tf32 ? EFFICIENT_1X : EFFICIENT_3X, l);
+	return launch(p, a, l->tf32 ? EFFICIENT_1X : EFFICIENT_3X, l);
 }
 
-/* One of the two FFMA kernels; `cols` of the result. */
-static int launch_plain(struct problem p, bool is_values, int dim, struct sb_cuda_launch *l)
+/* One of the two FFMA kernels. */
+static int launch_plain(
+        struct problem p, const struct sb_attention_args *a, enum kernel kernel, struct sb_cuda_launch *l)
 {
-	const int64_t pairs = p.tasks / p.tiles, cols = is_values ? dim : p.lk;
-	int64_t blocks;
+	const int cols = kernel == VALUES ? a->dim : p.lk;
+	unsigned blocks;
 
-	p.tasks = pairs * ((p.lq + 3) / 4) * ((cols + 3) / 4);
-	blocks = (p.tasks + 127) / 128;
-	if (blocks > INT32_MAX || dim % 4)
+	if (a->dim % 4 || !set_tasks(&p, a, (int64_t)((p.lq + 3) / 4) * ((cols + 3) / 4)))
 		return cudaErrorInvalidValue;
-	if (is_values)
-		attention_small_values<<<(unsigned)blocks, 128, 0, l->stream>>>(p, dim);
+	blocks = (p.tasks + 127) / 128;
+	if (kernel == VALUES)
+		attention_small_values<<<blocks, 128, 0, l->stream>>>(p, a->dim);
 	else
-		attention_small_scores<<<(unsigned)blocks, 128, 0, l->stream>>>(p, dim);
+		attention_small_scores<<<blocks, 128, 0, l->stream>>>(p, a->dim);
 	l->launches++;
 	return cudaGetLastError();
 }
@@ -395,12 +441,12 @@ int sb_attention_small_scores_cuda(const struct sb_attention_args *a, struct sb_
 {
 	const struct problem p = problem_of(a, s, NULL);
 
-	return l->tf32 ? launch(&p, a->dim, SCORES, l) : launch_plain(p, false, a->dim, l);
+	return l->tf32 ? launch(p, a, SCORES, l) : launch_plain(p, a, SCORES, l);
 }
 
 int sb_attention_small_values_cuda(const struct sb_attention_args *a, struct sb_cuda_launch *l, float *w)
 {
 	const struct problem p = problem_of(a, NULL, w);
 
-	return l->tf32 ? launch(&p, a->dim, VALUES, l) : launch_plain(p, true, a->dim, l);
+	return l->tf32 ? launch(p, a, VALUES, l) : launch_plain(p, a, VALUES, l);
 }
