@@ -14,8 +14,9 @@ constexpr int kBuckets = 2048; /* 11 bits, then 11, then 10 */
 constexpr int kPasses = 3;
 constexpr int kPickThreads = kBuckets / 2;
 constexpr int kCountThreads = 512;
-constexpr int kPerThread = 8;     /* values a thread counts before its block may end */
-constexpr int kCountBlocks = 528; /* four a multiprocessor of an H100: a block's own buckets are added to memory once */
+constexpr int kLoads = 4; /* values a thread has under way at a time */
+constexpr int kPiece = kLoads * kCountThreads;
+constexpr int kCountBlocks = 264; /* two a multiprocessor of an H100: a block adds its own buckets to memory once */
 
 /* Two order statistics of one array. */
 struct selection {
@@ -61,15 +62,24 @@ static __global__ void __launch_bounds__(kCountThreads)
 		count[0][i] = 0;
 	__syncthreads();
 	v += blockIdx.y * n;
-	for (int64_t i = (int64_t)blockIdx.x * kCountThreads + threadIdx.x; i < n;
-	        i += (int64_t)gridDim.x * kCountThreads) {
-		float here = v[i];
-		uint32_t bits = __float_as_uint(here), head = pass == 0 ? 0 : bits >> above;
+	for (int64_t start = (int64_t)blockIdx.x * kPiece; start < n; start += (int64_t)gridDim.x * kPiece) {
+		float here[kLoads];
 
-		if (here > 0.0f && head == low)
-			atomicAdd(&count[0][bits >> shift & mask], 1u);
-		else if (here > 0.0f && head == high)
-			atomicAdd(&count[1][bits >> shift & mask], 1u);
+#pragma unroll
+		for (int k = 0; k < kLoads; k++) {
+			int64_t i = start + k * kCountThreads + threadIdx.x;
+
+			here[k] = i < n ? v[i] : 0.0f;
+		}
+#pragma unroll
+		for (int k = 0; k < kLoads; k++) {
+			uint32_t bits = __float_as_uint(here[k]), head = pass == 0 ? 0 : bits >> above;
+
+			if (here[k] > 0.0f && head == low)
+				atomicAdd(&count[0][bits >> shift & mask], 1u);
+			else if (here[k] > 0.0f && head == high)
+				atomicAdd(&count[1][bits >> shift & mask], 1u);
+		}
 	}
 	__syncthreads();
 	for (int i = threadIdx.x; i < 2 * kBuckets; i += kCountThreads)
@@ -153,7 +163,7 @@ static __global__ void __launch_bounds__(kPickThreads)
 static int select_two(
         const float *v, int64_t n, int arrays, enum ranks which, struct selection *s, struct sb_cuda_launch *l)
 {
-	int64_t blocks = pieces(n, kCountThreads * kPerThread);
+	int64_t blocks = pieces(n, kPiece);
 	dim3 grid((unsigned)min(blocks, (int64_t)kCountBlocks), (unsigned)arrays);
 	int code;
 
@@ -431,24 +441,26 @@ static __global__ void __launch_bounds__(kColumns)
 	const struct range none = { -INFINITY, INFINITY };
 	struct range above = none, here, below;
 	float upper = limits_of(s).upper, d, next = 0.0f;
-	int64_t at = (int64_t)image * h * w;
+	const float *__restrict__ depth = a.depth + (int64_t)image * h * w;
+	const float *__restrict__ conf = a.conf ? a.conf + (int64_t)image * h * w : NULL;
+	float *__restrict__ out = a.valid + (int64_t)image * h * w;
 
 	if (x >= w)
 		return;
 	if (first > 0)
-		above = range_of_three(a.depth + at + (int64_t)(first - 1) * w, x, w, upper, &d);
-	here = range_of_three(a.depth + at + (int64_t)first * w, x, w, upper, &d);
+		above = range_of_three(depth + (int64_t)(first - 1) * w, x, w, upper, &d);
+	here = range_of_three(depth + (int64_t)first * w, x, w, upper, &d);
 	for (int y = first; y < end; y++) {
-		int64_t pixel = at + (int64_t)y * w + x;
+		int64_t pixel = (int64_t)y * w + x;
 		struct range all;
 		bool valid;
 
-		below = y + 1 < h ? range_of_three(a.depth + at + (int64_t)(y + 1) * w, x, w, upper, &next) : none;
+		below = y + 1 < h ? range_of_three(depth + (int64_t)(y + 1) * w, x, w, upper, &next) : none;
 		all = widen(widen(above, here), below);
 		valid = of_interest(d, upper) && !(__fdiv_rn(__fsub_rn(all.high, all.low), d) > kEdge);
-		if (a.conf)
-			valid = valid && a.conf[pixel] > 0.5f;
-		a.valid[pixel] = valid ? 1.0f : 0.0f;
+		if (conf)
+			valid = valid && conf[pixel] > 0.5f;
+		out[pixel] = valid ? 1.0f : 0.0f;
 		above = here;
 		here = below;
 		d = next;
@@ -459,14 +471,21 @@ static __global__ void __launch_bounds__(kColumns)
 static __global__ void __launch_bounds__(kThreads)
         depth_finish(const struct sb_depth_clean_args a, int64_t n, const struct selection *s)
 {
-	int64_t i = (int64_t)blockIdx.x * kThreads + threadIdx.x;
+	int64_t start = (int64_t)blockIdx.x * kThreads * kLoads + threadIdx.x;
+	float far = limits_of(s).far, here[kLoads];
 
-	if (i >= n)
-		return;
-	if (!a.apply)
-		a.valid[i] = 1.0f;
-	else if (!(a.depth[i] <= limits_of(s).far))
-		a.depth[i] = 0.0f;
+#pragma unroll
+	for (int k = 0; k < kLoads; k++)
+		here[k] = a.apply && start + k * kThreads < n ? a.depth[start + k * kThreads] : 0.0f;
+#pragma unroll
+	for (int k = 0; k < kLoads; k++) {
+		int64_t i = start + k * kThreads;
+
+		if (i < n && !a.apply)
+			a.valid[i] = 1.0f;
+		else if (i < n && !(here[k] <= far))
+			a.depth[i] = 0.0f;
+	}
 }
 
 size_t sb_depth_clean_cuda_workspace(const struct sb_depth_clean_args *a, const struct sb_cuda_launch *l)
@@ -494,6 +513,6 @@ int sb_depth_clean_cuda(const struct sb_depth_clean_args *a, struct sb_cuda_laun
 	code = launched(l, "depth_valid");
 	if (code)
 		return code;
-	depth_finish<<<blocks_for(n, kThreads), kThreads, 0, stream_of(l)>>>(*a, n, s);
+	depth_finish<<<blocks_for(n, kThreads * kLoads), kThreads, 0, stream_of(l)>>>(*a, n, s);
 	return launched(l, "depth_clean");
 }

@@ -150,24 +150,23 @@ int sb_repeat_cuda(const struct sb_repeat_args *a, struct sb_cuda_launch *l)
 	return launched(l, "repeat");
 }
 
-/* Only what is masked is touched: times 1 changes nothing. */
+/* A warp a row. Only what is masked is touched: times 1 changes nothing. */
 static __global__ void __launch_bounds__(kThreads) depth_mask(const struct sb_depth_mask_args a)
 {
 	int64_t row = row_of_thread();
 
 	if (row >= a.rows || box_den(a.box, 2, (double)a.X[3 * row + 2]) > 0.0)
 		return;
-	for (int64_t i = threadIdx.x; i < a.c; i += blockDim.x)
+#pragma unroll 8
+	for (int64_t i = threadIdx.x; i < a.c; i += kWarp)
 		a.x[row * a.ldx + i] *= 0.0f;
 }
 
 int sb_depth_mask_cuda(const struct sb_depth_mask_args *a, struct sb_cuda_launch *l)
 {
-	struct row_grid g = row_grid_of(a->rows, a->c);
-
 	if (a->rows == 0)
 		return 0;
-	depth_mask<<<g.blocks, g.threads, 0, stream_of(l)>>>(*a);
+	depth_mask<<<blocks_for(a->rows, kThreads / kWarp), dim3(kWarp, kThreads / kWarp), 0, stream_of(l)>>>(*a);
 	return launched(l, "depth_mask");
 }
 
