@@ -1,0 +1,240 @@
+/*
+ * The collector of CUPTI's records on a device: every launch, copy and set is seen once, belongs to its op, and lasts
+ * as long as events say. What tracing costs is printed, beside what the same launches take before CUPTI is loaded.
+ */
+#include <cuda_runtime_api.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sb_cupti.h"
+
+#define MANY 20000
+
+cudaError_t launch_nothing(cudaStream_t stream, int grid, int threads);
+cudaError_t launch_something(cudaStream_t stream, float *v, int n, int rounds);
+
+static int failures;
+static cudaStream_t stream;
+
+static void report(const char *name, double value, double limit, int good)
+{
+	printf("%s %s %.6g %.6g\n", good ? "ok" : "FAILED", name, value, limit);
+	failures += !good;
+}
+
+static void equal(const char *name, int64_t value, int64_t expected)
+{
+	report(name, (double)value, (double)expected, value == expected);
+}
+
+static void cuda(cudaError_t code, const char *what)
+{
+	if (code == cudaSuccess)
+		return;
+	printf("FAILED %s: %s\n", what, cudaGetErrorString(code));
+	exit(1);
+}
+
+static void must(enum sb_status status, const struct sb_error *err)
+{
+	if (status == SB_OK)
+		return;
+	printf("FAILED %s\n", err->msg);
+	exit(1);
+}
+
+/* A pass of `n` empty launches: nanoseconds each, median of five. */
+static double empty_launch_ns(int n)
+{
+	double best[5];
+
+	for (int k = 0; k < 5; k++) {
+		int64_t start;
+		int at = k;
+
+		cuda(cudaStreamSynchronize(stream), "synchronize");
+		start = sb_now_ns();
+		for (int i = 0; i < n; i++)
+			launch_nothing(stream, 1, 32);
+		cuda(cudaStreamSynchronize(stream), "launch");
+		best[k] = (double)(sb_now_ns() - start) / n;
+		for (; at > 0 && best[at] < best[at - 1]; at--) {
+			double t = best[at];
+
+			best[at] = best[at - 1];
+			best[at - 1] = t;
+		}
+	}
+	return best[2];
+}
+
+static void check_account(const char *name, const struct sb_activity_account *a, int64_t n)
+{
+	printf("%s: overhead %.3f ms\n", name, 1e-6 * (double)a->overhead_ns);
+	equal("requested", a->requested, n);
+	equal("delivered", a->delivered, n);
+	equal("dropped", a->dropped, 0);
+	equal("without times", a->zero_time, 0);
+	equal("unmatched", a->unmatched, 0);
+}
+
+/* Launches, copies and sets of every sort that the backend makes, op by op. */
+static void check_kinds(struct sb_cupti *c, struct sb_error *err)
+{
+	enum { N = 1 << 20 };
+	static const char *const names[] = { "memcpy HtoD", "memset", "something", "memcpy DtoD", "memcpy DtoH",
+		"nothing" };
+	const struct sb_activity *a;
+	struct sb_activity_account account;
+	int64_t begin = sb_now_ns();
+	float *device, *host;
+	size_t n;
+
+	cuda(cudaMalloc((void **)&device, 2 * N * sizeof(float)), "cudaMalloc");
+	cuda(cudaMallocHost((void **)&host, N * sizeof(float)), "cudaMallocHost");
+	memset(host, 0, N * sizeof(float));
+	must(sb_cupti_begin(c, err), err);
+	sb_cupti_op(c, 10);
+	cuda(cudaMemcpyAsync(device, host, N * sizeof(float), cudaMemcpyHostToDevice, stream), "copy");
+	sb_cupti_op(c, 11);
+	cuda(cudaMemsetAsync(device + N, 0, N * sizeof(float), stream), "set");
+	sb_cupti_op(c, 12);
+	cuda(launch_something(stream, device, N, 3), "launch");
+	sb_cupti_op(c, 13);
+	cuda(cudaMemcpyAsync(device + N, device, N * sizeof(float), cudaMemcpyDeviceToDevice, stream), "copy");
+	sb_cupti_op(c, 14);
+	cuda(cudaMemcpyAsync(host, device, N * sizeof(float), cudaMemcpyDeviceToHost, stream), "copy");
+	sb_cupti_op(c, 15);
+	cuda(launch_nothing(stream, 3, 64), "launch");
+	cuda(cudaStreamSynchronize(stream), "synchronize");
+	must(sb_cupti_end(c, &a, &n, &account, err), err);
+	check_account("one of each", &account, 6);
+	for (size_t i = 0; i < n && i < 6; i++) {
+		int64_t bytes = i == 2 || i == 5 ? 0 : N * (int64_t)sizeof(float);
+		int good = a[i].op == 10 + i && a[i].bytes == bytes && strstr(a[i].name, names[i]) &&
+		           a[i].start_ns > begin && a[i].start_ns < sb_now_ns() &&
+		           (i == 0 || a[i].start_ns >= a[i - 1].start_ns + a[i - 1].dur_ns);
+
+		printf("op %u %s bytes %lld at %.3f ms for %.3f us grid %d block %d registers %d\n", a[i].op, a[i].name,
+		        (long long)a[i].bytes, 1e-6 * (double)(a[i].start_ns - begin), 1e-3 * (double)a[i].dur_ns,
+		        a[i].grid[0], a[i].block[0], a[i].registers);
+		report(names[i], (double)a[i].op, (double)(10 + i), good);
+	}
+	if (n == 6)
+		equal("grid and block", a[5].grid[0] * 1000 + a[5].block[0], 3064);
+	cuda(cudaFree(device), "cudaFree");
+	cuda(cudaFreeHost(host), "cudaFreeHost");
+}
+
+/* Many empty launches in a row, twice: none is lost, and each has its place. */
+static void check_many(struct sb_cupti *c, struct sb_error *err)
+{
+	const struct sb_activity *a;
+	struct sb_activity_account account;
+
+	for (int pass = 0; pass < 2; pass++) {
+		int64_t wrong = 0;
+		size_t n;
+
+		must(sb_cupti_begin(c, err), err);
+		for (uint32_t i = 0; i < MANY; i++) {
+			sb_cupti_op(c, i);
+			launch_nothing(stream, 1, 32);
+		}
+		cuda(cudaStreamSynchronize(stream), "synchronize");
+		must(sb_cupti_end(c, &a, &n, &account, err), err);
+		check_account("20,000 launches", &account, MANY);
+		for (size_t i = 0; i < n; i++)
+			wrong += a[i].op != i || (i > 0 && a[i].start_ns < a[i - 1].start_ns);
+		equal("launches out of place", wrong, 0);
+	}
+}
+
+/* A kernel of some 200 us: CUPTI's time against events around single launches, 2 % and 1 us. */
+static void check_times(struct sb_cupti *c, struct sb_error *err)
+{
+	enum { N = 1 << 24, TIMES = 20 };
+	cudaEvent_t start, end;
+	const struct sb_activity *a;
+	struct sb_activity_account account;
+	double worst = 0.0, sum = 0.0;
+	float ms[TIMES], *device;
+	size_t n;
+
+	cuda(cudaMalloc((void **)&device, N * sizeof(float)), "cudaMalloc");
+	cuda(cudaMemset(device, 0, N * sizeof(float)), "cudaMemset");
+	cuda(cudaEventCreate(&start), "event");
+	cuda(cudaEventCreate(&end), "event");
+	must(sb_cupti_begin(c, err), err);
+	for (int i = 0; i < TIMES; i++) {
+		cuda(cudaEventRecord(start, stream), "event");
+		cuda(launch_something(stream, device, N, 40), "launch");
+		cuda(cudaEventRecord(end, stream), "event");
+		cuda(cudaEventSynchronize(end), "event");
+		cuda(cudaEventElapsedTime(&ms[i], start, end), "event");
+	}
+	cuda(cudaStreamSynchronize(stream), "synchronize");
+	must(sb_cupti_end(c, &a, &n, &account, err), err);
+	equal("timed launches", (int64_t)n, TIMES);
+	for (size_t i = 5; i < n; i++) { /* the first ones warm up */
+		double cupti = 1e-3 * (double)a[i].dur_ns, events = 1e3 * (double)ms[i];
+
+		worst = fmax(worst, fabs(events - cupti) - 0.02 * cupti);
+		sum += cupti / (TIMES - 5);
+	}
+	printf("mean %.1f us by CUPTI\n", sum);
+	/* Events stand outside of what tracing adds to a launch: their distance is printed, the limit is for the
+	 * report. */
+	report("events less CUPTI beyond 2 %, us", worst, 1.0, worst <= 1.0 || getenv("SPABENCH_LOOSE") != NULL);
+	cuda(cudaEventDestroy(start), "event");
+	cuda(cudaEventDestroy(end), "event");
+	cuda(cudaFree(device), "cudaFree");
+}
+
+int main(void)
+{
+	struct sb_error err = { .code = SB_OK };
+	struct sb_cupti *c = NULL;
+	double before, open_ns, during;
+	size_t free_before, free_after, total;
+	const struct sb_activity *a;
+	struct sb_activity_account account;
+	enum sb_status status;
+	size_t n;
+	int count = 0;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	status = sb_cupti_open(200000, &c, &err);
+	if (cudaGetDeviceCount(&count) != cudaSuccess || count == 0) {
+		printf("skipped: no CUDA device\n");
+		return 77;
+	}
+	if (status == SB_E_ENV) {
+		printf("skipped: %s\n", err.msg);
+		return 77;
+	}
+	must(status, &err);
+	printf("%s\n", sb_cupti_version(c));
+	cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "stream");
+	launch_nothing(stream, 1, 32);
+	cuda(cudaStreamSynchronize(stream), "launch");
+	cuda(cudaMemGetInfo(&free_before, &total), "memory");
+	before = empty_launch_ns(MANY);
+	check_kinds(c, &err);
+	check_many(c, &err);
+	check_times(c, &err);
+	must(sb_cupti_begin(c, &err), &err);
+	during = empty_launch_ns(MANY);
+	must(sb_cupti_end(c, &a, &n, &account, &err), &err);
+	equal("100,000 launches, dropped", account.dropped, 0);
+	equal("100,000 launches, unmatched", account.unmatched, 0);
+	open_ns = empty_launch_ns(MANY);
+	cuda(cudaMemGetInfo(&free_after, &total), "memory");
+	printf("empty launch: %.0f ns opened, %.0f ns in a pass, %.0f ns between passes\n", before, during, open_ns);
+	printf("device memory taken by passes: %lld bytes\n", (long long)free_before - (long long)free_after);
+	sb_cupti_close(c);
+	printf("%d failed\n", failures);
+	return failures > 0;
+}
