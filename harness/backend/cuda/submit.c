@@ -1,6 +1,15 @@
 /* One row an op: what runs it. */
 #include "cuda_internal.h"
 
+#include "attention_cuda.h"
+#include "maps_cuda.h"
+#include "norm_cuda.h"
+#include "patches_cuda.h"
+#include "pointwise_cuda.h"
+#include "procrustes_cuda.h"
+#include "resize_cuda.h"
+#include "track_cuda.h"
+
 struct sb_cuda_launch sb_cuda_launch_of(const struct cuda *c)
 {
 	return (struct sb_cuda_launch){
@@ -18,40 +27,82 @@ enum sb_status sb_cuda_launched(struct cuda *c, const struct sb_cuda_launch *l, 
 	return sb_cuda_status(err, (cudaError_t)code, "launch");
 }
 
-/*
- * The families' entry points. Weak: an op whose family has no CUDA kernel in this build is refused by name, and one
- * without a workspace function needs none.
- */
-#define SB_CUDA_DECLARE(ID, member, kind, args)                                                \
-	int sb_##member##_cuda(const args *a, struct sb_cuda_launch *l) __attribute__((weak)); \
-	size_t sb_##member##_cuda_workspace(const args *a, const struct sb_cuda_launch *l) __attribute__((weak));
-SB_OPS(SB_CUDA_DECLARE)
-#undef SB_CUDA_DECLARE
+/* Ops that are one call of their family, and those that want scratch memory from the arm's allocator for it. */
+#define SB_CUDA_PLAIN(X)                    \
+	X(LAYER_NORM, layer_norm)           \
+	X(QK_NORM_ROPE, qk_norm_rope)       \
+	X(FRAMES_RESIZE, frames_resize)     \
+	X(RESIZE_BILINEAR, resize_bilinear) \
+	X(CHANNEL_AFFINE, channel_affine)   \
+	X(TOKENS, tokens)                   \
+	X(COPY2D, copy2d)                   \
+	X(ADD_POSITION, add_position)       \
+	X(DEPTH_OUT, depth_out)             \
+	X(POSE_DECODE, pose_decode)         \
+	X(UNPROJECT, unproject)             \
+	X(FILL, fill)                       \
+	X(SCALE, scale)                     \
+	X(ADD, add)                         \
+	X(REPEAT, repeat)                   \
+	X(SUBSAMPLE, subsample)             \
+	X(L2_NORMALIZE, l2_normalize)       \
+	X(RESIZE_NEAREST, resize_nearest)   \
+	X(AVG_POOL2, avg_pool2)             \
+	X(PATCH_SAMPLE, patch_sample)       \
+	X(NEIGHBOURS, neighbours)           \
+	X(POSENC, posenc)                   \
+	X(MOTION, motion)                   \
+	X(GROUP_MEAN, group_mean)           \
+	X(DEPTH_MASK, depth_mask)           \
+	X(QUERY_SETUP, query_setup)         \
+	X(NORM_BOX, norm_box)               \
+	X(BOX_MAP, box_map)                 \
+	X(GEOMETRY_TOKENS, geometry_tokens) \
+	X(TRACK_UPDATE, track_update)       \
+	X(TRACK_OUT, track_out)             \
+	X(PROCRUSTES, procrustes)
 
-#define SB_CUDA_RUN(ID, member, kind, args)                                                                     \
-	static enum sb_status run_##member(                                                                     \
-	        struct cuda *c, const struct sb_op *op, struct sb_cuda_launch *l, struct sb_error *err)         \
-	{                                                                                                       \
-		const args *a = &op->u.member;                                                                  \
-		size_t bytes = sb_##member##_cuda_workspace ? sb_##member##_cuda_workspace(a, l) : 0;           \
-		enum sb_status status;                                                                          \
-                                                                                                                \
-		if (!sb_##member##_cuda)                                                                        \
-			return sb_fail(err, SB_E_ENV, "no CUDA kernel for it in this build; use --device cpu"); \
-		status = sb_cuda_work(c, bytes, &l->work, err);                                                 \
-		if (!status)                                                                                    \
-			status = sb_cuda_launched(c, l, sb_##member##_cuda(a, l), err);                         \
-		sb_cuda_work_free(c, l->work);                                                                  \
-		return status;                                                                                  \
-	}
-SB_OPS(SB_CUDA_RUN)
-#undef SB_CUDA_RUN
+#define SB_CUDA_SCRATCH(X)              \
+	X(INSTANCE_NORM, instance_norm) \
+	X(CORR, corr)                   \
+	X(DEPTH_SNAP, depth_snap)       \
+	X(DEPTH_CLEAN, depth_clean)     \
+	X(ATTENTION, attention)
+
+/* Beside them: upload, download, linear, conv, conv_transpose, which the backend has functions of its own for. */
+#define SB_CUDA_ONE(ID, member) +1
+_Static_assert(SB_CUDA_PLAIN(SB_CUDA_ONE) SB_CUDA_SCRATCH(SB_CUDA_ONE) + 5 == SB_OP_COUNT, "an op has no CUDA kernel");
+#undef SB_CUDA_ONE
 
 typedef enum sb_status run_fn(struct cuda *c, const struct sb_op *op, struct sb_cuda_launch *l, struct sb_error *err);
 
+#define SB_CUDA_RUN(ID, member)                                                                         \
+	static enum sb_status run_##member(                                                             \
+	        struct cuda *c, const struct sb_op *op, struct sb_cuda_launch *l, struct sb_error *err) \
+	{                                                                                               \
+		return sb_cuda_launched(c, l, sb_##member##_cuda(&op->u.member, l), err);               \
+	}
+SB_CUDA_PLAIN(SB_CUDA_RUN)
+#undef SB_CUDA_RUN
+
+#define SB_CUDA_RUN(ID, member)                                                                         \
+	static enum sb_status run_##member(                                                             \
+	        struct cuda *c, const struct sb_op *op, struct sb_cuda_launch *l, struct sb_error *err) \
+	{                                                                                               \
+		size_t bytes = sb_##member##_cuda_workspace(&op->u.member, l);                          \
+		enum sb_status status = sb_cuda_work(c, bytes, &l->work, err);                          \
+                                                                                                        \
+		if (!status)                                                                            \
+			status = sb_cuda_launched(c, l, sb_##member##_cuda(&op->u.member, l), err);     \
+		sb_cuda_work_free(c, l->work);                                                          \
+		return status;                                                                          \
+	}
+SB_CUDA_SCRATCH(SB_CUDA_RUN)
+#undef SB_CUDA_RUN
+
 static run_fn *const rows[SB_OP_COUNT] = {
-#define SB_CUDA_ROW(ID, member, kind, args) [SB_OP_##ID] = run_##member,
-	SB_OPS(SB_CUDA_ROW)
+#define SB_CUDA_ROW(ID, member) [SB_OP_##ID] = run_##member,
+	SB_CUDA_PLAIN(SB_CUDA_ROW) SB_CUDA_SCRATCH(SB_CUDA_ROW)
 #undef SB_CUDA_ROW
 };
 
