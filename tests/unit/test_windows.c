@@ -85,6 +85,8 @@ static void scene_free(struct scene *s)
 
 /* In the order a user may give them: not by frame. */
 static const float queries[QUERIES * 3] = { 3, 20, 30, 0, 60, 10, 0, 12, 40, 8, 40.5f, 20.25f, 0, 70, 50, 5, 33, 33 };
+/* For clips of fewer than 9 frames. */
+static const float early[QUERIES * 3] = { 3, 20, 30, 0, 60, 10, 0, 12, 40, 4, 40.5f, 20.25f, 0, 70, 50, 5, 33, 33 };
 static const float support[SUPPORT * 3] = { 5, 10, 10, 5, 70, 12, 5, 40, 45, 2, 22, 30, 0, 55, 25 };
 
 static struct sb_track_plan plan_of(int64_t frames, int64_t window, int64_t overlap)
@@ -94,7 +96,7 @@ static struct sb_track_plan plan_of(int64_t frames, int64_t window, int64_t over
 		.w = W,
 		.hr = HR,
 		.wr = WR,
-		.queries = queries,
+		.queries = frames < 9 ? early : queries,
 		.n_queries = QUERIES,
 		.n_support = SUPPORT,
 		.seed = 7,
@@ -161,8 +163,8 @@ static void windows_are_counted_as_the_reference_counts_them(void **state)
 	assert_int_equal(sb_track_windows(60, 500, 4), 1);
 }
 
-/* Queries by frame, as one window wants them, and where the user has them. */
-static const int by_frame[QUERIES] = { 1, 2, 4, 0, 5, 3 };
+/* The early ones in the order that one window wants them. */
+static const int by_frame[QUERIES] = { 1, 2, 4, 0, 3, 5 };
 
 static void run_alone(const struct scene *s, int64_t frames, struct sb_track_outputs *out)
 {
@@ -183,7 +185,7 @@ static void run_alone(const struct scene *s, int64_t frames, struct sb_track_out
 		.n_support = SUPPORT };
 
 	for (int i = 0; i < QUERIES; i++)
-		memcpy(points + i * 3, queries + by_frame[i] * 3, 3 * sizeof(float));
+		memcpy(points + i * 3, early + by_frame[i] * 3, 3 * sizeof(float));
 	memcpy(points + (size_t)QUERIES * 3, support, sizeof(support));
 	sb_backend_set_levels(be, &plain);
 	assert_int_equal(sb_track_outputs_init(out, QUERIES + SUPPORT, frames, &err), SB_OK);
@@ -196,7 +198,7 @@ static void run_alone(const struct scene *s, int64_t frames, struct sb_track_out
 
 static void a_clip_that_fits_is_one_window_in_the_users_order(void **state)
 {
-	enum { T = 9 };
+	enum { T = 6 };
 	struct scene *s = scene_new(T);
 	struct sb_track_plan plan = plan_of(T, T, 3);
 	struct sb_track_outputs video, alone;
@@ -251,7 +253,7 @@ static void no_query_is_lost_and_later_ones_start_in_their_window(void **state)
 {
 	static const struct {
 		int64_t frames, window, overlap, windows;
-	} cases[] = { { 20, 20, 6, 1 }, { 21, 20, 6, 2 }, { 30, 20, 6, 2 }, { 14, 8, 2, 3 }, { 9, 8, 7, 3 } };
+	} cases[] = { { 20, 20, 6, 1 }, { 21, 20, 6, 2 }, { 30, 20, 6, 2 }, { 7, 4, 1, 3 }, { 5, 4, 3, 3 } };
 	struct scene *s = scene_new(30);
 
 	(void)state;
@@ -262,7 +264,8 @@ static void no_query_is_lost_and_later_ones_start_in_their_window(void **state)
 		struct sb_track_outputs out;
 
 		memcpy(q, queries, sizeof(q));
-		q[0] = (float)(cases[c].frames - 1); /* as late as can be */
+		for (int n = 0; n < QUERIES; n++) /* the first as late as can be */
+			q[n * 3] = n ? fminf(q[n * 3], (float)cases[c].frames - 1.0f) : (float)cases[c].frames - 1.0f;
 		plan.queries = q;
 		room = room_of(&plan);
 		assert_int_equal(sb_track_video_info(room)->windows, cases[c].windows);
@@ -399,12 +402,8 @@ static void queries_without_depth_follow_others_and_say_so(void **state)
 	const struct sb_track_video_info *info;
 	struct sb_track_room *room;
 	struct sb_track_outputs out;
-	float q[QUERIES * 3];
 
 	(void)state;
-	memcpy(q, queries, sizeof(q));
-	q[9] = 4.0f;
-	plan.queries = q;
 	room = room_of(&plan);
 	info = sb_track_video_info(room);
 	for (int t = 0; t < T; t++) /* x < 25: queries 0 and 2 */
@@ -539,7 +538,7 @@ static double product_error(const float *a, const float *b, const float *want)
 /* Each window's cameras hang on the one that the window before gave its first frame. */
 static void cameras_of_windows_are_chained(void **state)
 {
-	enum { T = 14, LENGTH = 8, OVERLAP = 3, STEP = 5 };
+	enum { T = 9, LENGTH = 5, OVERLAP = 2, STEP = 3 };
 	struct scene *s = scene_new(T);
 	struct sb_track_plan plan = plan_of(T, LENGTH, OVERLAP);
 	struct chained c = { .iterations = 2 };
@@ -625,9 +624,9 @@ static void planted_init(struct planted *pl, const struct scene *s, int64_t poin
 
 static void planted_cameras_are_found_over_all_windows(void **state)
 {
-	enum { T = 14, POINTS = 80 };
+	enum { T = 9, POINTS = 80 };
 	struct scene *s = scene_new(T);
-	struct sb_track_plan plan = plan_of(T, 8, 3);
+	struct sb_track_plan plan = plan_of(T, 5, 2);
 	struct planted pl;
 	struct sb_track_room *room;
 	struct sb_track_outputs out;
@@ -668,10 +667,10 @@ static void planted_cameras_are_found_over_all_windows(void **state)
 
 static void results_do_not_hang_on_threads_allocator_or_the_pass_before(void **state)
 {
-	enum { T = 12 };
+	enum { T = 7 };
 	int most = omp_get_max_threads();
 	struct scene *s = scene_new(T);
-	struct sb_track_plan plan = plan_of(T, 8, 3);
+	struct sb_track_plan plan = plan_of(T, 5, 2);
 	struct sb_track_outputs first, out;
 	struct sb_track_room *room;
 
