@@ -199,7 +199,7 @@ const char *sb_worker_stop(struct sb_worker *w);
 /* The worker's own main: serves requests on `fd` until end of file. Returns its exit code. */
 int sb_worker_serve(int fd, const struct sb_workload_ops *const *workloads);
 
-/* This build: version, commit if known, compiler and flags. */
+/* This build: version, commit if known; compiler and the flags of the CPU kernels. */
 extern const char sb_build_id[];
 extern const char sb_build_flags[];
 
