@@ -122,6 +122,21 @@ enum sb_status sb_backend_begin_pass(struct sb_backend *be, size_t log_capacity,
 	be->submits = 0;
 	be->attention_workspace_bytes = 0;
 	be->attention_bytes = 0;
+	be->n_activity = 0;
+	be->account = (struct sb_activity_account){ 0 };
+	return be->logging && be->tracing ? be->ops->trace_begin(be, err) : SB_OK;
+}
+
+/* A pass of the full network queues some ten thousand kernels. */
+#define TRACE_CAPACITY ((size_t)1 << 18)
+
+enum sb_status sb_backend_trace_open(struct sb_backend *be, struct sb_error *err)
+{
+	if (be->tracing || !be->ops->trace_open)
+		return SB_OK;
+	if (be->ops->trace_open(be, TRACE_CAPACITY, err))
+		return err->code;
+	be->tracing = true;
 	return SB_OK;
 }
 
@@ -159,6 +174,8 @@ enum sb_status sb_backend_end_pass(struct sb_backend *be, struct sb_error *err)
 	for (int i = 0; i + 1 < be->n_marks; i++)
 		be->stages[be->mark_stage[i]].ns += be->ops->mark_ns(be, i + 1) - be->ops->mark_ns(be, i);
 	be->stage = -1;
+	if (be->logging && be->tracing && be->ops->trace_end(be, err))
+		return err->code;
 	be->logging = false;
 	return SB_OK;
 }
@@ -191,6 +208,8 @@ enum sb_status sb_submit(struct sb_backend *be, const struct sb_op *op, struct s
 	be->submits++;
 	if (be->fault && --be->fault_at == 0 && inject(be, err))
 		return err->code;
+	if (be->logging && be->tracing)
+		be->ops->trace_op(be, (uint32_t)be->n_log);
 	if (be->logging)
 		start = sb_now_ns();
 	status = be->ops->submit(be, op, err);

@@ -143,6 +143,27 @@ struct sb_device_info {
 	int64_t memory_bytes;
 };
 
+/* One kernel, copy or set that ran on the device. */
+struct sb_activity {
+	int64_t start_ns, dur_ns; /* start on sb_now_ns()'s clock; both 0: the tracer could not tell */
+	int64_t bytes;            /* copies and sets; kernels: 0 */
+	const char *name;         /* lives as long as the process */
+	uint32_t op;              /* index into the pass's log of ops */
+	uint32_t stream;
+	int32_t grid[3], block[3]; /* 0 for copies and sets */
+	int32_t shared_bytes, registers;
+};
+
+/* Nothing of a trace may be missing in silence. */
+struct sb_activity_account {
+	int64_t requested;   /* launches, copies and sets that were asked for */
+	int64_t delivered;   /* records of them that came */
+	int64_t dropped;     /* records that the tracer says it lost */
+	int64_t zero_time;   /* delivered without times */
+	int64_t unmatched;   /* asked for without a record, or a record that nobody asked for */
+	int64_t overhead_ns; /* the tracer's own */
+};
+
 /* One comment a member: contract, units, optional or not. */
 struct sb_backend_ops {
 	const char *name; /* the word after --device */
@@ -164,6 +185,15 @@ struct sb_backend_ops {
 	/* Optional. A point in time in the stream of work, index 0.. < SB_MARKS_MAX; times are read after sync. */
 	void (*mark)(struct sb_backend *be, int index);
 	int64_t (*mark_ns)(struct sb_backend *be, int index);
+	/*
+	 * Optional: a tracer of what runs on the device. trace_open() once, with room for `capacity` records a pass;
+	 * trace_begin() and trace_end() around a logged pass, the device idle; in between trace_op() says which entry
+	 * of the log comes next. trace_end() sets be->activity. Errors: SB_E_ENV: why there is no tracer here.
+	 */
+	enum sb_status (*trace_open)(struct sb_backend *be, size_t capacity, struct sb_error *err);
+	enum sb_status (*trace_begin)(struct sb_backend *be, struct sb_error *err);
+	void (*trace_op)(struct sb_backend *be, uint32_t index);
+	enum sb_status (*trace_end)(struct sb_backend *be, struct sb_error *err);
 };
 
 /*
@@ -213,6 +243,10 @@ struct sb_backend {
 	struct sb_op_record *log;
 	size_t n_log, cap_log;
 	bool logging, log_overflow;
+	bool tracing;                       /* the device's tracer is open: logged passes fill what follows */
+	const struct sb_activity *activity; /* of the last logged pass, in launch order; the tracer's memory */
+	size_t n_activity;
+	struct sb_activity_account account;
 	int64_t submits;
 
 	int64_t attention_workspace_bytes, attention_bytes; /* maxima over the pass */
@@ -230,6 +264,12 @@ void sb_backend_close(struct sb_backend *be);
 /* The file of the CUDA backend that would be opened, into out[n]; false when there is none beside this program. */
 bool sb_backend_cuda_file(char *out, size_t n);
 void sb_backend_info(const struct sb_backend *be, struct sb_device_info *out);
+
+/*
+ * Open the device's tracer; before any pass. SB_OK where ops are logged on the host's clock because the device is the
+ * host. Errors: SB_E_ENV: the library is missing or taken; the backend still works, untraced.
+ */
+enum sb_status sb_backend_trace_open(struct sb_backend *be, struct sb_error *err);
 
 /* The levels that weights are prepared for and ops run at. Not while an arm runs. */
 void sb_backend_set_levels(struct sb_backend *be, const struct sb_levels *levels);

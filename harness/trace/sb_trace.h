@@ -1,6 +1,7 @@
 /*
  * trace: what a trace trial saw, as plain records, and its roll-up. On the CPU the records are the backend's own log of
- * ops on the host clock; on a GPU they will be CUPTI's. Uses base and backend.
+ * ops on the host clock; on a GPU they are what its tracer saw (cupti/), each with the op that asked for it. Uses base
+ * and backend.
  */
 #ifndef SB_TRACE_H
 #define SB_TRACE_H
@@ -28,7 +29,8 @@ struct sb_trace {
 	struct sb_trace_sum *sums;
 	size_t n_sums;
 	int64_t kind_ns[SB_KIND_COUNT];
-	bool complete; /* no record was lost */
+	bool complete;                      /* no record was lost, unmatched or without a time */
+	struct sb_activity_account account; /* all 0 where ops are logged on the host's clock */
 };
 
 /* From the backend's log of the pass that just ended, which began at pass_start_ns. Errors: SB_E_NOMEM. */

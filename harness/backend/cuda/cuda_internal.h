@@ -43,6 +43,7 @@ struct cuda_staging {
 	int next; /* the piece used longest ago */
 };
 
+struct sb_cupti;
 struct cuda_plans; /* products that were planned: linear.c */
 
 struct cuda {
@@ -54,6 +55,7 @@ struct cuda {
 	cublasHandle_t blas; /* for attention's batched products */
 	struct cuda_plans *plans;
 	struct cuda_staging staging;
+	struct sb_cupti *cupti; /* NULL: not tracing */
 	cudaEvent_t marks[SB_MARKS_MAX];
 	int launches; /* kernels queued by the op that was submitted last */
 };
@@ -113,6 +115,10 @@ enum sb_status sb_cuda_conv(struct cuda *c, const struct sb_conv_args *a, struct
 enum sb_status sb_cuda_conv_transpose(struct cuda *c, const struct sb_conv_transpose_args *a, struct sb_error *err);
 
 enum sb_status sb_cuda_sync(struct sb_backend *be, struct sb_error *err);
+enum sb_status sb_cuda_trace_open(struct sb_backend *be, size_t capacity, struct sb_error *err);
+enum sb_status sb_cuda_trace_begin(struct sb_backend *be, struct sb_error *err);
+void sb_cuda_trace_op(struct sb_backend *be, uint32_t index);
+enum sb_status sb_cuda_trace_end(struct sb_backend *be, struct sb_error *err);
 enum sb_status sb_cuda_submit(struct sb_backend *be, const struct sb_op *op, struct sb_error *err);
 
 /* A fresh launch of the current op; workspace NULL. */

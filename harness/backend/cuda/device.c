@@ -1,6 +1,7 @@
 /* The device: open and close, what it is, marks in its stream of work. */
 #include "cuda_internal.h"
 #include "linear_cuda.h"
+#include "sb_cupti.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -112,6 +113,7 @@ static void cuda_close(struct sb_backend *be)
 
 	if (c->stream)
 		cudaStreamSynchronize(c->stream);
+	sb_cupti_close(c->cupti);
 	sb_cuda_plans_close(c->plans);
 	if (c->blas)
 		cublasDestroy(c->blas);
@@ -283,6 +285,10 @@ const struct sb_backend_ops sb_backend_cuda_ops = {
 	.weight_prepare = sb_cuda_weight_prepare,
 	.mark = cuda_mark,
 	.mark_ns = cuda_mark_ns,
+	.trace_open = sb_cuda_trace_open,
+	.trace_begin = sb_cuda_trace_begin,
+	.trace_op = sb_cuda_trace_op,
+	.trace_end = sb_cuda_trace_end,
 };
 
 /* The one function that is exported. NULL when the caller was built with other structs than this library. */

@@ -1,0 +1,480 @@
+#include "kernel_name.h"
+#include "sb_cupti.h"
+
+#include <cupti.h>
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUFFER_BYTES ((size_t)8 << 20)
+#define NAMES_MAX    4096
+#define BUFFERS_MADE 4 /* beforehand; the others when they are needed */
+#define BUFFERS_MAX  64
+
+/* Functions of libcupti, found by name: X(member, function). */
+#define FUNCTIONS(X)                                                  \
+	X(version, cuptiGetVersion)                                   \
+	X(result_string, cuptiGetResultString)                        \
+	X(set_attribute, cuptiActivitySetAttribute)                   \
+	X(register_timestamp, cuptiActivityRegisterTimestampCallback) \
+	X(register_buffers, cuptiActivityRegisterCallbacks)           \
+	X(enable, cuptiActivityEnable)                                \
+	X(disable, cuptiActivityDisable)                              \
+	X(flush, cuptiActivityFlushAll)                               \
+	X(next_record, cuptiActivityGetNextRecord)                    \
+	X(dropped, cuptiActivityGetNumDroppedRecords)                 \
+	X(subscribe, cuptiSubscribe_v2)                               \
+	X(unsubscribe, cuptiUnsubscribe)                              \
+	X(enable_callback, cuptiEnableCallback)
+
+struct request {
+	uint32_t correlation, op;
+};
+
+/* FREE -> OUT when CUPTI asks for one -> FULL when it comes back, from whatever thread -> FREE when decoded. */
+enum buffer_state { FREE, OUT, FULL };
+
+struct buffer {
+	uint8_t *memory; /* NULL: not made yet */
+	size_t valid;    /* FULL: bytes of records */
+	_Atomic int state;
+};
+
+/* A kernel's name as CUPTI has it, whose address stays, and as people read it. */
+struct kernel_name {
+	const char *mangled;
+	char *text;
+};
+
+struct sb_cupti {
+	void *library;
+	CUpti_SubscriberHandle subscriber;
+	char version_text[32];
+	struct buffer buffer[BUFFERS_MAX];
+	struct kernel_name name[NAMES_MAX]; /* texts are never freed: traces go on pointing at them */
+	size_t n_names;
+	struct request *request;
+	struct sb_activity *activity;
+	size_t capacity, n_requests;
+	int64_t beyond; /* requests that found no room */
+	uint32_t op;
+	bool running;
+#define MEMBER(member, function) __typeof__(function) *member;
+	FUNCTIONS(MEMBER)
+#undef MEMBER
+};
+
+/* CUPTI's buffer callbacks carry no pointer of ours. */
+static struct sb_cupti *the_cupti;
+
+static enum sb_status failed(const struct sb_cupti *c, CUptiResult r, const char *what, struct sb_error *err)
+{
+	const char *text = "?";
+
+	c->result_string(r, &text);
+	return sb_fail(err, SB_E_ENV, "CUPTI: %s: %s (%d)", what, text, (int)r);
+}
+
+#define CHECK(c, call, err)                                   \
+	do {                                                  \
+		CUptiResult r_ = (c)->call;                   \
+		if (r_ != CUPTI_SUCCESS)                      \
+			return failed((c), r_, #call, (err)); \
+	} while (0)
+
+/* ---- callbacks: they take what is ready, and never wait ------------------------------------------------------- */
+
+static uint64_t CUPTIAPI now(void)
+{
+	return (uint64_t)sb_now_ns();
+}
+
+static void CUPTIAPI give_buffer(uint8_t **memory, size_t *size, size_t *max_records)
+{
+	struct sb_cupti *c = the_cupti;
+
+	*memory = NULL; /* without a buffer the records are dropped, and CUPTI counts them */
+	*size = 0;
+	*max_records = 0;
+	for (size_t i = 0; c && i < BUFFERS_MAX; i++) {
+		struct buffer *b = &c->buffer[i];
+		int is_free = FREE;
+
+		if (!atomic_compare_exchange_strong(&b->state, &is_free, OUT))
+			continue;
+		if (!b->memory)
+			b->memory = aligned_alloc(64, BUFFER_BYTES);
+		if (!b->memory)
+			return;
+		*memory = b->memory;
+		*size = BUFFER_BYTES;
+		return;
+	}
+}
+
+static void CUPTIAPI take_buffer(CUcontext context, uint32_t stream, uint8_t *memory, size_t size, size_t valid)
+{
+	struct sb_cupti *c = the_cupti;
+
+	(void)context;
+	(void)stream;
+	(void)size;
+	for (size_t i = 0; c && i < BUFFERS_MAX; i++) {
+		if (c->buffer[i].memory == memory) {
+			c->buffer[i].valid = valid;
+			atomic_store(&c->buffer[i].state, FULL);
+			return;
+		}
+	}
+}
+
+static void CUPTIAPI asked(void *user, CUpti_CallbackDomain domain, CUpti_CallbackId id, const void *data)
+{
+	struct sb_cupti *c = user;
+	const CUpti_CallbackData *d = data;
+
+	(void)domain;
+	(void)id;
+	if (!c->running || d->callbackSite != CUPTI_API_ENTER)
+		return;
+	if (c->n_requests == c->capacity) {
+		c->beyond++;
+		return;
+	}
+	c->request[c->n_requests++] = (struct request){ d->correlationId, c->op };
+}
+
+/* Driver calls that put one kernel, copy or set on a stream. */
+static const CUpti_CallbackId requests[] = {
+	CUPTI_DRIVER_TRACE_CBID_cuLaunchKernel,
+	CUPTI_DRIVER_TRACE_CBID_cuLaunchKernel_ptsz,
+	CUPTI_DRIVER_TRACE_CBID_cuLaunchKernelEx,
+	CUPTI_DRIVER_TRACE_CBID_cuLaunchKernelEx_ptsz,
+	CUPTI_DRIVER_TRACE_CBID_cuLaunchCooperativeKernel,
+	CUPTI_DRIVER_TRACE_CBID_cuLaunchCooperativeKernel_ptsz,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpyAsync,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpyAsync_ptsz,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpyHtoD_v2,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpyDtoH_v2,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpyHtoD_v2_ptds,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpyDtoH_v2_ptds,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpyHtoDAsync_v2,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpyHtoDAsync_v2_ptsz,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpyDtoHAsync_v2,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpyDtoHAsync_v2_ptsz,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpyDtoDAsync_v2,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpyDtoDAsync_v2_ptsz,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpy2DAsync_v2,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpy2DAsync_v2_ptsz,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpy3DAsync_v2,
+	CUPTI_DRIVER_TRACE_CBID_cuMemcpy3DAsync_v2_ptsz,
+	CUPTI_DRIVER_TRACE_CBID_cuMemsetD8Async,
+	CUPTI_DRIVER_TRACE_CBID_cuMemsetD8Async_ptsz,
+	CUPTI_DRIVER_TRACE_CBID_cuMemsetD16Async,
+	CUPTI_DRIVER_TRACE_CBID_cuMemsetD16Async_ptsz,
+	CUPTI_DRIVER_TRACE_CBID_cuMemsetD32Async,
+	CUPTI_DRIVER_TRACE_CBID_cuMemsetD32Async_ptsz,
+	CUPTI_DRIVER_TRACE_CBID_cuMemsetD2D8Async,
+	CUPTI_DRIVER_TRACE_CBID_cuMemsetD2D8Async_ptsz,
+	CUPTI_DRIVER_TRACE_CBID_cuMemsetD2D32Async,
+	CUPTI_DRIVER_TRACE_CBID_cuMemsetD2D32Async_ptsz,
+};
+
+static const CUpti_ActivityKind kinds[] = { CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL, CUPTI_ACTIVITY_KIND_MEMCPY,
+	CUPTI_ACTIVITY_KIND_MEMSET, CUPTI_ACTIVITY_KIND_OVERHEAD };
+
+/* ---- open, close ---------------------------------------------------------------------------------------------- */
+
+static enum sb_status load(struct sb_cupti *c, struct sb_error *err)
+{
+	static const char *const names[] = { "libcupti.so.13", "libcupti.so.12", "libcupti.so" };
+	const char *named = getenv("SPABENCH_CUPTI");
+
+	if (named)
+		c->library = dlopen(named, RTLD_NOW | RTLD_LOCAL);
+	for (size_t i = 0; i < SB_ARRAY_LEN(names) && !c->library && !named; i++)
+		c->library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+	if (!c->library)
+		return sb_fail(err, SB_E_ENV,
+		        "CUPTI cannot be loaded: %s; install the CUDA toolkit's CUPTI, or name libcupti.so in "
+		        "SPABENCH_CUPTI",
+		        dlerror());
+#define FIND(member, function)                                       \
+	*(void **)(void *)&c->member = dlsym(c->library, #function); \
+	if (!c->member)                                              \
+		return sb_fail(err, SB_E_ENV, "CUPTI is too old: it has no " #function "; version 13 is needed");
+	FUNCTIONS(FIND)
+#undef FIND
+	return SB_OK;
+}
+
+static enum sb_status subscribe(struct sb_cupti *c, struct sb_error *err)
+{
+	char other[128] = "";
+	CUpti_SubscriberParams p = { .structSize = CUpti_SubscriberParams_STRUCT_SIZE,
+		.subscriberName = "spabench",
+		.oldSubscriberName = other,
+		.oldSubscriberSize = sizeof(other) };
+	CUptiResult r = c->subscribe(&c->subscriber, asked, c, &p);
+
+	if (r == CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED)
+		return sb_fail(err, SB_E_ENV,
+		        "CUPTI is taken by '%s': only one profiler can be attached; run spabench without it for traces",
+		        other[0] ? other : "another profiler");
+	if (r != CUPTI_SUCCESS)
+		return failed(c, r, "subscribe", err);
+	for (size_t i = 0; i < SB_ARRAY_LEN(requests); i++)
+		CHECK(c, enable_callback(1, c->subscriber, CUPTI_CB_DOMAIN_DRIVER_API, requests[i]), err);
+	return SB_OK;
+}
+
+static enum sb_status prepare(struct sb_cupti *c, struct sb_error *err)
+{
+	uint8_t yes = 1;
+	size_t size = sizeof(yes);
+	uint32_t version = 0;
+
+	CHECK(c, version(&version), err);
+	if (version >= 100000)
+		snprintf(c->version_text, sizeof(c->version_text), "CUPTI %u.%u.%u", version / 10000,
+		        version / 100 % 100, version % 100);
+	else
+		snprintf(c->version_text, sizeof(c->version_text), "CUPTI API %u", version);
+	CHECK(c, set_attribute(CUPTI_ACTIVITY_ATTR_MEM_ALLOCATION_TYPE_HOST_PINNED, &size, &yes), err);
+	CHECK(c, register_timestamp(now), err);
+	CHECK(c, register_buffers(give_buffer, take_buffer), err);
+	return subscribe(c, err);
+}
+
+enum sb_status sb_cupti_open(size_t capacity, struct sb_cupti **out, struct sb_error *err)
+{
+	struct sb_cupti *c = calloc(1, sizeof(*c));
+
+	*out = NULL;
+	if (!c)
+		return sb_fail(err, SB_E_NOMEM, "no memory for the tracer");
+	c->capacity = capacity;
+	c->request = malloc(capacity * sizeof(*c->request));
+	c->activity = malloc(capacity * sizeof(*c->activity));
+	if (!c->request || !c->activity) {
+		sb_cupti_close(c);
+		return sb_fail(err, SB_E_NOMEM, "no memory to trace %zu launches", capacity);
+	}
+	for (size_t i = 0; i < BUFFERS_MADE; i++)
+		c->buffer[i].memory = aligned_alloc(64, BUFFER_BYTES); /* without it: when it is asked for */
+	the_cupti = c;
+	if (load(c, err) || prepare(c, err)) {
+		sb_cupti_close(c);
+		return err->code;
+	}
+	*out = c;
+	return SB_OK;
+}
+
+void sb_cupti_close(struct sb_cupti *c)
+{
+	if (!c)
+		return;
+	if (c->subscriber)
+		c->unsubscribe(c->subscriber);
+	if (c->library && c->flush)
+		c->flush(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED);
+	the_cupti = NULL;
+	for (size_t i = 0; i < BUFFERS_MAX; i++)
+		free(c->buffer[i].memory);
+	free(c->request);
+	free(c->activity);
+	free(c); /* the library stays loaded: CUPTI has threads */
+}
+
+const char *sb_cupti_version(const struct sb_cupti *c)
+{
+	return c->version_text;
+}
+
+/* ---- a pass ---------------------------------------------------------------------------------------------------- */
+
+enum sb_status sb_cupti_begin(struct sb_cupti *c, struct sb_error *err)
+{
+	size_t dropped;
+
+	for (size_t i = 0; i < SB_ARRAY_LEN(kinds); i++)
+		CHECK(c, enable(kinds[i]), err);
+	CHECK(c, flush(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), err);
+	CHECK(c, dropped(NULL, 0, &dropped), err); /* reading resets it */
+	for (size_t i = 0; i < BUFFERS_MAX; i++) {
+		int full = FULL; /* of a pass that failed */
+
+		atomic_compare_exchange_strong(&c->buffer[i].state, &full, FREE);
+	}
+	c->n_requests = 0;
+	c->beyond = 0;
+	c->op = 0;
+	c->running = true;
+	return SB_OK;
+}
+
+void sb_cupti_op(struct sb_cupti *c, uint32_t index)
+{
+	c->op = index;
+}
+
+/* Correlation ids rise from request to request. */
+static struct sb_activity *find(const struct sb_cupti *c, uint32_t correlation)
+{
+	size_t lo = 0, hi = c->n_requests;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (c->request[mid].correlation < correlation)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < c->n_requests && c->request[lo].correlation == correlation ? &c->activity[lo] : NULL;
+}
+
+static const char *kernel_name(struct sb_cupti *c, const char *mangled)
+{
+	char text[200];
+
+	if (!mangled)
+		return "kernel without a name";
+	for (size_t i = 0; i < c->n_names; i++)
+		if (c->name[i].mangled == mangled)
+			return c->name[i].text;
+	if (c->n_names == NAMES_MAX)
+		return "kernel beyond the table of names";
+	sb_kernel_name(mangled, text, sizeof(text));
+	c->name[c->n_names].text = sb_strdup(text);
+	if (!c->name[c->n_names].text)
+		return "kernel whose name found no memory";
+	c->name[c->n_names].mangled = mangled;
+	return c->name[c->n_names++].text;
+}
+
+static const char *copy_name(uint8_t kind)
+{
+	switch (kind) {
+	case CUPTI_ACTIVITY_MEMCPY_KIND_HTOD:
+		return "memcpy HtoD";
+	case CUPTI_ACTIVITY_MEMCPY_KIND_DTOH:
+		return "memcpy DtoH";
+	case CUPTI_ACTIVITY_MEMCPY_KIND_DTOD:
+		return "memcpy DtoD";
+	default:
+		return "memcpy";
+	}
+}
+
+static void put(const struct sb_cupti *c, uint32_t correlation, const struct sb_activity *a,
+        struct sb_activity_account *account)
+{
+	struct sb_activity *to = find(c, correlation);
+
+	account->delivered++;
+	account->zero_time += a->start_ns == 0 && a->dur_ns == 0;
+	if (!to || to->name) {
+		account->unmatched++;
+		return;
+	}
+	uint32_t op = to->op;
+	*to = *a;
+	to->op = op;
+}
+
+static void decode(struct sb_cupti *c, const CUpti_Activity *record, struct sb_activity_account *account)
+{
+	if (record->kind == CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL) {
+		const CUpti_ActivityKernel10 *k = (const void *)record;
+
+		put(c, k->correlationId,
+		        &(struct sb_activity){
+		                .start_ns = (int64_t)k->start,
+		                .dur_ns = (int64_t)(k->end - k->start),
+		                .name = kernel_name(c, k->name),
+		                .stream = k->streamId,
+		                .grid = { k->gridX, k->gridY, k->gridZ },
+		                .block = { k->blockX, k->blockY, k->blockZ },
+		                .shared_bytes = k->staticSharedMemory + k->dynamicSharedMemory,
+		                .registers = k->registersPerThread,
+		        },
+		        account);
+	} else if (record->kind == CUPTI_ACTIVITY_KIND_MEMCPY) {
+		const CUpti_ActivityMemcpy6 *m = (const void *)record;
+
+		put(c, m->correlationId,
+		        &(struct sb_activity){
+		                .start_ns = (int64_t)m->start,
+		                .dur_ns = (int64_t)(m->end - m->start),
+		                .bytes = (int64_t)m->bytes,
+		                .name = copy_name(m->copyKind),
+		                .stream = m->streamId,
+		        },
+		        account);
+	} else if (record->kind == CUPTI_ACTIVITY_KIND_MEMSET) {
+		const CUpti_ActivityMemset4 *m = (const void *)record;
+
+		put(c, m->correlationId,
+		        &(struct sb_activity){
+		                .start_ns = (int64_t)m->start,
+		                .dur_ns = (int64_t)(m->end - m->start),
+		                .bytes = (int64_t)m->bytes,
+		                .name = "memset",
+		                .stream = m->streamId,
+		        },
+		        account);
+	} else if (record->kind == CUPTI_ACTIVITY_KIND_OVERHEAD) {
+		const CUpti_ActivityOverhead3 *o = (const void *)record;
+
+		account->overhead_ns += (int64_t)(o->end - o->start);
+		free(o->overheadData); /* the client's to free */
+	}
+}
+
+/* Requests without a record leave the list. Returns how many stay. */
+static size_t close_gaps(struct sb_cupti *c, struct sb_activity_account *account)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_requests; i++) {
+		if (c->activity[i].name)
+			c->activity[n++] = c->activity[i];
+		else
+			account->unmatched++;
+	}
+	return n;
+}
+
+enum sb_status sb_cupti_end(struct sb_cupti *c, const struct sb_activity **out, size_t *n,
+        struct sb_activity_account *account, struct sb_error *err)
+{
+	size_t dropped = 0;
+
+	c->running = false;
+	*account =
+	        (struct sb_activity_account){ .requested = (int64_t)c->n_requests + c->beyond, .unmatched = c->beyond };
+	CHECK(c, flush(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), err);
+	for (size_t i = 0; i < SB_ARRAY_LEN(kinds); i++)
+		CHECK(c, disable(kinds[i]), err);
+	CHECK(c, dropped(NULL, 0, &dropped), err);
+	account->dropped = (int64_t)dropped;
+	for (size_t i = 0; i < c->n_requests; i++)
+		c->activity[i] = (struct sb_activity){ .op = c->request[i].op };
+	for (size_t i = 0; i < BUFFERS_MAX; i++) {
+		struct buffer *b = &c->buffer[i];
+		CUpti_Activity *record = NULL;
+
+		if (atomic_load(&b->state) != FULL)
+			continue;
+		while (c->next_record(b->memory, b->valid, &record) == CUPTI_SUCCESS)
+			decode(c, record, account);
+		atomic_store(&b->state, FREE);
+	}
+	*n = close_gaps(c, account);
+	*out = c->activity;
+	return SB_OK;
+}
