@@ -32,6 +32,34 @@ static inline unsigned blocks_for(int64_t n, int threads)
 	return (unsigned)pieces(n, threads);
 }
 
+/*
+ * Division of numbers below 2^31 by one that a whole launch shares: a product's upper half, a sum and a shift instead
+ * of some 20 instructions.
+ */
+struct divider {
+	uint32_t by, factor, shift;
+};
+
+static inline struct divider divider_of(int64_t by)
+{
+	struct divider d = { (uint32_t)(by < 1 ? 1 : by), 0, 0 };
+
+	while (((uint64_t)1 << d.shift) < d.by)
+		d.shift++;
+	d.factor = (uint32_t)((((uint64_t)1 << 32) * (((uint64_t)1 << d.shift) - d.by)) / d.by + 1);
+	return d;
+}
+
+static __device__ __forceinline__ uint32_t quotient(uint32_t n, const struct divider &d)
+{
+	return (__umulhi(n, d.factor) + n) >> d.shift;
+}
+
+static __device__ __forceinline__ uint32_t remainder(uint32_t n, uint32_t quotient, const struct divider &d)
+{
+	return n - quotient * d.by;
+}
+
 /* Whether rows from p on, `stride` floats apart, can be read 16 bytes at a time. */
 static inline bool wide(const void *p, int64_t stride)
 {

@@ -159,31 +159,59 @@ static __device__ __forceinline__ float relu(float v)
 	return v < 0.0f ? 0.0f : v; /* NaN stays */
 }
 
-/* Grid: vectors of an image, image. y may be x or residual: a thread reads what it writes. */
+static __device__ __forceinline__ float finished(
+        const struct sb_instance_norm_args &a, const struct channel_moments &m, float x)
+{
+	float v = ((x - m.mean) - m.rest) * m.inv_std;
+
+	return a.relu ? relu(v) : v;
+}
+
+/* Pixels that a thread reads before it writes the first: the compiler cannot know that they are others. */
+constexpr int kPixelsAhead = 4;
+
+/*
+ * The stretches of the first kernel, last ones first: what it read last is still in the L2 cache. A thread keeps its
+ * channels' moments and goes down the pixels. y may be x or residual: a thread reads what it writes.
+ */
 template <int width>
 static __global__ void __launch_bounds__(kThreads)
-        normalise(const struct sb_instance_norm_args a, const struct channel_moments *moments, uint32_t vectors)
+        normalise(const struct sb_instance_norm_args a, struct stretch s, const struct channel_moments *moments)
 {
-	uint32_t i = blockIdx.x * kThreads + threadIdx.x;
-	int64_t at = blockIdx.y * a.pixels * a.c + (int64_t)i * width;
-	const float4 *m = (const float4 *)moments + blockIdx.y * a.c + i % vectors * width;
-	struct values<width> x, residual = {
-	};
+	int lane = threadIdx.x % s.lanes, row = threadIdx.x / s.lanes;
+	int64_t c = ((int64_t)blockIdx.z * s.lanes + lane) * width, image = gridDim.y - 1 - blockIdx.y;
+	int64_t first = (gridDim.x - 1 - blockIdx.x) * s.pixels, end = min(first + s.pixels, a.pixels);
+	struct channel_moments m[width];
 
-	if ((int64_t)i >= a.pixels * vectors)
+	if (c >= a.c || row >= s.rows)
 		return;
-	x = load<width>(a.x + at);
-	if (a.residual)
-		residual = load<width>(a.residual + at);
 #pragma unroll
-	for (int k = 0; k < width; k++) {
-		float4 of = m[k];
-		float v = ((x.v[k] - of.x) - of.y) * of.z;
+	for (int k = 0; k < width; k++)
+		m[k] = moments[image * a.c + c + k];
+	for (int64_t p = first + row; p < end; p += kPixelsAhead * s.rows) {
+		struct values<width> x[kPixelsAhead], residual[kPixelsAhead];
+		int64_t at = (image * a.pixels + p) * a.c + c, step = s.rows * a.c;
+		int count = (int)min((end - p + s.rows - 1) / s.rows, (int64_t)kPixelsAhead);
 
-		v = a.relu ? relu(v) : v;
-		x.v[k] = a.residual ? relu(residual.v[k] + v) : v;
+#pragma unroll
+		for (int i = 0; i < kPixelsAhead; i++)
+			if (i < count) {
+				x[i] = load<width>(a.x + at + i * step);
+				if (a.residual)
+					residual[i] = load<width>(a.residual + at + i * step);
+			}
+#pragma unroll
+		for (int i = 0; i < kPixelsAhead; i++)
+			if (i < count) {
+#pragma unroll
+				for (int k = 0; k < width; k++) {
+					float v = finished(a, m[k], x[i].v[k]);
+
+					x[i].v[k] = a.residual ? relu(residual[i].v[k] + v) : v;
+				}
+				store<width>(a.y + at + i * step, x[i]);
+			}
 	}
-	store<width>(a.y + at, x);
 }
 
 template <int width> static int instance_norm_as(const struct sb_instance_norm_args *a, struct sb_cuda_launch *l)
@@ -192,12 +220,11 @@ template <int width> static int instance_norm_as(const struct sb_instance_norm_a
 	struct channel_sums *sums = (struct channel_sums *)l->work;
 	struct channel_moments *moments = (struct channel_moments *)((char *)l->work + sums_bytes(a, l));
 	struct stretch s = { (int)(vectors < kThreads ? vectors : kThreads), 0, pieces(a->pixels, stretches) };
-	dim3 grid(blocks_for(a->pixels * vectors, kThreads), (unsigned)a->n);
+	dim3 grid((unsigned)stretches, (unsigned)a->n, blocks_for(vectors, s.lanes));
 	int status;
 
 	s.rows = kThreads / s.lanes;
-	sum_stretches<width><<<dim3((unsigned)stretches, (unsigned)a->n, blocks_for(vectors, s.lanes)), kThreads, 0,
-	        stream_of(l)>>>(*a, s, sums);
+	sum_stretches<width><<<grid, kThreads, 0, stream_of(l)>>>(*a, s, sums);
 	status = launched(l, "instance_norm");
 	if (status)
 		return status;
@@ -206,7 +233,7 @@ template <int width> static int instance_norm_as(const struct sb_instance_norm_a
 	status = launched(l, "instance_norm");
 	if (status)
 		return status;
-	normalise<width><<<grid, kThreads, 0, stream_of(l)>>>(*a, moments, (uint32_t)vectors);
+	normalise<width><<<grid, kThreads, 0, stream_of(l)>>>(*a, s, moments);
 	return launched(l, "instance_norm");
 }
 
@@ -279,35 +306,49 @@ static __device__ __forceinline__ int nearest(int i, int in, float ratio)
 	return at < in - 1 ? at : in - 1;
 }
 
-/* A block an output row and a stretch of its floats. */
-static __global__ void __launch_bounds__(kThreads)
-        resize_nearest(const struct sb_resize_nearest_args a, float ratio_y, float ratio_x)
+static __device__ __forceinline__ float clamped(float v, float lo, float hi)
 {
-	uint32_t image = blockIdx.x / (uint32_t)a.out_h, row = blockIdx.x % (uint32_t)a.out_h, channels = (uint32_t)a.c;
-	uint32_t i = blockIdx.y * kThreads + threadIdx.x, col = i / channels;
-	int64_t line, at;
-	float v;
+	v = v < lo ? lo : v;
+	return v > hi ? hi : v;
+}
 
-	if (col >= a.out_w)
+/* A block an output row and a stretch of its vectors: `width` floats of a row are gathered one by one and written as
+ * one. */
+template <int width>
+static __global__ void __launch_bounds__(kThreads)
+        resize_nearest(const struct sb_resize_nearest_args a, float ratio_y, float ratio_x, struct divider channels)
+{
+	uint32_t image = blockIdx.x / (uint32_t)a.out_h, row = blockIdx.x % (uint32_t)a.out_h,
+	         line = (uint32_t)(a.out_w * a.c);
+	uint32_t first = (blockIdx.y * kThreads + threadIdx.x) * width;
+	const float *x = a.x + (image * a.h + nearest((int)row, (int)a.h, ratio_y)) * a.w * a.c;
+	struct values<width> v;
+
+	if (first >= line)
 		return;
-	line = image * a.h + nearest((int)row, (int)a.h, ratio_y);
-	at = (line * a.w + nearest((int)col, (int)a.w, ratio_x)) * a.c + i % channels;
-	v = a.x[at];
-	if (a.lo < a.hi) {
-		v = v < a.lo ? a.lo : v;
-		v = v > a.hi ? a.hi : v;
+#pragma unroll
+	for (int k = 0; k < width; k++) {
+		uint32_t col = quotient(first + k, channels), c = remainder(first + k, col, channels);
+
+		v.v[k] = x[(uint32_t)nearest((int)col, (int)a.w, ratio_x) * channels.by + c];
+		if (a.lo < a.hi)
+			v.v[k] = clamped(v.v[k], a.lo, a.hi);
 	}
-	a.y[(int64_t)blockIdx.x * a.out_w * a.c + i] = v;
+	store<width>(a.y + (int64_t)blockIdx.x * line + first, v);
 }
 
 int sb_resize_nearest_cuda(const struct sb_resize_nearest_args *a, struct sb_cuda_launch *l)
 {
-	dim3 grid((unsigned)(a->n * a->out_h), blocks_for(a->out_w * a->c, kThreads));
+	float ratio_y = (float)a->h / (float)a->out_h, ratio_x = (float)a->w / (float)a->out_w;
+	int width = wide(a->y, a->out_w * a->c) ? 4 : 1;
+	dim3 grid((unsigned)(a->n * a->out_h), blocks_for(a->out_w * a->c, width * kThreads));
 
 	if (grid.x == 0 || grid.y == 0)
 		return 0;
-	resize_nearest<<<grid, kThreads, 0, stream_of(l)>>>(
-	        *a, (float)a->h / (float)a->out_h, (float)a->w / (float)a->out_w);
+	if (width == 4)
+		resize_nearest<4><<<grid, kThreads, 0, stream_of(l)>>>(*a, ratio_y, ratio_x, divider_of(a->c));
+	else
+		resize_nearest<1><<<grid, kThreads, 0, stream_of(l)>>>(*a, ratio_y, ratio_x, divider_of(a->c));
 	return launched(l, "resize_nearest");
 }
 
@@ -318,10 +359,10 @@ static __device__ __forceinline__ float mean4(float ul, float ur, float ll, floa
 
 /* A block an output row and a stretch of its vectors. */
 template <int width>
-static __global__ void __launch_bounds__(kThreads) avg_pool2(const struct sb_avg_pool2_args a, uint32_t vectors)
+static __global__ void __launch_bounds__(kThreads) avg_pool2(const struct sb_avg_pool2_args a, struct divider vectors)
 {
 	uint32_t h = (uint32_t)(a.h / 2), w = (uint32_t)(a.w / 2), image = blockIdx.x / h, row = blockIdx.x % h;
-	uint32_t i = blockIdx.y * kThreads + threadIdx.x, col = i / vectors, k = i % vectors;
+	uint32_t i = blockIdx.y * kThreads + threadIdx.x, col = quotient(i, vectors), k = remainder(i, col, vectors);
 	const float *upper = a.x + ((image * a.h + 2 * row) * a.w + 2 * col) * a.c + k * width,
 	            *lower = upper + a.w * a.c;
 	struct values<width> ul, ur, ll, lr;
@@ -335,33 +376,34 @@ static __global__ void __launch_bounds__(kThreads) avg_pool2(const struct sb_avg
 #pragma unroll
 	for (int c = 0; c < width; c++)
 		ul.v[c] = mean4(ul.v[c], ur.v[c], ll.v[c], lr.v[c]);
-	store<width>(a.y + ((int64_t)blockIdx.x * w * vectors + i) * width, ul);
+	store<width>(a.y + ((int64_t)blockIdx.x * w * vectors.by + i) * width, ul);
 }
 
 int sb_avg_pool2_cuda(const struct sb_avg_pool2_args *a, struct sb_cuda_launch *l)
 {
 	bool all_wide = wide(a->x, a->c) && wide(a->y, 0);
-	uint32_t vectors = (uint32_t)(all_wide ? a->c / 4 : a->c);
+	int64_t vectors = all_wide ? a->c / 4 : a->c;
 	dim3 grid((unsigned)(a->n * (a->h / 2)), blocks_for(a->w / 2 * vectors, kThreads));
 
 	if (grid.x == 0 || grid.y == 0)
 		return 0;
 	if (all_wide)
-		avg_pool2<4><<<grid, kThreads, 0, stream_of(l)>>>(*a, vectors);
+		avg_pool2<4><<<grid, kThreads, 0, stream_of(l)>>>(*a, divider_of(vectors));
 	else
-		avg_pool2<1><<<grid, kThreads, 0, stream_of(l)>>>(*a, vectors);
+		avg_pool2<1><<<grid, kThreads, 0, stream_of(l)>>>(*a, divider_of(vectors));
 	return launched(l, "avg_pool2");
 }
 
 /* A block an output row and a stretch of its floats: points of three channels are what it is used for. */
-static __global__ void __launch_bounds__(kThreads) subsample(const struct sb_subsample_args a, uint32_t h, uint32_t w)
+static __global__ void __launch_bounds__(kThreads)
+        subsample(const struct sb_subsample_args a, uint32_t h, uint32_t w, struct divider channels)
 {
-	uint32_t image = blockIdx.x / h, row = blockIdx.x % h, channels = (uint32_t)a.c;
-	uint32_t i = blockIdx.y * kThreads + threadIdx.x, col = i / channels;
+	uint32_t image = blockIdx.x / h, row = blockIdx.x % h;
+	uint32_t i = blockIdx.y * kThreads + threadIdx.x, col = quotient(i, channels);
 
 	if (col < w)
 		a.y[(int64_t)blockIdx.x * w * a.c + i] =
-		        a.x[((image * a.h + row * a.step) * a.w + col * a.step) * a.c + i % channels];
+		        a.x[((image * a.h + row * a.step) * a.w + col * a.step) * a.c + remainder(i, col, channels)];
 }
 
 int sb_subsample_cuda(const struct sb_subsample_args *a, struct sb_cuda_launch *l)
@@ -371,6 +413,6 @@ int sb_subsample_cuda(const struct sb_subsample_args *a, struct sb_cuda_launch *
 
 	if (grid.x == 0 || grid.y == 0)
 		return 0;
-	subsample<<<grid, kThreads, 0, stream_of(l)>>>(*a, (uint32_t)h, (uint32_t)w);
+	subsample<<<grid, kThreads, 0, stream_of(l)>>>(*a, (uint32_t)h, (uint32_t)w, divider_of(a->c));
 	return launched(l, "subsample");
 }

@@ -210,16 +210,19 @@ struct head {
 	const float *cs_row, *cs_col; /* the table's lines of its position; NULL for a special token */
 };
 
-/*
- * Head i of all: tokens slowest, then q and k, then the heads. Divisions are of 32 bits: of 64 they cost more than the
- * row's bytes.
- */
-static __device__ __forceinline__ struct head head_at(const struct sb_qk_norm_rope_args &a, uint32_t i)
+/* What finds a head's token, the token's frame and the patch's row. */
+struct head_place {
+	struct divider heads, frame, grid_w; /* heads: of q and k together */
+};
+
+/* Head i of all: tokens slowest, then q and k, then the heads. */
+static __device__ __forceinline__ struct head head_at(
+        const struct sb_qk_norm_rope_args &a, const struct head_place &place, uint32_t i)
 {
-	uint32_t both = 2 * a.heads, t = i / both, line = a.dim / 4 * 2, frame = (uint32_t)a.frame_tokens;
-	int h = (int)(i % both), of_k = h >= a.heads;
-	int patch = (int)(t % frame) - (int)a.special;
-	uint32_t p = patch < 0 ? 0 : patch, row = p / (uint32_t)a.grid_w, col = p % (uint32_t)a.grid_w;
+	uint32_t t = quotient(i, place.heads), line = a.dim / 4 * 2;
+	int h = (int)remainder(i, t, place.heads), of_k = h >= a.heads;
+	int patch = (int)remainder(t, quotient(t, place.frame), place.frame) - (int)a.special;
+	uint32_t p = patch < 0 ? 0 : patch, row = quotient(p, place.grid_w), col = remainder(p, row, place.grid_w);
 
 	h -= of_k ? a.heads : 0;
 	return { (of_k ? a.k : a.q) + t * a.row + h * a.dim, of_k ? a.k_weight : a.q_weight, of_k ? a.k_bias : a.q_bias,
@@ -250,12 +253,13 @@ static __device__ __forceinline__ float4 turned4(float4 v, const struct head &h,
 	        turned(v.z, pair.z, b.x, sign * b.y), turned(v.w, pair.w, b.z, sign * b.w));
 }
 
-static __global__ void __launch_bounds__(kThreads) qk_norm_rope_64(const struct sb_qk_norm_rope_args a, int64_t heads)
+static __global__ void __launch_bounds__(kThreads)
+        qk_norm_rope_64(const struct sb_qk_norm_rope_args a, struct head_place place, int64_t heads)
 {
 	int64_t i = ((int64_t)blockIdx.x * kThreads + threadIdx.x) / kHeadLanes;
 	int lane = threadIdx.x % kHeadLanes;
 	bool mine = i < heads;
-	struct head h = head_at(a, mine ? (uint32_t)i : 0);
+	struct head h = head_at(a, place, mine ? (uint32_t)i : 0);
 	float4 x = load4(h.x, lane), d, w = load4(h.weight, lane), b = load4(h.bias, lane);
 	float mean = sum_lanes<kHeadLanes>(total(x)) / kHead;
 	struct moments m;
@@ -271,7 +275,8 @@ static __global__ void __launch_bounds__(kThreads) qk_norm_rope_64(const struct 
 }
 
 /* Any head, a warp each. A pair is read and written by one lane, after the whole head has been read. */
-static __global__ void __launch_bounds__(kThreads) qk_norm_rope_any(const struct sb_qk_norm_rope_args a, int64_t heads)
+static __global__ void __launch_bounds__(kThreads)
+        qk_norm_rope_any(const struct sb_qk_norm_rope_args a, struct head_place place, int64_t heads)
 {
 	int64_t i = ((int64_t)blockIdx.x * kThreads + threadIdx.x) / kWarp;
 	int lane = threadIdx.x % kWarp, quarter = a.dim / 4;
@@ -281,7 +286,7 @@ static __global__ void __launch_bounds__(kThreads) qk_norm_rope_any(const struct
 
 	if (i >= heads)
 		return;
-	h = head_at(a, (uint32_t)i);
+	h = head_at(a, place, (uint32_t)i);
 	for (int d = lane; d < a.dim; d += kWarp)
 		sum += h.x[d];
 	mean = sum_lanes<kWarp>(sum) / (float)a.dim;
@@ -303,6 +308,7 @@ static __global__ void __launch_bounds__(kThreads) qk_norm_rope_any(const struct
 
 int sb_qk_norm_rope_cuda(const struct sb_qk_norm_rope_args *a, struct sb_cuda_launch *l)
 {
+	struct head_place place = { divider_of(2 * a->heads), divider_of(a->frame_tokens), divider_of(a->grid_w) };
 	int64_t heads = a->tokens * 2 * a->heads;
 	bool all_wide = wide(a->q, a->row) && wide(a->k, a->row) && wide(a->q_weight, 0) && wide(a->q_bias, 0) &&
 	                wide(a->k_weight, 0) && wide(a->k_bias, 0) && wide(a->rope, 0);
@@ -310,8 +316,9 @@ int sb_qk_norm_rope_cuda(const struct sb_qk_norm_rope_args *a, struct sb_cuda_la
 	if (heads == 0)
 		return 0;
 	if (a->dim == kHead && all_wide)
-		qk_norm_rope_64<<<blocks_for(heads * kHeadLanes, kThreads), kThreads, 0, stream_of(l)>>>(*a, heads);
+		qk_norm_rope_64<<<blocks_for(heads * kHeadLanes, kThreads), kThreads, 0, stream_of(l)>>>(
+		        *a, place, heads);
 	else
-		qk_norm_rope_any<<<blocks_for(heads * kWarp, kThreads), kThreads, 0, stream_of(l)>>>(*a, heads);
+		qk_norm_rope_any<<<blocks_for(heads * kWarp, kThreads), kThreads, 0, stream_of(l)>>>(*a, place, heads);
 	return launched(l, "qk_norm_rope");
 }

@@ -201,10 +201,10 @@ int sb_tokens_cuda(const struct sb_tokens_args *a, struct sb_cuda_launch *l)
 /* Element `v` of all, rows of `vectors`. */
 template <int width>
 static __global__ void __launch_bounds__(kThreads)
-        copy_rows(const struct sb_copy2d_args a, uint32_t vectors, uint32_t count)
+        copy_rows(const struct sb_copy2d_args a, struct divider vectors, uint32_t count)
 {
 	typedef typename vector_of<width>::type vec;
-	uint32_t v = thread_index(), r = v / vectors, c = v % vectors;
+	uint32_t v = thread_index(), r = quotient(v, vectors), c = remainder(v, r, vectors);
 
 	if (v < count)
 		((vec *)(a.dst + r * a.ld_dst))[c] = ((const vec *)(a.src + r * a.ld_src))[c];
@@ -229,7 +229,8 @@ static int copy_width(const struct sb_copy2d_args *a)
 static int copy_part(struct sb_copy2d_args a, int64_t first, int64_t rows, struct sb_cuda_launch *l)
 {
 	int width = copy_width(&a);
-	uint32_t vectors = (uint32_t)(a.cols / width), count = (uint32_t)(rows * vectors);
+	struct divider vectors = divider_of(a.cols / width);
+	uint32_t count = (uint32_t)(rows * vectors.by);
 	unsigned grid = blocks_for(count, kThreads);
 
 	a.src += first * a.ld_src;
@@ -243,10 +244,10 @@ static int copy_part(struct sb_copy2d_args a, int64_t first, int64_t rows, struc
 	return launched(l, "copy2d");
 }
 
-/* Rows of `cols` elements that one launch takes: their elements fit an index of 32 bits, the last block's too. */
+/* Rows of `cols` elements that one launch takes: what a divider takes counts them, and the last block's threads. */
 static int64_t rows_of_a_launch(int64_t cols)
 {
-	int64_t rows = ((int64_t)1 << 31) / cols;
+	int64_t rows = (((int64_t)1 << 31) - kThreads) / cols;
 
 	return rows < 1 ? 1 : rows;
 }
@@ -269,12 +270,12 @@ int sb_copy2d_cuda(const struct sb_copy2d_args *a, struct sb_cuda_launch *l)
 
 /* Element `v` of those from row `first` on. y may be a: a thread reads what it writes. */
 template <int width>
-static __global__ void __launch_bounds__(kThreads)
-        add_rows(const struct sb_add_args a, int64_t first, uint32_t vectors, uint32_t count)
+static __global__ void __launch_bounds__(kThreads) add_rows(
+        const struct sb_add_args a, int64_t first, struct divider vectors, struct divider b_rows, uint32_t count)
 {
 	typedef typename vector_of<width>::type vec;
-	uint32_t v = thread_index(), c = v % vectors;
-	int64_t r = first + v / vectors, b_row = a.b_rows ? (uint32_t)r % (uint32_t)a.b_rows : r;
+	uint32_t v = thread_index(), row = quotient(v, vectors), c = remainder(v, row, vectors);
+	int64_t r = first + row, b_row = a.b_rows ? remainder((uint32_t)r, quotient((uint32_t)r, b_rows), b_rows) : r;
 
 	if (v < count)
 		((vec *)(a.y + r * a.ldy))[c] =
@@ -294,15 +295,16 @@ static int add_width(const struct sb_add_args *a)
 static int add_part(const struct sb_add_args *a, int64_t first, int64_t rows, struct sb_cuda_launch *l)
 {
 	int width = add_width(a);
-	uint32_t vectors = (uint32_t)(a->cols / width), count = (uint32_t)(rows * vectors);
+	struct divider vectors = divider_of(a->cols / width), b_rows = divider_of(a->b_rows);
+	uint32_t count = (uint32_t)(rows * vectors.by);
 	unsigned grid = blocks_for(count, kThreads);
 
 	if (width == 4)
-		add_rows<4><<<grid, kThreads, 0, stream_of(l)>>>(*a, first, vectors, count);
+		add_rows<4><<<grid, kThreads, 0, stream_of(l)>>>(*a, first, vectors, b_rows, count);
 	else if (width == 2)
-		add_rows<2><<<grid, kThreads, 0, stream_of(l)>>>(*a, first, vectors, count);
+		add_rows<2><<<grid, kThreads, 0, stream_of(l)>>>(*a, first, vectors, b_rows, count);
 	else
-		add_rows<1><<<grid, kThreads, 0, stream_of(l)>>>(*a, first, vectors, count);
+		add_rows<1><<<grid, kThreads, 0, stream_of(l)>>>(*a, first, vectors, b_rows, count);
 	return launched(l, "add");
 }
 
@@ -320,10 +322,11 @@ int sb_add_cuda(const struct sb_add_args *a, struct sb_cuda_launch *l)
 /* A block an image row and a stretch of it; `vectors` of a pixel, half of them from u. */
 template <int width>
 static __global__ void __launch_bounds__(kThreads)
-        add_position_rows(const struct sb_add_position_args a, uint32_t vectors)
+        add_position_rows(const struct sb_add_position_args a, struct divider vectors)
 {
 	typedef typename vector_of<width>::type vec;
-	uint32_t i = blockIdx.y * kThreads + threadIdx.x, col = i / vectors, k = i % vectors, half = vectors / 2;
+	uint32_t i = blockIdx.y * kThreads + threadIdx.x, col = quotient(i, vectors);
+	uint32_t k = remainder(i, col, vectors), half = vectors.by / 2;
 	uint32_t y = blockIdx.x % (uint32_t)a.h;
 	vec *x = (vec *)(a.x + blockIdx.x * a.w * a.c) + i;
 
@@ -334,15 +337,15 @@ static __global__ void __launch_bounds__(kThreads)
 int sb_add_position_cuda(const struct sb_add_position_args *a, struct sb_cuda_launch *l)
 {
 	bool all_wide = wide(a->x, a->c / 2) && wide(a->u, 0) && wide(a->v, 0);
-	uint32_t vectors = (uint32_t)(all_wide ? a->c / 4 : a->c);
+	int64_t vectors = all_wide ? a->c / 4 : a->c;
 	dim3 grid((unsigned)(a->n * a->h), blocks_for(a->w * vectors, kThreads));
 
 	if (grid.x == 0 || grid.y == 0)
 		return 0;
 	if (all_wide)
-		add_position_rows<4><<<grid, kThreads, 0, stream_of(l)>>>(*a, vectors);
+		add_position_rows<4><<<grid, kThreads, 0, stream_of(l)>>>(*a, divider_of(vectors));
 	else
-		add_position_rows<1><<<grid, kThreads, 0, stream_of(l)>>>(*a, vectors);
+		add_position_rows<1><<<grid, kThreads, 0, stream_of(l)>>>(*a, divider_of(vectors));
 	return launched(l, "add_position");
 }
 
@@ -499,26 +502,35 @@ int sb_pose_decode_cuda(const struct sb_pose_decode_args *a, struct sb_cuda_laun
  */
 constexpr int kPixels = 4 * kThreads;
 
+/* What finds a pixel's frame, row and column. */
+struct pixel_place {
+	struct divider w, h;
+};
+
 static __device__ __forceinline__ void unproject_pixel(
-        const struct sb_unproject_args &a, int64_t i, float d, float *point)
+        const struct sb_unproject_args &a, const struct pixel_place &p, uint32_t i, float d, float *point)
 {
-	uint32_t w = (uint32_t)a.w, h = (uint32_t)a.h, row = (uint32_t)i / w, u = (uint32_t)i % w, v = row % h;
-	const float *k = a.k + row / h * 9;
+	uint32_t row = quotient(i, p.w), u = remainder(i, row, p.w), frame = quotient(row, p.h),
+	         v = remainder(row, frame, p.h);
+	const float *k = a.k + frame * 9;
 
 	point[0] = d * (((float)u - k[2]) / k[0]);
 	point[1] = d * (((float)v - k[5]) / k[4]);
 	point[2] = d;
 }
 
-static __global__ void __launch_bounds__(kThreads) unproject(const struct sb_unproject_args a, int64_t n, bool wide_out)
+static __global__ void __launch_bounds__(kThreads)
+        unproject(const struct sb_unproject_args a, struct pixel_place place, int64_t n, bool wide_out)
 {
 	__shared__ __align__(16) float points[3 * kPixels];
 	int64_t first = (int64_t)blockIdx.x * kPixels;
 	int count = (int)(n - first < kPixels ? n - first : kPixels);
 	float *out = a.points + 3 * first;
 
-	for (int i = threadIdx.x; i < count; i += kThreads)
-		unproject_pixel(a, first + i, a.depth[first + i], points + 3 * i);
+#pragma unroll
+	for (int i = threadIdx.x; i < kPixels; i += kThreads)
+		if (i < count)
+			unproject_pixel(a, place, (uint32_t)(first + i), a.depth[first + i], points + 3 * i);
 	__syncthreads();
 	if (wide_out && count == kPixels)
 		for (int i = threadIdx.x; i < 3 * kPixels / 4; i += kThreads)
@@ -534,6 +546,7 @@ int sb_unproject_cuda(const struct sb_unproject_args *a, struct sb_cuda_launch *
 
 	if (n == 0)
 		return 0;
-	unproject<<<blocks_for(n, kPixels), kThreads, 0, stream_of(l)>>>(*a, n, wide(a->points, 0));
+	unproject<<<blocks_for(n, kPixels), kThreads, 0, stream_of(l)>>>(
+	        *a, { divider_of(a->w), divider_of(a->h) }, n, wide(a->points, 0));
 	return launched(l, "unproject");
 }

@@ -111,37 +111,51 @@ static __device__ __forceinline__ struct between between_lines(int i, int in, fl
 	return { lo, clamped(lo + 1, in - 1), __fsub_rn(pos, (float)lo) };
 }
 
-static __device__ __forceinline__ float mixed(float ul, float ur, float ll, float lr, float fx, float fy)
+static __device__ __forceinline__ float mixed(float a, float b, float f)
 {
-	float gx = 1.0f - fx, gy = 1.0f - fy;
-
-	return gy * (gx * ul + fx * ur) + fy * (gx * ll + fx * lr);
+	return (1.0f - f) * a + f * b;
 }
 
-static __device__ __forceinline__ float4 mixed(float4 ul, float4 ur, float4 ll, float4 lr, float fx, float fy)
+static __device__ __forceinline__ float4 mixed(float4 a, float4 b, float f)
 {
-	return make_float4(mixed(ul.x, ur.x, ll.x, lr.x, fx, fy), mixed(ul.y, ur.y, ll.y, lr.y, fx, fy),
-	        mixed(ul.z, ur.z, ll.z, lr.z, fx, fy), mixed(ul.w, ur.w, ll.w, lr.w, fx, fy));
+	return make_float4(mixed(a.x, b.x, f), mixed(a.y, b.y, f), mixed(a.z, b.z, f), mixed(a.w, b.w, f));
 }
 
-/* A block an output row and a stretch of it; vec is float or float4, `vectors` of them a pixel. */
+/*
+ * Output rows of a block. A thread goes down a column and keeps the two source rows that it has mixed across: when the
+ * map grows, the next output row needs at most one new one, and a source row is read from the L2 cache once instead of
+ * for every output row.
+ */
+constexpr int kRowsOfBlock = 8;
+
+/* vec is float or float4, `vectors` of them a pixel. Grid: stretches of rows of all images, stretches of columns. */
 template <typename vec>
 static __global__ void __launch_bounds__(kThreads)
-        resize_bilinear(const struct sb_resize_bilinear_args a, float scale_y, float scale_x, uint32_t vectors)
+        resize_bilinear(const struct sb_resize_bilinear_args a, float scale_y, float scale_x, struct divider vectors)
 {
-	uint32_t image = blockIdx.x / (uint32_t)a.out_h, row = blockIdx.x % (uint32_t)a.out_h;
-	uint32_t i = blockIdx.y * kThreads + threadIdx.x, col = i / vectors, k = i % vectors;
-	const vec *x = (const vec *)a.x + image * a.h * a.w * vectors + k, *upper, *lower;
-	struct between by, bx;
+	uint32_t groups = (uint32_t)pieces(a.out_h, kRowsOfBlock), image = blockIdx.x / groups;
+	int row = (int)(blockIdx.x % groups) * kRowsOfBlock, end = min(row + kRowsOfBlock, (int)a.out_h), upper = -1,
+	    lower = -1;
+	uint32_t i = blockIdx.y * kThreads + threadIdx.x, col = quotient(i, vectors), k = remainder(i, col, vectors);
+	int64_t pitch = a.w * vectors.by, out_pitch = a.out_w * vectors.by;
+	const vec *x = (const vec *)a.x + image * a.h * pitch + k;
+	vec *y = (vec *)a.y + ((int64_t)image * a.out_h + row) * out_pitch + i, top, low;
+	struct between bx = between_lines((int)col, (int)a.w, scale_x);
+	uint32_t left = bx.lo * vectors.by, right = bx.hi * vectors.by;
 
 	if (col >= a.out_w)
 		return;
-	by = between_lines((int)row, (int)a.h, scale_y);
-	bx = between_lines((int)col, (int)a.w, scale_x);
-	upper = x + by.lo * a.w * vectors;
-	lower = x + by.hi * a.w * vectors;
-	((vec *)a.y)[(int64_t)blockIdx.x * a.out_w * vectors + i] = mixed(upper[bx.lo * vectors],
-	        upper[bx.hi * vectors], lower[bx.lo * vectors], lower[bx.hi * vectors], bx.frac, by.frac);
+	for (; row < end; row++, y += out_pitch) {
+		struct between by = between_lines(row, (int)a.h, scale_y);
+
+		if (by.lo != upper)
+			top = by.lo == lower ? low : mixed(x[by.lo * pitch + left], x[by.lo * pitch + right], bx.frac);
+		if (by.hi != lower)
+			low = mixed(x[by.hi * pitch + left], x[by.hi * pitch + right], bx.frac);
+		upper = by.lo;
+		lower = by.hi;
+		*y = mixed(top, low, by.frac);
+	}
 }
 
 static float corner_scale(int64_t in, int64_t out)
@@ -152,15 +166,15 @@ static float corner_scale(int64_t in, int64_t out)
 int sb_resize_bilinear_cuda(const struct sb_resize_bilinear_args *a, struct sb_cuda_launch *l)
 {
 	bool all_wide = wide(a->x, a->c) && wide(a->y, 0);
-	uint32_t vectors = (uint32_t)(all_wide ? a->c / 4 : a->c);
-	dim3 grid((unsigned)(a->n * a->out_h), blocks_for(a->out_w * vectors, kThreads));
+	int64_t vectors = all_wide ? a->c / 4 : a->c;
+	dim3 grid((unsigned)(a->n * pieces(a->out_h, kRowsOfBlock)), blocks_for(a->out_w * vectors, kThreads));
 	float scale_y = corner_scale(a->h, a->out_h), scale_x = corner_scale(a->w, a->out_w);
 
 	if (grid.x == 0 || grid.y == 0)
 		return 0;
 	if (all_wide)
-		resize_bilinear<float4><<<grid, kThreads, 0, stream_of(l)>>>(*a, scale_y, scale_x, vectors);
+		resize_bilinear<float4><<<grid, kThreads, 0, stream_of(l)>>>(*a, scale_y, scale_x, divider_of(vectors));
 	else
-		resize_bilinear<float><<<grid, kThreads, 0, stream_of(l)>>>(*a, scale_y, scale_x, vectors);
+		resize_bilinear<float><<<grid, kThreads, 0, stream_of(l)>>>(*a, scale_y, scale_x, divider_of(vectors));
 	return launched(l, "resize_bilinear");
 }
