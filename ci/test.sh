@@ -2,6 +2,7 @@
 # Installs what is missing, builds, and runs every test that needs no GPU. As root or with sudo.
 #   ci/test.sh          the release build: unit tests, command line, speed, lint
 #   ci/test.sh --asan   the tests again under the address and undefined-behaviour sanitizers
+#   ci/test.sh --tsan   the tests of what has threads, under the thread sanitizer (clang with its own OpenMP)
 #   ci/test.sh --lint   formatting, includes and clang-tidy alone, the last with the analyzer's findings (minutes)
 # The exit code is CTest's; build/PRESET/junit.xml has the results for machines.
 set -euo pipefail
@@ -17,10 +18,10 @@ run_tests() {
 }
 
 case ${1:-} in
-'' | --asan | --lint) [ $# -le 1 ] ;;
+'' | --asan | --tsan | --lint) [ $# -le 1 ] ;;
 *) false ;;
 esac || {
-	echo "usage: ${0##*/} [--asan | --lint]" >&2
+	echo "usage: ${0##*/} [--asan | --tsan | --lint]" >&2
 	exit 2
 }
 
@@ -33,6 +34,11 @@ case ${1:-} in
 --asan)
 	build asan
 	run_tests asan
+	;;
+--tsan)
+	need_packages clang libomp-dev
+	build tsan
+	run_tests tsan
 	;;
 --lint)
 	build release

@@ -85,7 +85,7 @@ static const float *tensor(const struct sb_safetensors *st, const char *name, in
 static struct sb_safetensors *save_and_open(const struct track_fixture *x)
 {
 	struct sb_save to = { .file = file, .metadata = metadata };
-	struct sb_safetensors *st;
+	struct sb_safetensors *st = NULL;
 	struct sb_error err;
 
 	if (sb_results_save(&x->results, &to, &err) || sb_safetensors_open(file, &st, &err))

@@ -703,6 +703,10 @@ static void loading_a_file_holds_the_weights_once(void **state)
 		print_message("  skipped: this system does not measure peaks\n");
 		skip();
 	}
+	if (getenv("SB_SANITIZE") && strstr(getenv("SB_SANITIZE"), "thread")) {
+		print_message("  skipped: the thread sanitizer keeps a shadow of all memory\n");
+		skip();
+	}
 	rss = memory("VmRSS");
 	assert_int_equal(sb_weight_file_open(file, &f, NULL), SB_OK);
 	assert_int_equal(sb_weight_file_check(f, &small->front, &facts, NULL), SB_OK);
