@@ -164,6 +164,16 @@ struct sb_activity_account {
 	int64_t overhead_ns; /* the tracer's own */
 };
 
+/* The device as a card: a reading between passes. What is not told is absent with the reason. */
+struct sb_device_state {
+	struct sb_value power_w, temperature_c, sm_mhz, memory_mhz;
+	struct sb_value used_bytes; /* by whoever, the driver included */
+	struct sb_value energy_mj;  /* since the driver was loaded */
+	struct sb_value throttled;  /* 1: clocks are held down by heat, power or hardware at this moment */
+	char reasons[128];          /* "sw_power_cap,hw_thermal"; "" when none */
+	int64_t cost_ns;            /* what this reading took */
+};
+
 /* One comment a member: contract, units, optional or not. */
 struct sb_backend_ops {
 	const char *name; /* the word after --device */
@@ -194,6 +204,8 @@ struct sb_backend_ops {
 	enum sb_status (*trace_begin)(struct sb_backend *be, struct sb_error *err);
 	void (*trace_op)(struct sb_backend *be, uint32_t index);
 	enum sb_status (*trace_end)(struct sb_backend *be, struct sb_error *err);
+	/* Optional. Between passes. */
+	void (*state)(struct sb_backend *be, struct sb_device_state *out);
 };
 
 /*

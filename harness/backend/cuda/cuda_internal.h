@@ -44,6 +44,7 @@ struct cuda_staging {
 };
 
 struct sb_cupti;
+struct sb_nvml;
 struct cuda_plans; /* products that were planned: linear.c */
 
 struct cuda {
@@ -56,6 +57,8 @@ struct cuda {
 	struct cuda_plans *plans;
 	struct cuda_staging staging;
 	struct sb_cupti *cupti; /* NULL: not tracing */
+	struct sb_nvml *nvml;   /* NULL: not asked yet, or this machine has none */
+	bool no_nvml;
 	cudaEvent_t marks[SB_MARKS_MAX];
 	int launches; /* kernels queued by the op that was submitted last */
 };

@@ -2,6 +2,7 @@
 #include "cuda_internal.h"
 #include "linear_cuda.h"
 #include "sb_cupti.h"
+#include "sb_nvml.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -114,6 +115,7 @@ static void cuda_close(struct sb_backend *be)
 	if (c->stream)
 		cudaStreamSynchronize(c->stream);
 	sb_cupti_close(c->cupti);
+	sb_nvml_close(c->nvml);
 	sb_cuda_plans_close(c->plans);
 	if (c->blas)
 		cublasDestroy(c->blas);
@@ -158,6 +160,23 @@ static enum sb_status cuda_open(int ordinal, int64_t limit, struct sb_backend **
 	}
 	*out = &c->base;
 	return SB_OK;
+}
+
+/* The device as a card; NVML is opened by the first reading. */
+static void cuda_state(struct sb_backend *be, struct sb_device_state *out)
+{
+	struct cuda *c = (struct cuda *)be;
+	struct sb_value none = sb_value_absent("no NVML on this machine");
+	struct sb_device_info info;
+
+	if (!c->nvml && !c->no_nvml) {
+		be->ops->info(be, &info);
+		c->no_nvml = sb_nvml_open(info.uuid, &c->nvml, NULL) != SB_OK;
+	}
+	if (c->nvml)
+		sb_nvml_read(c->nvml, out);
+	else
+		*out = (struct sb_device_state){ none, none, none, none, none, none, none, "", 0 };
 }
 
 /* ---- what it is ---------------------------------------------------------------------------------------------------
@@ -289,6 +308,7 @@ const struct sb_backend_ops sb_backend_cuda_ops = {
 	.trace_begin = sb_cuda_trace_begin,
 	.trace_op = sb_cuda_trace_op,
 	.trace_end = sb_cuda_trace_end,
+	.state = cuda_state,
 };
 
 /* The one function that is exported. NULL when the caller was built with other structs than this library. */

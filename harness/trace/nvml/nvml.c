@@ -1,0 +1,155 @@
+#include "sb_nvml.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The part of NVML's interface that is used, by its documentation: no header of it is needed to build. */
+typedef struct nvml_device *nvml_handle;
+
+struct nvml_memory {
+	unsigned long long total, free, used;
+};
+
+enum { NVML_TEMPERATURE_GPU = 0, NVML_CLOCK_SM = 1, NVML_CLOCK_MEM = 2 };
+
+/* X(member, function, parameters) */
+#define FUNCTIONS(X)                                                                        \
+	X(init, nvmlInit_v2, (void))                                                        \
+	X(shutdown, nvmlShutdown, (void))                                                   \
+	X(driver_version, nvmlSystemGetDriverVersion, (char *, unsigned))                   \
+	X(by_uuid, nvmlDeviceGetHandleByUUID, (const char *, nvml_handle *))                \
+	X(power, nvmlDeviceGetPowerUsage, (nvml_handle, unsigned *))                        \
+	X(temperature, nvmlDeviceGetTemperature, (nvml_handle, int, unsigned *))            \
+	X(clock, nvmlDeviceGetClockInfo, (nvml_handle, int, unsigned *))                    \
+	X(memory, nvmlDeviceGetMemoryInfo, (nvml_handle, struct nvml_memory *))             \
+	X(energy, nvmlDeviceGetTotalEnergyConsumption, (nvml_handle, unsigned long long *)) \
+	X(reasons, nvmlDeviceGetCurrentClocksThrottleReasons, (nvml_handle, unsigned long long *))
+
+struct sb_nvml {
+	void *library;
+	nvml_handle device;
+	char driver[80];
+#define MEMBER(member, function, parameters) int(*member) parameters;
+	FUNCTIONS(MEMBER)
+#undef MEMBER
+};
+
+/* Reasons for which a clock is below what was asked for; the first two are no fault. */
+static const struct {
+	unsigned long long bit;
+	const char *name;
+	bool throttles;
+} reason_table[] = {
+	{ 0x01, "idle", false },
+	{ 0x02, "application_clocks", false },
+	{ 0x04, "sw_power_cap", true },
+	{ 0x08, "hw_slowdown", true },
+	{ 0x10, "sync_boost", true },
+	{ 0x20, "sw_thermal", true },
+	{ 0x40, "hw_thermal", true },
+	{ 0x80, "hw_power_brake", true },
+};
+
+static enum sb_status load(struct sb_nvml *n, struct sb_error *err)
+{
+	n->library = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
+	if (!n->library)
+		return sb_fail(err, SB_E_ENV, "NVML cannot be loaded: %s; it comes with the driver", dlerror());
+#define FIND(member, function, parameters)                           \
+	*(void **)(void *)&n->member = dlsym(n->library, #function); \
+	if (!n->member)                                              \
+		return sb_fail(err, SB_E_ENV, "NVML has no " #function "; the driver is too old");
+	FUNCTIONS(FIND)
+#undef FIND
+	return SB_OK;
+}
+
+enum sb_status sb_nvml_open(const char *uuid, struct sb_nvml **out, struct sb_error *err)
+{
+	struct sb_nvml *n = calloc(1, sizeof(*n));
+	int code;
+
+	*out = NULL;
+	if (!n)
+		return sb_fail(err, SB_E_NOMEM, "no memory for NVML");
+	if (load(n, err))
+		goto failed;
+	code = n->init();
+	if (code) {
+		sb_fail(err, SB_E_ENV, "NVML does not start: error %d", code);
+		goto failed;
+	}
+	code = n->by_uuid(uuid, &n->device);
+	if (code) {
+		n->shutdown();
+		sb_fail(err, SB_E_ENV, "NVML does not know the GPU '%s': error %d", uuid, code);
+		goto failed;
+	}
+	if (n->driver_version(n->driver, sizeof(n->driver)))
+		n->driver[0] = '\0';
+	*out = n;
+	return SB_OK;
+failed:
+	if (n->library)
+		dlclose(n->library);
+	free(n);
+	return err->code;
+}
+
+void sb_nvml_close(struct sb_nvml *n)
+{
+	if (!n)
+		return;
+	n->shutdown();
+	dlclose(n->library);
+	free(n);
+}
+
+const char *sb_nvml_driver(const struct sb_nvml *n)
+{
+	return n->driver;
+}
+
+static struct sb_value value(int code, double v)
+{
+	return code ? sb_value_absent("NVML does not tell") : sb_value_of(v);
+}
+
+void sb_nvml_read(struct sb_nvml *n, struct sb_device_state *out)
+{
+	int64_t start = sb_now_ns();
+	unsigned v = 0;
+	unsigned long long wide = 0, bits = 0;
+	struct nvml_memory memory = { 0 };
+	size_t at = 0;
+	int code;
+
+	*out = (struct sb_device_state){ 0 };
+	code = n->power(n->device, &v);
+	out->power_w = value(code, v / 1e3);
+	code = n->temperature(n->device, NVML_TEMPERATURE_GPU, &v);
+	out->temperature_c = value(code, v);
+	code = n->clock(n->device, NVML_CLOCK_SM, &v);
+	out->sm_mhz = value(code, v);
+	code = n->clock(n->device, NVML_CLOCK_MEM, &v);
+	out->memory_mhz = value(code, v);
+	code = n->memory(n->device, &memory);
+	out->used_bytes = value(code, (double)memory.used);
+	code = n->energy(n->device, &wide);
+	out->energy_mj = value(code, (double)wide);
+	code = n->reasons(n->device, &bits);
+	out->throttled = value(code, 0.0);
+	if (!code) {
+		for (size_t i = 0; i < SB_ARRAY_LEN(reason_table); i++) {
+			if (!(bits & reason_table[i].bit))
+				continue;
+			if (reason_table[i].throttles)
+				out->throttled = sb_value_of(1.0);
+			at += (size_t)snprintf(out->reasons + at, sizeof(out->reasons) - at, "%s%s", at ? "," : "",
+			        reason_table[i].name);
+		}
+	}
+	out->cost_ns = sb_now_ns() - start;
+}

@@ -1,0 +1,99 @@
+/* What kernels are called, and what that says of their products. */
+#include "kernel_class.h"
+#include "kernel_name.h"
+
+#include "sb_base.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void names_become_readable(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "_Z19attention_efficientILi64ELi2ELi3EEv7problem", "attention_efficient<64,2,3>" },
+		{ "_Z16track_neighboursI6float4Ev18sb_neighbours_argsil", "track_neighbours<float4>" },
+		{ "_Z8scale_upIfLb1ELin5EEvPf", "scale_up<float,1,-5>" },
+		{ "_Z15corr_layer_tf325layer", "corr_layer_tf32" },
+		/* not read: they stay */
+		{ "sm90_xmma_gemm_f32f32_tf32f32_f32_tn_n", "sm90_xmma_gemm_f32f32_tf32f32_f32_tn_n" },
+		{ "_ZN7cutlass6KernelIfEEvT_", "_ZN7cutlass6KernelIfEEvT_" },
+		{ "_Z3fooIT_EvPf", "_Z3fooIT_EvPf" },
+		{ "_Z3fooILi5", "_Z3fooILi5" },
+		{ "_Z99short", "_Z99short" },
+		{ "_Z", "_Z" },
+		{ "", "" },
+	};
+	char out[64];
+
+	(void)state;
+	for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
+		sb_kernel_name(cases[i][0], out, sizeof(out));
+		assert_string_equal(out, cases[i][1]);
+	}
+	sb_kernel_name("_Z19attention_efficientILi64EEv", out, 10);
+	assert_string_equal(out, "attention");
+}
+
+static void names_tell_the_precision(void **state)
+{
+	static const struct {
+		const char *name;
+		enum sb_kernel_class class;
+	} cases[] = {
+		/* ours on the CPU */
+		{ "sgemm", SB_KERNEL_FP32 },
+		{ "sgemm_tf32_emulated", SB_KERNEL_TF32 },
+		{ "conv_im2col", SB_KERNEL_FP32 },
+		{ "conv_transpose_tf32_emulated", SB_KERNEL_TF32 },
+		{ "attention_standard", SB_KERNEL_FP32 },
+		{ "attention_efficient_tf32_emulated", SB_KERNEL_TF32 },
+		{ "corr", SB_KERNEL_FP32 },
+		{ "layer_norm", SB_KERNEL_OTHER },
+		/* ours on CUDA */
+		{ "attention_efficient<64,2,64,32,3>", SB_KERNEL_FP32 },
+		{ "attention_efficient<64,2,64,32,1>", SB_KERNEL_TF32 },
+		{ "attention_efficient_small<16,2,1>", SB_KERNEL_TF32 },
+		{ "attention_small_scores", SB_KERNEL_FP32 },
+		{ "attention_small_scores_tf32<16,2>", SB_KERNEL_TF32 },
+		{ "attention_softmax<4,512,10>", SB_KERNEL_OTHER },
+		{ "corr_volume_ffma<0>", SB_KERNEL_FP32 },
+		{ "corr_layer_tf32", SB_KERNEL_TF32 },
+		{ "corr_weights<1>", SB_KERNEL_OTHER },
+		{ "im2col<float>", SB_KERNEL_OTHER },
+		{ "epilogue<unsigned>", SB_KERNEL_OTHER },
+		{ "memcpy HtoD", SB_KERNEL_OTHER },
+		/* cuBLAS and cuDNN */
+		{ "sm90_xmma_gemm_f32f32_tf32f32_f32_tn_n_tilesize128x128x32_warpgroupsize1x1x1_cublas",
+		        SB_KERNEL_TF32 },
+		{ "sm80_xmma_gemm_f32f32_tf32f32_f32_tn_n_tilesize64x64_tensor16x8x8_cublas", SB_KERNEL_TF32 },
+		{ "_ZN7cutlass7Kernel2I51cutlass_80_tensorop_s1688gemm_128x64_32x3_tn_align4EEvNT_6ParamsE",
+		        SB_KERNEL_TF32 },
+		{ "ampere_sgemm_128x128_tn", SB_KERNEL_FP32 },
+		{ "_ZN7cutlass7Kernel2I38cutlass_80_simt_sgemm_256x128_8x4_tn_align1EEvNT_6ParamsE", SB_KERNEL_FP32 },
+		{ "sm80_xmma_gemm_f32f32_f32f32_f32_tn_n_tilesize32x32x8_ffma_cublas", SB_KERNEL_FP32 },
+		{ "_ZN8cublasLt19splitKreduce_kernelILi32ELi16EffffLb1EEEvNS_18cublasSplitKParamsIT2_EE",
+		        SB_KERNEL_OTHER },
+		{ "implicit_convolve_sgemm", SB_KERNEL_FP32 },
+		{ "sm80_xmma_fprop_implicit_gemm_tf32f32_tf32f32_f32_nhwckrsc_nhwc", SB_KERNEL_TF32 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++)
+		if (sb_kernel_class_of(cases[i].name) != cases[i].class)
+			fail_msg("%s is not %d", cases[i].name, (int)cases[i].class);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_become_readable),
+		cmocka_unit_test(names_tell_the_precision),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
