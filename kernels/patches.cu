@@ -171,16 +171,15 @@ static __global__ void __launch_bounds__(kRowWarps *kWarp)
         track_neighbours(const struct sb_neighbours_args a, int vectors, int64_t ld)
 {
 	__shared__ struct candidates all[kRowWarps];
-	int64_t row = (int64_t)blockIdx.x * kRowWarps + threadIdx.x / kWarp;
+	int64_t i = (int64_t)blockIdx.x * kRowWarps + threadIdx.x / kWarp, t = (uint32_t)i / (uint32_t)a.n;
+	int64_t row = ((uint32_t)i % (uint32_t)a.n) * a.frames + t; /* points fastest: their frame's map stays in L2 */
 	int lane = threadIdx.x % kWarp;
 	struct candidates &s = all[threadIdx.x / kWarp];
 	struct patch_axis x, y;
 	const float *centre = a.centre + 3 * row, *points;
-	int64_t t;
 
-	if (row >= a.n * a.frames)
+	if (t >= a.frames)
 		return;
-	t = row % a.frames;
 	points = a.pmap + t * a.h * a.w * 3;
 	x = patch_axis_of(a.uv[2 * row], a.scale, a.w);
 	y = patch_axis_of(a.uv[2 * row + 1], a.scale, a.h);

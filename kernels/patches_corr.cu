@@ -107,8 +107,8 @@ struct column {
 	const float *image; /* NULL: beyond the last frame */
 	float fx;
 	struct patch_axis y;
-	int left, right, pitch;     /* in floats */
-	int at, vector;             /* first position's place, and which vector of it */
+	int left, right, pitch; /* in floats */
+	int at, vector;         /* first position's place, and which vector of it */
 };
 
 static __device__ __forceinline__ struct column column_of(const struct sb_corr_args &a, int64_t n, int64_t t0)
@@ -235,14 +235,17 @@ static __device__ __forceinline__ void spread(const struct ffma_tile &tile, floa
 			to[i * kStretch + j] = tile.sum[i][j];
 }
 
-/* Grid: frames in groups of kFrames, points from `first` on. volume is the part's. */
+/*
+ * Grid: points from `first` on, frames in groups of kFrames: the points of some frames come one after the other, so
+ * that these frames' maps are read from the L2 cache. volume is the part's.
+ */
 template <bool wide_map>
 static __global__ void __launch_bounds__(kVolumeThreads, 2)
         corr_volume_ffma(const struct sb_corr_args a, int64_t first, float *volume)
 {
 	__shared__ __align__(16) float room[kVolumeFloats];
 	float *samples = room, *query = room + kMmaRows * kLine;
-	int64_t n = first + blockIdx.y, t0 = (int64_t)blockIdx.x * kFrames;
+	int64_t n = first + blockIdx.x, t0 = (int64_t)blockIdx.y * kFrames;
 	int frames = (int)(a.frames - t0 < kFrames ? a.frames - t0 : kFrames);
 	struct column c = column_of(a, n, t0);
 	bool multiplies = threadIdx.x < kFrames * kSide * kSide;
@@ -260,7 +263,7 @@ static __global__ void __launch_bounds__(kVolumeThreads, 2)
 	if (multiplies)
 		spread(tile, room);
 	__syncthreads();
-	store_volume(room, volume + (blockIdx.y * a.frames + t0) * kRow, frames);
+	store_volume(room, volume + (blockIdx.x * a.frames + t0) * kRow, frames);
 }
 
 /* ---- TF32 on the tensor cores: fragments and products
@@ -365,7 +368,7 @@ static __global__ void __launch_bounds__(kVolumeThreads, 2)
 {
 	__shared__ __align__(16) float room[kVolumeFloats];
 	float *samples = room, *query = room + kMmaRows * kLine;
-	int64_t n = first + blockIdx.y, t0 = (int64_t)blockIdx.x * kFrames;
+	int64_t n = first + blockIdx.x, t0 = (int64_t)blockIdx.y * kFrames;
 	int frames = (int)(a.frames - t0 < kFrames ? a.frames - t0 : kFrames);
 	struct column c = column_of(a, n, t0);
 	struct mma_strip strip = {};
@@ -383,7 +386,7 @@ static __global__ void __launch_bounds__(kVolumeThreads, 2)
 	__syncthreads(); /* spread() writes the padding of the stretches, too */
 	spread(strip, room);
 	__syncthreads();
-	store_volume(room, volume + (blockIdx.y * a.frames + t0) * kRow, frames);
+	store_volume(room, volume + (blockIdx.x * a.frames + t0) * kRow, frames);
 }
 
 /* ---- the layer
@@ -642,7 +645,7 @@ static int queue_weights(const struct sb_corr_args *a, struct sb_cuda_launch *l,
 static int queue_volume(const struct sb_corr_args *a, struct sb_cuda_launch *l, bool rounded, int64_t first,
         int64_t points, float *volume)
 {
-	dim3 grid(blocks_for(a->frames, kFrames), (unsigned)points);
+	dim3 grid((unsigned)points, blocks_for(a->frames, kFrames));
 	bool all_wide = wide(a->map, a->c) && wide(a->query, 0);
 
 	if (rounded && all_wide)

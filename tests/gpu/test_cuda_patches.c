@@ -322,12 +322,15 @@ void time_patches(void)
 	static const struct shape fine = { 1012, 24, 96, 128, 128, 384 }, coarse = { 1012, 24, 12, 16, 128, 384 };
 	/* A third of the layer, the same volume: the difference is two thirds of the layer. */
 	static const struct shape narrow = { 1012, 24, 12, 16, 128, 128 };
+	/* A quarter of the samples and of the volume's products, the same layer. */
+	static const struct shape thin = { 1012, 24, 12, 16, 32, 384 };
 	static const struct shape tile = { 85, 24, 96, 128, 128, 0 }, window = { 1012, 24, 96, 128, 128, 0 };
 
 	for (int tf32 = 0; tf32 < 2; tf32++) {
 		corr_case(&fine, 1.0f, tf32, 1, 1);
 		corr_case(&coarse, 0.125f, tf32, 1, 1);
 		corr_case(&narrow, 0.125f, tf32, 1, 1);
+		corr_case(&thin, 0.125f, tf32, 1, 1);
 	}
 	sample_case(&fine, 1.0f, 1);
 	sample_case(&(struct shape){ 1012, 24, 96, 128, 3, 0 }, 1.0f, 1);
