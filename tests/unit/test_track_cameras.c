@@ -16,23 +16,11 @@
 
 enum { FRAMES = 9, N_QUERIES = 12, N_SUPPORT = 150 };
 
-static const struct sb_track_net net = { .h = 384, .w = 512 };
 static struct sb_backend *be;
 
-/* Planted tracks, with the scale between the two resolutions as the network has it. */
 static struct window planted_window(double shake)
 {
-	struct window w = window_new(N_QUERIES, N_SUPPORT, FRAMES, shake);
-
-	w.s.fx = (float)net.w / (float)WR;
-	w.s.fy = (float)net.h / (float)HR;
-	for (int64_t n = 0; n < w.s.tracks; n++) {
-		int64_t at = n * FRAMES + (int64_t)w.query[n * 3];
-
-		w.query[n * 3 + 1] = w.s.fx * w.px[at * 2];
-		w.query[n * 3 + 2] = w.s.fy * w.px[at * 2 + 1];
-	}
-	return w;
+	return window_new(N_QUERIES, N_SUPPORT, FRAMES, shake);
 }
 
 /* ---- what the tracker has made when an iteration ends --------------------------------------------------------- */
@@ -78,10 +66,12 @@ static void ended_init(struct ended *e, const struct window *w, enum sb_cameras 
 	assert_int_equal(sb_backend_begin_arm(be, &e->err), SB_OK);
 	assert_int_equal(sb_backend_begin_pass(be, 0, &e->err), SB_OK);
 	assert_int_equal(sb_pass_host_open(w->s.tracks, FRAMES, cameras, NULL, FRAMES, &e->host, &e->err), SB_OK);
-	e->p = (struct sb_pass){ .be = be, .net = &net, .in = &e->in, .host = &e->host, .err = &e->err };
+	e->p = (struct sb_pass){ .be = be, .in = &e->in, .host = &e->host, .err = &e->err };
 	e->p.n = w->s.tracks;
 	e->p.t = FRAMES;
 	e->p.rows = e->p.n * FRAMES;
+	e->p.fx = w->s.fx;
+	e->p.fy = w->s.fy;
 	put_logits(e, w);
 	e->p.A = on_device(e, w->points, e->p.rows * 3);
 	e->p.px = on_device(e, w->px, e->p.rows * 2);

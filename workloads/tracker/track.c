@@ -9,7 +9,6 @@
 static enum sb_status update(struct sb_pass *p, struct sb_deltas *d)
 {
 	const struct sb_window *in = p->in;
-	float fx = (float)p->net->w / (float)in->wr, fy = (float)p->net->h / (float)in->hr;
 	struct sb_track_update_args a = {
 		.d2 = d->d2,
 		.d3 = d->d3,
@@ -25,8 +24,8 @@ static enum sb_status update(struct sb_pass *p, struct sb_deltas *d)
 		.A = p->A,
 		.px = p->px,
 		.rows = p->rows,
-		.fx = fx,
-		.fy = fy,
+		.fx = p->fx,
+		.fy = p->fy,
 	};
 
 	sb_backend_stage(p->be, "track.update");
@@ -144,6 +143,8 @@ enum sb_status sb_pass_window(struct sb_pass *p)
 	p->rows = p->n * p->t;
 	p->fh = p->net->h / 4;
 	p->fw = p->net->w / 4;
+	p->fx = (float)p->net->w / (float)p->in->wr;
+	p->fy = (float)p->net->h / (float)p->in->hr;
 	if (p->n > p->host->tracks || p->t > p->host->frames)
 		SB_BUG("a window of %lld tracks, %lld frames in room for %lld, %lld", (long long)p->n, (long long)p->t,
 		        (long long)p->host->tracks, (long long)p->host->frames);

@@ -1,4 +1,5 @@
 /* Bundle adjustment of planted observations, cut to the window. */
+#include "prepare.h"
 #include "track_pass.h"
 
 #include <stdlib.h>
@@ -7,8 +8,8 @@
 struct sb_planted_room {
 	const struct sb_track_planted *scene;
 	int64_t clip_frames;
-	float *seen;
-	double *intrinsics, *xyz, *c2w;
+	float *seen, *c2w;
+	double *intrinsics, *xyz;
 	struct sb_pose *pose;
 	struct sb_ba *ba;
 };
@@ -78,22 +79,6 @@ static struct sb_ba_problem cut(struct sb_planted_room *r, int64_t first, int64_
 		.xyz = r->xyz };
 }
 
-/* out = inverse(a) b for rigid motions, [4, 4]. */
-static void relative(const double *a, const double *b, float *out)
-{
-	for (int i = 0; i < 3; i++) {
-		for (int j = 0; j < 4; j++) {
-			double sum = 0.0;
-
-			for (int k = 0; k < 3; k++)
-				sum += a[k * 4 + i] * (j < 3 ? b[k * 4 + j] : b[k * 4 + 3] - a[k * 4 + 3]);
-			out[i * 4 + j] = (float)sum;
-		}
-	}
-	for (int j = 0; j < 4; j++)
-		out[12 + j] = j == 3 ? 1.0f : 0.0f;
-}
-
 void sb_planted_bundle(
         struct sb_planted_room *r, int64_t first, int64_t frames, float *cam, float *k, struct sb_camera_result *result)
 {
@@ -104,8 +89,12 @@ void sb_planted_bundle(
 	if (result->ba.outcome == SB_BA_SKIPPED || !r->scene->apply)
 		return;
 	for (int64_t t = 0; t < frames; t++) {
-		sb_pose_to_c2w(&r->pose[t], r->c2w + t * 16);
-		relative(r->c2w, r->c2w + t * 16, cam + t * 16);
+		double m[16];
+
+		sb_pose_to_c2w(&r->pose[t], m);
+		for (int i = 0; i < 16; i++)
+			r->c2w[t * 16 + i] = (float)m[i];
 		k[t * 9 + 4] = k[t * 9];
 	}
+	sb_relative_cameras(r->c2w, frames, cam);
 }

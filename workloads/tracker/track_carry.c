@@ -79,6 +79,5 @@ enum sb_status sb_pass_carry(struct sb_pass *p)
 	SB_TRY(sb_pass_copy(p, from, 1, n, n, p->carry->features, n));
 	for (int l = 0; l < SB_TRACK_LEVELS; l++)
 		SB_TRY(carry_level(p, l));
-	p->carry->tracks = p->in->n_queries;
 	return SB_OK;
 }

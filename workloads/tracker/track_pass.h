@@ -52,7 +52,6 @@ void sb_pass_host_release(struct sb_pass_host *h);
 /* What goes from window to window on the device; all zero before the first. */
 struct sb_carry {
 	float *features; /* [overlap, h/4, w/4, 128] of the last frames */
-	int64_t tracks;
 	struct {
 		float *query, *points; /* [tracks, 49, 128]; [tracks, 49, 3], not normalised */
 	} level[SB_TRACK_LEVELS];
@@ -75,6 +74,7 @@ struct sb_pass {
 	struct sb_error *err;
 	int64_t n, t, rows; /* tracks, frames, tracks x frames */
 	int64_t fh, fw;     /* features: working resolution / 4 */
+	float fx, fy;       /* pixels of hr x wr times these are pixels of the working resolution */
 	int iteration;
 
 	/* a window's constants */

@@ -4,17 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Pixels of hr x wr times these are pixels of the working resolution. */
-static float factor_x(const struct sb_pass *p)
-{
-	return (float)p->net->w / (float)p->in->wr;
-}
-
-static float factor_y(const struct sb_pass *p)
-{
-	return (float)p->net->h / (float)p->in->hr;
-}
-
 /* ---- on the host: queries to working resolution, K scaled, what carried tracks start from ------------------- */
 
 /* x, y, z and point on every frame: the cached ones, then the last of them again. */
@@ -22,15 +11,14 @@ static void expand_carried(struct sb_pass *p)
 {
 	const struct sb_window *in = p->in;
 	struct sb_pass_host *h = p->host;
-	float fx = factor_x(p), fy = factor_y(p);
 
 	for (int64_t n = 0; n < in->n_carried; n++) {
 		for (int64_t t = 0; t < p->t; t++) {
 			int64_t from = t < in->overlap ? t : in->overlap - 1, at = n * p->t + t;
 			const float *c = in->carried + (n * in->overlap + from) * 6;
 
-			h->uv[at * 2] = c[0] * fx * 0.25f;
-			h->uv[at * 2 + 1] = c[1] * fy * 0.25f;
+			h->uv[at * 2] = c[0] * p->fx * 0.25f;
+			h->uv[at * 2 + 1] = c[1] * p->fy * 0.25f;
 			h->z[at] = c[2];
 			memcpy(h->X + at * 3, c + 3, 3 * sizeof(float));
 		}
@@ -45,7 +33,6 @@ static void host_queries(struct sb_pass *p)
 {
 	const struct sb_window *in = p->in;
 	struct sb_pass_host *h = p->host;
-	float fx = factor_x(p), fy = factor_y(p);
 
 	for (int64_t i = 0; i < p->n; i++) {
 		bool carried = i < in->n_carried;
@@ -53,10 +40,10 @@ static void host_queries(struct sb_pass *p)
 		int64_t seed = carried ? (int64_t)q[0] : 0;
 
 		h->q[i * 3] = h->q_geometry[i * 3] = q[0];
-		h->q[i * 3 + 1] = q[1] * fx;
-		h->q[i * 3 + 2] = q[2] * fy;
-		h->q_geometry[i * 3 + 1] = carried ? c[0] * fx : h->q[i * 3 + 1];
-		h->q_geometry[i * 3 + 2] = carried ? c[1] * fy : h->q[i * 3 + 2];
+		h->q[i * 3 + 1] = q[1] * p->fx;
+		h->q[i * 3 + 2] = q[2] * p->fy;
+		h->q_geometry[i * 3 + 1] = carried ? c[0] * p->fx : h->q[i * 3 + 1];
+		h->q_geometry[i * 3 + 2] = carried ? c[1] * p->fy : h->q[i * 3 + 2];
 		h->keep_z[i] = carried ? c[seed * 6 + 2] : NAN;
 		if (carried)
 			h->z_geometry[i] = c[2];
@@ -67,12 +54,11 @@ static void host_cameras(struct sb_pass *p)
 {
 	const struct sb_window *in = p->in;
 	struct sb_pass_host *h = p->host;
-	float fx = factor_x(p), fy = factor_y(p);
 
 	memcpy(h->cam, in->cam, (size_t)p->t * 16 * sizeof(float));
 	memcpy(h->k, in->k, (size_t)p->t * 9 * sizeof(float));
 	for (int64_t i = 0; i < p->t * 9; i++)
-		h->k_m[i] = in->k[i] * (i % 9 < 3 ? fx : i % 9 < 6 ? fy : 1.0f);
+		h->k_m[i] = in->k[i] * (i % 9 < 3 ? p->fx : i % 9 < 6 ? p->fy : 1.0f);
 }
 
 static enum sb_status upload_small(struct sb_pass *p)

@@ -1,4 +1,5 @@
 /* A clip in windows (2.4 to 2.6): which points each has, what the host carries between them, results put together. */
+#include "prepare.h"
 #include "track_room.h"
 
 #include <math.h>
@@ -105,7 +106,7 @@ static void carry_tracks(struct video *v, int64_t w, int64_t n)
 	}
 }
 
-/* Fills room->points: carried, new, support. Returns how many are carried. */
+/* Fills room->points: carried, new, support. */
 static enum sb_status window_points(struct video *v, int64_t w)
 {
 	struct sb_track_room *r = v->room;
@@ -133,32 +134,18 @@ static enum sb_status window_points(struct video *v, int64_t w)
 
 /* ---- cameras ------------------------------------------------------------------------------------------------- */
 
-/* out = a b, [4, 4]; a in double, so that frame 0 of inverse(a) a is the identity to rounding. */
-static void multiply(const double *a, const float *b, float *out)
+/* out = a b, [4, 4]. */
+static void multiply(const float *a, const float *b, float *out)
 {
 	for (int i = 0; i < 4; i++) {
 		for (int j = 0; j < 4; j++) {
 			double sum = 0.0;
 
 			for (int k = 0; k < 4; k++)
-				sum += a[i * 4 + k] * (double)b[k * 4 + j];
+				sum += (double)a[i * 4 + k] * (double)b[k * 4 + j];
 			out[i * 4 + j] = (float)sum;
 		}
 	}
-}
-
-/* Inverse of a rigid motion. */
-static void inverse(const float *m, double *out)
-{
-	for (int i = 0; i < 3; i++) {
-		out[i * 4 + 3] = 0.0;
-		for (int j = 0; j < 3; j++) {
-			out[i * 4 + j] = (double)m[j * 4 + i];
-			out[i * 4 + 3] -= (double)m[j * 4 + i] * (double)m[j * 4 + 3];
-		}
-	}
-	for (int j = 0; j < 4; j++)
-		out[12 + j] = j == 3;
 }
 
 /* Cameras relative to the window's first frame, intrinsics, both repeated behind the clip's end. */
@@ -167,17 +154,15 @@ static void window_cameras(struct video *v, int64_t w)
 	struct sb_track_room *r = v->room;
 	int64_t first = w * r->step, real = real_frames(r, w);
 	const float *cam = v->clip->cam + first * 16;
-	double back[16];
 
-	inverse(cam, back);
-	for (int64_t t = 0; t < r->length; t++) {
-		int64_t from = t < real ? t : real - 1;
-
-		if (w)
-			multiply(back, cam + from * 16, r->cam + t * 16);
-		else
-			memcpy(r->cam + t * 16, cam + from * 16, 16 * sizeof(float));
-		memcpy(r->k + t * 9, v->clip->k + (first + from) * 9, 9 * sizeof(float));
+	if (w)
+		sb_relative_cameras(cam, real, r->cam);
+	else
+		memcpy(r->cam, cam, (size_t)real * 16 * sizeof(float));
+	memcpy(r->k, v->clip->k + first * 9, (size_t)real * 9 * sizeof(float));
+	for (int64_t t = real; t < r->length; t++) {
+		memcpy(r->cam + t * 16, r->cam + (real - 1) * 16, 16 * sizeof(float));
+		memcpy(r->k + t * 9, r->k + (real - 1) * 9, 9 * sizeof(float));
 	}
 }
 
@@ -187,7 +172,7 @@ static void chain_cameras(struct video *v, int64_t w)
 	struct sb_track_room *r = v->room;
 	int64_t first = w * r->step, real = real_frames(r, w);
 	float *out = v->out->c2w + first * 16;
-	double base[16];
+	float base[16];
 
 	memcpy(v->out->k + first * 9, r->host.k, (size_t)real * 9 * sizeof(float));
 	if (r->plan.cameras == SB_CAMERAS_FIXED) {
@@ -198,8 +183,7 @@ static void chain_cameras(struct video *v, int64_t w)
 		memcpy(out, r->host.cam, (size_t)real * 16 * sizeof(float));
 		return;
 	}
-	for (int i = 0; i < 16; i++)
-		base[i] = (double)out[i];
+	memcpy(base, out, sizeof(base));
 	for (int64_t t = 0; t < real; t++)
 		multiply(base, r->host.cam + t * 16, out + t * 16);
 }
