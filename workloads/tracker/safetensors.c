@@ -512,9 +512,11 @@ static enum sb_status make_header(const struct sb_safetensor *tensors, size_t n,
 			sb_buf_add(out, (const char *)length, sizeof(length));
 			sb_buf_addf(out, "%-*s", (int)size, text);
 		}
-		if (!text || out->failed || sb_malloc_failures() != failures) /* jansson may have left something out */
+		if (!text || out->failed)
 			status = sb_fail(err, SB_E_NOMEM, "no memory for the header");
 	}
+	if (sb_malloc_failures() != failures) /* jansson may have left something out, or taken text for no UTF-8 */
+		status = sb_fail(err, SB_E_NOMEM, "no memory for the header");
 	free(text);
 	json_decref(header);
 	return status;
