@@ -172,6 +172,8 @@ static json_t *case_json(const struct sb_summary *s)
 	sb_json_put(o, "clip", sb_json_text(s->clip));
 	sb_json_put(o, "clip_note", sb_json_text(s->clip_note));
 	sb_json_put(o, "clip_digest", sb_json_text(s->clip_digest));
+	sb_json_put(o, "points", sb_json_text(s->points));
+	sb_json_put(o, "inputs_note", sb_json_text(s->inputs_note));
 	sb_json_put(o, "weights", sb_json_text(s->weights_kind));
 	sb_json_put(o, "weights_digest", sb_json_text(s->weights_digest));
 	sb_json_put(o, "params", sb_json_stored(s->params));

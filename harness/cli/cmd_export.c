@@ -1,6 +1,7 @@
 /* export: what other programs can use. So far the synthetic weights. */
 #include "sb_cli.h"
 #include "sb_presets.h"
+#include "sb_track_net.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -15,18 +16,19 @@ enum {
 
 const struct sb_option sb_export_options[] = {
 	[OPT_PRESET] = { "preset", "NAME", "the network: tiny, small or full [tiny]" },
-	[OPT_PART] = { "part", "front", "which part of it [front]" },
+	[OPT_PART] = { "part", "front|track", "which part of it: front end or tracker [front]" },
 	[OPT_OUT] = { "out", "FILE", "the file to write; an older one is replaced when the new one is complete" },
 	{ NULL, NULL, NULL },
 };
 
 const char sb_export_details[] =
         "The weights that 'spabench run' makes for itself, as F32 safetensors under the names of the released\n"
-        "checkpoints: for running the same network elsewhere, or with 'spabench run --weights-front FILE'.\n"
+        "checkpoints: for running the same network elsewhere, or with 'spabench run --weights FILE'.\n"
         "Their values follow a rule and were never trained: what such a network computes means nothing.\n";
 
 struct request {
 	const struct sb_preset *preset;
+	bool track;
 	const char *out;
 };
 
@@ -49,12 +51,10 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 	case OPT_PRESET:
 		return sb_preset_find(value, &q->preset, err);
 	case OPT_PART:
-		if (!strcmp(value, "front"))
+		q->track = !strcmp(value, "track");
+		if (q->track || !strcmp(value, "front"))
 			return SB_OK;
-		if (!strcmp(value, "track"))
-			return sb_fail(
-			        err, SB_E_USAGE, "--part track cannot be exported: the tracker is not there yet");
-		return sb_fail(err, SB_E_USAGE, "no part '%.40s'; there is front", value);
+		return sb_fail(err, SB_E_USAGE, "no part '%.40s'; there are front and track", value);
 	case OPT_OUT:
 		q->out = value;
 		return SB_OK;
@@ -99,13 +99,15 @@ enum sb_status sb_cmd_export(int argc, char **argv, struct sb_error *err)
 	struct sigaction act = { .sa_handler = on_signal };
 	struct request q = { .preset = &sb_presets[0] };
 	struct sb_weight_facts facts;
+	struct sb_network net;
 	char shown[256];
 
 	if (parse(argc, argv, &q, err) || check_target(q.out, err))
 		return err->code;
 	sigaction(SIGINT, &act, NULL); /* so that nothing is left behind */
 	sigaction(SIGTERM, &act, NULL);
-	if (sb_weights_export(q.preset, q.out, stop, &facts, err))
+	net = q.track ? sb_network_track() : sb_network_front(&q.preset->front);
+	if (sb_weights_export(&net, q.preset->name, q.out, stop, &facts, err))
 		return err->code;
 	sb_escape(q.out, shown, sizeof(shown));
 	printf("wrote %s: %lld tensors, %lld values, %.1f MB, digest %016llx\n", shown, (long long)facts.tensors,

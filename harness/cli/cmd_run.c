@@ -1,5 +1,6 @@
 /* run: measure the arms of a plan into a database. */
 #include "sb_cli.h"
+#include "sb_points.h"
 #include "sb_session.h"
 #include "sb_weights.h"
 
@@ -23,6 +24,16 @@ enum {
 	OPT_WEIGHTS,
 	OPT_WEIGHTS_FRONT,
 	OPT_WEIGHTS_TRACK,
+	OPT_QUERIES,
+	OPT_GRID,
+	OPT_POINTS,
+	OPT_SUPPORT,
+	OPT_SUPPORT_FILE,
+	OPT_CAMERAS,
+	OPT_ITERATIONS,
+	OPT_MODE,
+	OPT_WINDOW,
+	OPT_OVERLAP,
 	OPT_DEVICE,
 	OPT_ARMS,
 	OPT_FACTORS,
@@ -56,9 +67,24 @@ const struct sb_option sb_run_options[] = {
 	[OPT_STRIDE] = { "stride", "N", "take every N-th frame [1]" },
 	[OPT_SIZE] = { "size", "WxH|native",
 	        "network size, multiples of 14; native: 518 wide, as published [the preset's]" },
-	[OPT_WEIGHTS] = { "weights", "FILE", "safetensors; which part it is, its names tell [synthetic weights]" },
+	[OPT_WEIGHTS] = { "weights", "FILE",
+	        "safetensors; which part it is, or both, its names tell [synthetic weights]" },
 	[OPT_WEIGHTS_FRONT] = { "weights-front", "FILE", "safetensors of the front end [synthetic weights]" },
-	[OPT_WEIGHTS_TRACK] = { "weights-track", "FILE", "safetensors of the tracker: refused, it is not there yet" },
+	[OPT_WEIGHTS_TRACK] = { "weights-track", "FILE", "safetensors of the tracker [synthetic weights]" },
+	[OPT_QUERIES] = { "queries", "FILE",
+	        "points to track: lines t,x,y, frame and pixel of the network's size [a grid on frame 0]" },
+	[OPT_GRID] = { "grid", "N", "track a grid of N x N points [the preset's]" },
+	[OPT_POINTS] = { "points", "N", "track about N points: the square grid nearest to that" },
+	[OPT_SUPPORT] = { "support", "N",
+	        "points that the tracker adds in each window, for the cameras [the preset's]" },
+	[OPT_SUPPORT_FILE] = { "support-file", "FILE",
+	        "these points: lines t,x,y, t from a window's first frame; for all windows, or one set each" },
+	[OPT_CAMERAS] = { "cameras", "WORD",
+	        "fixed: the front end's; procrustes: moved with the tracks; ba: and bundle adjustment [ba]" },
+	[OPT_ITERATIONS] = { "iterations", "N", "refinement iterations of the tracker [the preset's; published: 4]" },
+	[OPT_MODE] = { "mode", "offline|online", "windows of 500 frames, overlap 4, or of 20, overlap 6 [offline]" },
+	[OPT_WINDOW] = { "window", "N", "frames of a window [the mode's]" },
+	[OPT_OVERLAP] = { "overlap", "N", "frames that windows share [the mode's]" },
 	[OPT_DEVICE] = { "device", "auto|cpu|cuda:N", "where to run [auto: the GPU if there is one]" },
 	[OPT_ARMS] = { "arms", "LIST", "arms by name, comma-separated; pairs are against `before`, else the first" },
 	[OPT_FACTORS] = { "factors", "LIST", "an arm for each of these: precision, attention, alloc [all]" },
@@ -68,7 +94,7 @@ const struct sb_option sb_run_options[] = {
 	        "exactly N timing blocks, without budget unless given [until +-1 %, at most 28]" },
 	[OPT_TRACE_BLOCKS] = { "trace-blocks", "N", "trace blocks, for kinds of op and evidence; 0: none [6]" },
 	[OPT_BUDGET] = { "budget", "SECONDS", "stop after about so long; 0: no limit [60]" },
-	[OPT_SEED] = { "seed", "N", "of the random order [random, stored]" },
+	[OPT_SEED] = { "seed", "N", "of the random order and the support points [random; points: 0]" },
 	[OPT_THREADS] = { "threads", "N", "CPU threads of a worker [all]" },
 	[OPT_TIMEOUT] = { "timeout", "SECONDS", "a trial that takes longer is killed and stored as such [600]" },
 	[OPT_VRAM_LIMIT] = { "vram-limit", "SIZE", "pretend the device has so much memory, e.g. 512M" },
@@ -162,8 +188,7 @@ static enum sb_status parse_int_into(
 static enum sb_status set_weights(const char *value, const char *option, char out[SB_PATH_MAX], struct sb_error *err)
 {
 	if (out[0])
-		return sb_fail(
-		        err, SB_E_USAGE, "--%s '%.200s': the weights of the front end are given twice", option, value);
+		return sb_fail(err, SB_E_USAGE, "--%s '%.200s': weights of that part are given twice", option, value);
 	if (!value[0])
 		return sb_fail(err, SB_E_USAGE, "--%s needs the name of a file", option);
 	return copy(value, option, out, SB_PATH_MAX, err);
@@ -180,22 +205,78 @@ static enum sb_status read_parts(const char *path, size_t *track, size_t *others
 	return SB_OK;
 }
 
-static enum sb_status only_tracker(const char *path, struct sb_error *err)
-{
-	return sb_fail(err, SB_E_USAGE,
-	        "weights '%.200s' are the tracker's (" SB_TRACK_PREFIX
-	        "*): the tracker is not there yet, leave them out",
-	        path);
-}
-
 /* A file with names of both parts serves both. */
 static enum sb_status apply_weights(const char *value, struct sb_case *c, struct sb_error *err)
 {
 	size_t track, others;
+	enum sb_status status = read_parts(value, &track, &others, err);
 
-	if (read_parts(value, &track, &others, err))
-		return err->code;
-	return track && !others ? only_tracker(value, err) : set_weights(value, "weights", c->weights_front, err);
+	if (!status && track)
+		status = set_weights(value, "weights", c->weights_track, err);
+	if (!status && (others || !track)) /* an empty file is refused as the front end's */
+		status = set_weights(value, "weights", c->weights_front, err);
+	return status;
+}
+
+/* A file that the workers read; the rest of its errors are theirs. */
+static enum sb_status set_file(const char *value, const char *option, char out[SB_PATH_MAX], struct sb_error *err)
+{
+	if (!value[0])
+		return sb_fail(err, SB_E_USAGE, "--%s needs the name of a file", option);
+	return copy(value, option, out, SB_PATH_MAX, err);
+}
+
+static enum sb_status parse_support(const char *value, struct sb_case *c, struct sb_error *err)
+{
+	enum sb_status status = sb_parse_int(value, "--support", 0, 100000, &c->support, err);
+
+	if (!status && !c->support)
+		c->support = -1; /* none, where 0 is the preset's */
+	return status;
+}
+
+static enum sb_status parse_points(const char *value, struct sb_case *c, struct sb_error *err)
+{
+	int64_t n;
+	enum sb_status status = sb_parse_int(value, "--points", 1, 1000000, &n, err);
+
+	if (!status)
+		c->grid = sb_points_grid_side(n);
+	return status;
+}
+
+/* What is tracked, and how. */
+static enum sb_status apply_points(int option, const char *value, struct sb_case *c, struct sb_error *err)
+{
+	enum sb_cameras cameras;
+
+	switch (option) {
+	case OPT_QUERIES:
+		return set_file(value, "queries", c->queries, err);
+	case OPT_GRID:
+		return sb_parse_int(value, "--grid", 1, 1000, &c->grid, err);
+	case OPT_POINTS:
+		return parse_points(value, c, err);
+	case OPT_SUPPORT:
+		return parse_support(value, c, err);
+	case OPT_SUPPORT_FILE:
+		return set_file(value, "support-file", c->support_file, err);
+	case OPT_CAMERAS:
+		if (sb_cameras_parse(value, &cameras, err))
+			return err->code;
+		return copy(value, "cameras", c->cameras, sizeof(c->cameras), err);
+	case OPT_ITERATIONS:
+		return sb_parse_int(value, "--iterations", 1, 64, &c->iterations, err);
+	case OPT_MODE:
+		if (strcmp(value, "offline") != 0 && strcmp(value, "online") != 0)
+			return sb_fail(err, SB_E_USAGE, "--mode '%.40s' is neither offline nor online", value);
+		return copy(value, "mode", c->mode, sizeof(c->mode), err);
+	case OPT_WINDOW:
+		return sb_parse_int(value, "--window", 3, SB_TRACK_WINDOW_MAX, &c->window, err);
+	case OPT_OVERLAP:
+		return sb_parse_int(value, "--overlap", 1, SB_TRACK_WINDOW_MAX - 1, &c->overlap, err);
+	}
+	SB_BUG("option %d", option);
 }
 
 /* Options of the case and the worker; the rest in apply_plan(). */
@@ -213,8 +294,7 @@ static enum sb_status apply_setup(int option, const char *value, struct sb_worke
 	case OPT_WEIGHTS_FRONT:
 		return set_weights(value, "weights-front", s->c.weights_front, err);
 	case OPT_WEIGHTS_TRACK:
-		return sb_fail(
-		        err, SB_E_USAGE, "--weights-track cannot be used: the tracker is not there yet, leave it out");
+		return set_weights(value, "weights-track", s->c.weights_track, err);
 	case OPT_FRAMES:
 		return sb_parse_int(value, "--frames", 1, 10000, &s->c.frames, err);
 	case OPT_STRIDE:
@@ -233,7 +313,7 @@ static enum sb_status apply_setup(int option, const char *value, struct sb_worke
 		return s->memory_limit_bytes < 1 << 20 ? sb_fail(err, SB_E_USAGE, "--vram-limit is less than 1 MiB")
 		                                       : SB_OK;
 	}
-	SB_BUG("option %d", option);
+	return apply_points(option, value, &s->c, err);
 }
 
 static enum sb_status set_output(const char *value, const char *needs, const char **out, struct sb_error *err)
@@ -276,6 +356,7 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 		if (sb_parse_int(value, "--seed", 0, INT64_MAX, &seed, err))
 			return SB_E_USAGE;
 		plan->seed = (uint64_t)seed;
+		q->opt.setup.c.seed = (uint64_t)seed; /* of the points: without one, two runs track the same */
 		return SB_OK;
 	case OPT_TIMEOUT:
 		return sb_parse_double(value, "--timeout", 0.1, 1e7, &plan->timeout_s, err);
@@ -388,6 +469,20 @@ static enum sb_status choose_saved_arm(struct request *q, struct sb_error *err)
 	return SB_E_USAGE;
 }
 
+/* Words that contradict each other; the rest is known when the clip is. */
+static enum sb_status check_points(const struct sb_case *c, struct sb_error *err)
+{
+	if (c->queries[0] && c->grid)
+		return sb_fail(err, SB_E_USAGE, "--queries goes with neither --grid nor --points");
+	if (c->support < 0 && c->support_file[0])
+		return sb_fail(err, SB_E_USAGE, "--support 0 takes no --support-file");
+	if (c->window && c->overlap && c->overlap >= c->window)
+		return sb_fail(err, SB_E_USAGE,
+		        "windows of %lld frames cannot overlap by %lld: give a smaller --overlap", (long long)c->window,
+		        (long long)c->overlap);
+	return SB_OK;
+}
+
 static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_error *err)
 {
 	struct sb_option_parser p = { .next = 1 };
@@ -419,6 +514,8 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 		        err, SB_E_USAGE, "run takes no argument '%.64s'; a video is given with --video", p.operands[0]);
 	if (q->opt.setup.c.raw_width && !q->opt.setup.c.video[0])
 		return sb_fail(err, SB_E_USAGE, "--raw goes with --video, the file the frames are in");
+	if (check_points(&q->opt.setup.c, err))
+		return err->code;
 	return make_arms(q, err) ? err->code : choose_saved_arm(q, err);
 }
 
@@ -480,19 +577,44 @@ static void on_progress(void *self, const struct sb_loop_state *s)
 
 /* ---- the command --------------------------------------------------------------------------------------------- */
 
+/* Weights that are there and of the part they are given for. */
+static enum sb_status check_weights(const struct sb_case *c, struct sb_error *err)
+{
+	size_t track, others;
+
+	if (c->weights_front[0] && read_parts(c->weights_front, &track, &others, err))
+		return err->code;
+	if (c->weights_front[0] && track && !others)
+		return sb_fail(err, SB_E_USAGE,
+		        "weights '%.200s' are the tracker's (" SB_TRACK_PREFIX "*): give them with --weights-track",
+		        c->weights_front);
+	if (c->weights_track[0] && read_parts(c->weights_track, &track, &others, err))
+		return err->code;
+	if (c->weights_track[0] && !track)
+		return sb_fail(err, SB_E_USAGE,
+		        "weights '%.200s' have no tensor of the tracker (" SB_TRACK_PREFIX
+		        "*): --weights-front is for the front end's",
+		        c->weights_track);
+	return SB_OK;
+}
+
 /* What can be refused before a database is made. */
 static enum sb_status check_files(const struct request *q, struct sb_error *err)
 {
-	const char *video = q->opt.setup.c.video, *weights = q->opt.setup.c.weights_front;
-	size_t track = 0, others = 0;
+	const char *video = q->opt.setup.c.video;
+	const struct {
+		const char *option, *path;
+	} points[] = { { "queries", q->opt.setup.c.queries }, { "support-file", q->opt.setup.c.support_file } };
 	struct stat sb;
 
 	if (video[0] && stat(video, &sb))
 		return sb_fail(err, SB_E_USAGE, "cannot open video '%.200s': %s", video, strerror(errno));
-	if (weights[0] && read_parts(weights, &track, &others, err))
+	for (size_t i = 0; i < SB_ARRAY_LEN(points); i++)
+		if (points[i].path[0] && access(points[i].path, R_OK))
+			return sb_fail(err, SB_E_USAGE, "cannot open --%s '%.200s': %s", points[i].option,
+			        points[i].path, strerror(errno));
+	if (check_weights(&q->opt.setup.c, err))
 		return err->code;
-	if (track && !others)
-		return only_tracker(weights, err);
 	if (q->exe && !stat(q->exe, &sb) && S_ISDIR(sb.st_mode))
 		return sb_fail(err, SB_E_USAGE, "cannot execute '%.200s': it is a folder", q->exe);
 	if (q->exe && access(q->exe, X_OK))
@@ -610,6 +732,8 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 		fputs("\r\033[K", stderr);
 	if (result.clip_note[0])
 		sb_log(SB_LOG_INFO, "%s", result.clip_note);
+	if (result.inputs_note[0])
+		sb_log(SB_LOG_INFO, "%s", result.inputs_note);
 	if (result.weights_note[0])
 		sb_log(SB_LOG_WARN, "%s", result.weights_note);
 	print_result(db, &result);

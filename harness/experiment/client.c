@@ -3,6 +3,7 @@
 #include "sb_experiment.h"
 #include "messages.h"
 #include "path_json.h"
+#include "case_json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,7 +158,8 @@ static enum sb_status send_setup(struct sb_worker *w, const struct sb_worker_set
 	        s->device, "memory_limit", (json_int_t)s->memory_limit_bytes, "trace", s->purpose == SB_TRACING,
 	        "reference", sb_buf_str(&reference));
 	lost = reference.failed || json_object_set_new(j, "weights_front", sb_path_json(s->c.weights_front)) ||
-	       json_object_set_new(j, "weights_track", sb_path_json(s->c.weights_track));
+	       json_object_set_new(j, "weights_track", sb_path_json(s->c.weights_track)) ||
+	       !sb_case_points_to_json(j, &s->c);
 	sb_buf_release(&reference);
 	text = sb_message_text(j);
 	if (lost || !text) {
@@ -219,7 +221,9 @@ static enum sb_status check_capability(
 
 static enum sb_status check_setup(const struct sb_worker *w, const struct sb_worker_setup *s, struct sb_error *err)
 {
-	if (check_capability(w, s->c.weights_front[0], "weights", "read weights from files", err))
+	if (check_capability(w, s->c.weights_front[0], "weights", "read weights from files", err) ||
+	        check_capability(w, s->c.weights_track[0], "weights-track", "read the tracker's weights", err) ||
+	        check_capability(w, !strcmp(s->c.workload, "tracker"), "tracker", "run the tracker", err))
 		return err->code;
 	return check_capability(w, s->c.raw_width != 0, "raw", "read raw frames", err);
 }
@@ -351,7 +355,9 @@ static char *save_request(const struct sb_levels *levels, const struct sb_save *
 
 static enum sb_status check_save(const struct sb_worker *w, const struct sb_save *to, struct sb_error *err)
 {
-	if (check_capability(w, to->file != NULL, "save", "save results", err))
+	if (check_capability(w, to->file != NULL, "save", "save results", err) ||
+	        check_capability(w, to->npz != NULL, "save-npz", "save results as npz", err) ||
+	        check_capability(w, to->overlay_dir != NULL, "overlay", "draw tracks on frames", err))
 		return err->code;
 	return check_capability(w, to->depth_dir != NULL, "depth-images", "write depth images", err);
 }

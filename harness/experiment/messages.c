@@ -1,5 +1,6 @@
 #include "messages.h"
 #include "path_json.h"
+#include "case_json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,24 @@ void sb_message_hello(json_t *j, struct sb_worker_facts *f)
 	f->pid = integer(j, "pid");
 }
 
+static void read_points(json_t *j, struct sb_worker_facts *f)
+{
+	struct sb_workload_info *i = &f->info;
+
+	i->n_queries = integer(j, "queries");
+	i->n_support = integer(j, "support");
+	i->iterations = integer(j, "iterations");
+	i->windows = integer(j, "windows");
+	i->window = integer(j, "window");
+	i->overlap = integer(j, "overlap");
+	i->track_width = integer(j, "track_width");
+	i->track_height = integer(j, "track_height");
+	i->points_digest = hex(j, "points_digest");
+	copy_text(j, "cameras", f->cameras, sizeof(f->cameras));
+	i->cameras = f->cameras;
+	copy_text(j, "inputs_note", i->inputs_note, sizeof(i->inputs_note));
+}
+
 void sb_message_ready(json_t *j, struct sb_worker_facts *f)
 {
 	const char *key;
@@ -148,6 +167,7 @@ void sb_message_ready(json_t *j, struct sb_worker_facts *f)
 	f->info.parameters = integer(j, "parameters");
 	f->info.clip_digest = hex(j, "clip_digest");
 	f->info.weights_digest = hex(j, "weights_digest");
+	read_points(j, f);
 	json_object_foreach(json_object_get(j, "ulp"), key, v)
 	{
 		if (f->n_perturbation == SB_QUALITY_MAX)
@@ -190,6 +210,7 @@ static bool read_setup(json_t *j, struct sb_worker_setup *s)
 	sound &= path_of(j, "data_dir", s->c.data_dir, sizeof(s->c.data_dir));
 	sound &= path_of(j, "weights_front", s->c.weights_front, sizeof(s->c.weights_front));
 	sound &= path_of(j, "weights_track", s->c.weights_track, sizeof(s->c.weights_track));
+	sound &= sb_case_points_from_json(j, &s->c);
 	s->c.frames = integer(j, "frames");
 	s->c.stride = integer(j, "stride");
 	s->c.width = integer(j, "width");

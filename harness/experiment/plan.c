@@ -2,6 +2,7 @@
 #include "sb_experiment.h"
 #include "messages.h"
 #include "path_json.h"
+#include "case_json.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -23,7 +24,8 @@ char *sb_plan_format(const struct sb_plan *p, const struct sb_worker_setup *w)
 	        (json_int_t)w->c.frames, "stride", (json_int_t)w->c.stride, "width", (json_int_t)w->c.width, "height",
 	        (json_int_t)w->c.height, "own_size", w->c.own_size);
 	if (json_object_set_new(j, "weights_front", sb_path_json(w->c.weights_front)) ||
-	        json_object_set_new(j, "weights_track", sb_path_json(w->c.weights_track))) {
+	        json_object_set_new(j, "weights_track", sb_path_json(w->c.weights_track)) ||
+	        !sb_case_points_to_json(j, &w->c)) {
 		json_decref(j); /* no memory */
 		return NULL;
 	}
@@ -88,6 +90,7 @@ static bool read_plan(json_t *j, struct sb_plan *p, struct sb_worker_setup *w)
 	ok &= int_or_none_into(j, "raw_height", 0, INT32_MAX, &w->c.raw_height);
 	ok &= path_or_none_into(j, "weights_front", w->c.weights_front, sizeof(w->c.weights_front));
 	ok &= path_or_none_into(j, "weights_track", w->c.weights_track, sizeof(w->c.weights_track));
+	ok &= sb_case_points_from_json(j, &w->c);
 	if (!ok)
 		return false;
 	p->seed = strtoull(seed, &end, 10);

@@ -156,6 +156,7 @@ struct sb_worker_facts {
 	int64_t pid;
 	struct sb_workload_info info;
 	char weights_kind[16];
+	char cameras[16]; /* what info.cameras points to */
 	struct sb_trial_sample
 	        perturbation[SB_QUALITY_MAX]; /* drift of the reference under a perturbed input: "ulp.*" */
 	int n_perturbation;

@@ -35,7 +35,7 @@ struct sb_session_result {
 	struct sb_loop_result loop;
 	struct sb_switch_line switches[SB_PART_COUNT];
 	int n_switches;
-	char clip_note[512], weights_note[512];
+	char clip_note[512], weights_note[512], inputs_note[512];
 	uint64_t clip_digest;
 	char last_failure[512]; /* of the last trial that was not ok, or "" */
 	int restarts;           /* workers that had to be started again */

@@ -25,8 +25,8 @@ struct session {
 	} workers[2]; /* by purpose */
 	int bad_workers;
 	bool emulated;
-	uint64_t clip_digest, weights_digest; /* of the first worker */
-	struct sb_done_trial *done_trials;    /* of a resumed run */
+	uint64_t clip_digest, weights_digest, points_digest; /* of the first worker */
+	struct sb_done_trial *done_trials;                   /* of a resumed run */
 	struct sb_done done;
 };
 
@@ -80,6 +80,8 @@ static enum sb_status check_same_inputs(const struct session *s, enum sb_purpose
 		return sb_fail(err, SB_E_DATA, "the clip changed while the run was going on");
 	if (i->weights_digest != s->weights_digest)
 		return sb_fail(err, SB_E_DATA, "the file of weights changed while the run was going on");
+	if (i->points_digest != s->points_digest)
+		return sb_fail(err, SB_E_DATA, "the points to track changed while the run was going on");
 	return SB_OK;
 }
 
@@ -191,8 +193,13 @@ static void worker_facts(struct sb_environment *e, const struct session *s)
 	sb_buf_release(&reference);
 	if (f->info.clip_note[0])
 		sb_environment_add(e, "clip.note", "%s", f->info.clip_note);
+	if (f->info.inputs_note[0])
+		sb_environment_add(e, "inputs.note", "%s", f->info.inputs_note);
+	sb_environment_add(e, "points.digest", "%016llx", (unsigned long long)f->info.points_digest);
 	if (s->opt->setup.c.weights_front[0])
 		sb_environment_add(e, "weights.front", "%s", s->opt->setup.c.weights_front);
+	if (s->opt->setup.c.weights_track[0])
+		sb_environment_add(e, "weights.track", "%s", s->opt->setup.c.weights_track);
 	if (f->info.weights_note[0])
 		sb_environment_add(e, "weights.note", "%s", f->info.weights_note);
 	if (f->reference_note[0])
@@ -235,8 +242,18 @@ static char *params_json(const struct sb_workload_info *i)
 	        (json_int_t)i->frames, "stride", (json_int_t)i->stride, "width", (json_int_t)i->width, "height",
 	        (json_int_t)i->height, "clip_width", (json_int_t)i->clip_width, "clip_height",
 	        (json_int_t)i->clip_height, "parameters", (json_int_t)i->parameters);
+	json_t *points = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "queries", (json_int_t)i->n_queries,
+	        "support", (json_int_t)i->n_support, "iterations", (json_int_t)i->iterations, "windows",
+	        (json_int_t)i->windows, "window", (json_int_t)i->window, "overlap", (json_int_t)i->overlap,
+	        "track_width", (json_int_t)i->track_width, "track_height", (json_int_t)i->track_height, "cameras",
+	        i->cameras ? i->cameras : "");
+	bool lost = !j || !points || json_object_update(j, points);
 
-	return sb_message_text(j);
+	json_decref(points);
+	if (!lost)
+		return sb_message_text(j);
+	json_decref(j);
+	return NULL;
 }
 
 static enum sb_status begin_run(struct session *s, struct sb_error *err)
@@ -449,12 +466,13 @@ static enum sb_status resume_run(struct session *s, struct sb_error *err)
 	struct sb_samples samples = { 0 };
 	struct sb_trials trials = { 0 };
 	struct sb_run run = { 0 };
-	char clip[17], weights[17];
+	char clip[17], weights[17], points[17];
 	enum sb_status status;
 
 	s->run_key = s->opt->resume_key;
 	snprintf(clip, sizeof(clip), "%016llx", (unsigned long long)f->info.clip_digest);
 	snprintf(weights, sizeof(weights), "%016llx", (unsigned long long)f->info.weights_digest);
+	snprintf(points, sizeof(points), "%016llx", (unsigned long long)f->info.points_digest);
 	status = sb_store_read_run(s->st, s->run_key, &run, err);
 	if (status)
 		return status;
@@ -470,6 +488,8 @@ static enum sb_status resume_run(struct session *s, struct sb_error *err)
 		status = same("clip's digest", run.clip_digest, clip, err);
 	if (!status)
 		status = same("weights' digest", run.weights_digest, weights, err);
+	if (!status)
+		status = same("points' digest", sb_run_fact(&run, "points.digest"), points, err);
 	if (!status)
 		status = sb_store_read_trials(s->st, s->run_key, &trials, err);
 	if (!status)
@@ -564,9 +584,11 @@ enum sb_status sb_session_run(
 		                            opt->plan.arms[0].levels.part[SB_PART_PRECISION_CONV];
 		s.clip_digest = f->info.clip_digest;
 		s.weights_digest = f->info.weights_digest;
+		s.points_digest = f->info.points_digest;
 		snprintf(out->clip_note, sizeof(out->clip_note), "%s", f->info.clip_note);
 		out->clip_digest = f->info.clip_digest;
 		snprintf(out->weights_note, sizeof(out->weights_note), "%s", f->info.weights_note);
+		snprintf(out->inputs_note, sizeof(out->inputs_note), "%s", f->info.inputs_note);
 		status = opt->resume_key ? resume_run(&s, err) : begin_run(&s, err);
 	}
 	if (!status && !(status = record_worker(&s, SB_TIMING, err))) {

@@ -151,6 +151,32 @@ static enum sb_status make_reference(struct server *s, json_t *ready, struct sb_
 	return status;
 }
 
+/* What is tracked and how, as the workload understood it. */
+static void put_points(struct server *s, json_t *ready, const struct sb_workload_info *w)
+{
+	char digest[17];
+	const struct {
+		const char *key;
+		int64_t value;
+	} numbers[] = {
+		{ "queries", w->n_queries },
+		{ "support", w->n_support },
+		{ "iterations", w->iterations },
+		{ "windows", w->windows },
+		{ "window", w->window },
+		{ "overlap", w->overlap },
+		{ "track_width", w->track_width },
+		{ "track_height", w->track_height },
+	};
+
+	for (size_t i = 0; i < SB_ARRAY_LEN(numbers); i++)
+		put(s, ready, numbers[i].key, json_integer((json_int_t)numbers[i].value));
+	snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)w->points_digest);
+	put(s, ready, "points_digest", json_string(digest));
+	put(s, ready, "cameras", json_string(w->cameras ? w->cameras : ""));
+	put(s, ready, "inputs_note", text_json(w->inputs_note));
+}
+
 static json_t *ready_json(struct server *s)
 {
 	const struct sb_workload_info *w = &s->info;
@@ -176,7 +202,9 @@ static json_t *ready_json(struct server *s)
 	put(s, j, "clip_source", text_json(w->clip_source));
 	put(s, j, "clip_note", text_json(w->clip_note));
 	put(s, j, "weights_note", text_json(w->weights_note));
+	put_points(s, j, w);
 	put(s, j, "weights_front", sb_path_json(s->setup.c.weights_front)); /* that it was understood */
+	put(s, j, "weights_track", sb_path_json(s->setup.c.weights_track));
 	return j;
 }
 

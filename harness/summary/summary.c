@@ -65,6 +65,31 @@ static json_t *load_json(struct sb_view *v, const char *text)
 	return root;
 }
 
+/* "16 queries + 24 support points at 602x336, 4 iterations, cameras ba" */
+static const char *points_text(struct sb_view *v, json_t *params)
+{
+	int queries = whole(params, "queries"), support = whole(params, "support");
+	int iterations = whole(params, "iterations"), windows = whole(params, "windows");
+	const char *cameras = json_string_value(json_object_get(params, "cameras")), *text;
+	struct sb_buf b = { 0 };
+
+	if (!queries)
+		return NULL;
+	sb_buf_addf(&b, "%d %s + %d support points at %dx%d, %d iteration%s", queries,
+	        queries == 1 ? "query" : "queries", support, whole(params, "track_width"),
+	        whole(params, "track_height"), iterations, iterations == 1 ? "" : "s");
+	if (windows > 1)
+		sb_buf_addf(&b, ", %d windows of %d frames (overlap %d)", windows, whole(params, "window"),
+		        whole(params, "overlap"));
+	if (cameras)
+		sb_buf_addf(&b, ", cameras %s", cameras);
+	if (b.failed)
+		sb_pool_fail(v->pool);
+	text = sb_pool_str(v->pool, sb_buf_str(&b));
+	sb_buf_release(&b);
+	return text;
+}
+
 /* The case's parameters are JSON; what is missing there is simply not shown. */
 static void read_params(struct sb_view *v)
 {
@@ -75,6 +100,7 @@ static void read_params(struct sb_view *v)
 	s->width = whole(root, "width");
 	s->height = whole(root, "height");
 	s->clip = sb_pool_str(v->pool, json_string_value(json_object_get(root, "clip")));
+	s->points = points_text(v, root);
 	json_decref(root);
 }
 
@@ -173,6 +199,7 @@ static void read_identity(struct sb_view *v)
 	s->preset = sb_pool_str(v->pool, run->preset);
 	s->params = sb_pool_str(v->pool, run->params);
 	s->clip_note = fact(v, "clip.note");
+	s->inputs_note = fact(v, "inputs.note");
 	s->clip_digest = sb_pool_str(v->pool, run->clip_digest);
 	s->weights_kind = sb_pool_str(v->pool, run->weights_kind);
 	s->weights_digest = sb_pool_str(v->pool, run->weights_digest);

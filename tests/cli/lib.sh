@@ -1,7 +1,7 @@
 # The words of the transcripts. A script prints what the test compares; it runs in an empty folder, input from nowhere.
 
-# Options of a run that takes a tenth of a second.
-tiny='--frames 3 --size 84x56 --threads 1 --blocks 1 --trace-blocks 0 --arms before,after --seed 1 --quiet'
+# Options of a run that takes a few tenths of a second.
+tiny='--frames 3 --size 84x56 --grid 2 --support 2 --iterations 1 --threads 1 --blocks 1 --trace-blocks 0 --arms before,after --seed 1 --quiet'
 
 # The output of a program: bytes that could drive a terminal made visible, endless lines cut.
 visible() {

@@ -21,7 +21,7 @@ const struct sb_preset sb_presets[] = {
 	                .height = 140,
 	                .n_queries = 16,
 	                .n_support = 24,
-	                .n_iterations = 4 },
+	                .n_iterations = 1 },
 	},
 	{
 	        .name = "small",

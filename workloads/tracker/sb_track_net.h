@@ -16,12 +16,19 @@
 
 /* Call fn for every tensor that the tracker reads (names with SB_TRACK_PREFIX). Source: ARCHITECTURE 4.12, 4.13. */
 void sb_track_tensors(sb_tensor_fn *fn, void *ctx);
+/* The same as a network; an export has the time embedding of the offline checkpoint besides. */
+struct sb_network sb_network_track(void);
+
+#define SB_TRACK_TIME \
+	SB_TRACK_PREFIX "time_emb" /* [1, rows, 1110]: computed, never read; its rows tell offline from online */
 
 struct sb_track_net;
 
 /* Prepare the tracker's weights for be->levels at working resolution h x w (384 x 512 as released). */
 enum sb_status sb_track_net_open(struct sb_backend *be, int64_t h, int64_t w, const struct sb_weights *weights,
         struct sb_track_net **out, struct sb_error *err);
+/* Rows of the time embedding: 60 of the offline checkpoint, unless told otherwise; 20 of the online one. */
+void sb_track_net_set_time(struct sb_track_net *net, int rows);
 void sb_track_net_close(struct sb_track_net *net);
 int64_t sb_track_net_bytes(const struct sb_track_net *net);
 

@@ -1,4 +1,4 @@
-/* tracker: the workload that the mission is about; so far its front end. Uses workload and backend. */
+/* tracker: the workload that the mission is about: front end, data preparation, tracker. Uses workload and backend. */
 #ifndef SB_TRACKER_H
 #define SB_TRACKER_H
 

@@ -88,6 +88,20 @@ struct sb_weight_facts {
 	char note[512];  /* what of the file is not used, or "" */
 };
 
+/*
+ * A network as a list of tensors, for reading and writing files of them. Get one from sb_network_front() or, in
+ * sb_track_net.h, sb_network_track().
+ */
+struct sb_network {
+	bool track;                                                       /* its names have SB_TRACK_PREFIX */
+	void (*tensors)(const void *config, sb_tensor_fn *fn, void *ctx); /* what it reads */
+	void (*extra)(const void *config, sb_tensor_fn *fn, void *ctx);   /* what an export has besides */
+	void (*fill_extra)(const int64_t *shape, float *out);             /* NULL: by the rule */
+	const void *config;                                               /* borrowed */
+	const char *const *idle; /* beginnings of names that files have and nobody needs; NULL-terminated */
+};
+struct sb_network sb_network_front(const struct sb_front_config *cfg);
+
 struct sb_weight_file;
 
 /*
@@ -99,23 +113,24 @@ void sb_weight_file_close(struct sb_weight_file *f);
 /* Tensors of the tracker, by their prefix, and others. */
 void sb_weight_file_parts(const struct sb_weight_file *f, size_t *track, size_t *others);
 /*
- * Read all of it once: the file has every tensor of the network in its shape, as F32, F16 or BF16, and every value is
- * finite. In memory at a time: the largest tensor.
+ * Read the network's part of it once: the file has every tensor in its shape, as F32, F16 or BF16, and every value is
+ * finite. In memory at a time: the largest tensor. Tensors of the other part are none of its business.
  * Errors: SB_E_DATA naming the first tensor that is not so.
  */
-enum sb_status sb_weight_file_check(const struct sb_weight_file *f, const struct sb_front_config *cfg,
+enum sb_status sb_weight_file_check(const struct sb_weight_file *f, const struct sb_network *net,
         struct sb_weight_facts *out, struct sb_error *err);
+/* Last size but one of a tensor, 0 when there is no such tensor. */
+int64_t sb_weight_file_rows(const struct sb_weight_file *f, const char *name);
 /* The file as a source; lives as long as it. */
 const struct sb_weights *sb_weight_file_source(const struct sb_weight_file *f);
 
 /*
- * Write the synthetic weights of the front end of `preset` as safetensors, with the tensor that only training used, so
- * that it is a whole state dictionary. In memory at a time: the largest tensor. stop: asked between tensors, or NULL.
+ * Write the synthetic weights of a network as safetensors, with its `extra` tensors; `preset` goes into the metadata.
+ * In memory at a time: the largest tensor. stop: asked between tensors, or NULL.
  * Errors: SB_E_DATA when the file cannot be written, SB_E_INTERRUPTED; nothing is left behind then. *out: the tensors
  * that the network reads, as sb_weight_file_check() would find them; `tensors` and `values` count all.
  */
-struct sb_preset;
-enum sb_status sb_weights_export(const struct sb_preset *preset, const char *path, bool (*stop)(void),
+enum sb_status sb_weights_export(const struct sb_network *net, const char *preset, const char *path, bool (*stop)(void),
         struct sb_weight_facts *out, struct sb_error *err);
 
 #endif

@@ -10,6 +10,8 @@
 #define U2 P "updateformer."
 #define U3 P "updateformer3D."
 
+#define TIME_OFFLINE 60 /* rows of the stored time embedding */
+
 /* Linear layers with a bias. */
 static const struct {
 	const char *name;
@@ -154,6 +156,36 @@ void sb_track_tensors(sb_tensor_fn *fn, void *ctx)
 	}
 }
 
+static void all_tensors(const void *config, sb_tensor_fn *fn, void *ctx)
+{
+	(void)config;
+	sb_track_tensors(fn, ctx);
+}
+
+static void time_tensor(const void *config, sb_tensor_fn *fn, void *ctx)
+{
+	const int64_t shape[3] = { 1, TIME_OFFLINE, SB_TRACK_TOKEN2 };
+
+	(void)config;
+	fn(ctx, SB_TRACK_TIME, shape, 3);
+}
+
+static void fill_time(const int64_t *shape, float *out)
+{
+	sb_time_embedding(shape[1], shape[1], shape[2], out);
+}
+
+struct sb_network sb_network_track(void)
+{
+	/* Source: ARCHITECTURE 4.12. */
+	static const char *const idle[] = { SB_TRACK_TIME, P "rel_pos_glob_mlp.", U3 "switcher_tokens",
+		U3 "vis_conf_head.", U3 "scale_shift_", U3 "dense_res_", NULL };
+
+	return (struct sb_network){
+		.track = true, .tensors = all_tensors, .extra = time_tensor, .fill_extra = fill_time, .idle = idle
+	};
+}
+
 /* ---- wiring -------------------------------------------------------------------------------------------------- */
 
 static void add_entry(void *ctx, const char *name, const int64_t *shape, int ndim)
@@ -249,7 +281,7 @@ enum sb_status sb_track_net_open(struct sb_backend *be, int64_t h, int64_t w, co
 
 	if (!net)
 		return sb_fail(err, SB_E_NOMEM, "no memory for the tracker");
-	*net = (struct sb_track_net){ .h = h, .w = w, .time_len = 60, .set = { .be = be } };
+	*net = (struct sb_track_net){ .h = h, .w = w, .time_len = TIME_OFFLINE, .set = { .be = be } };
 	sb_track_tensors(add_entry, &net->set);
 	if (sb_weight_set_load(&net->set, weights, err)) {
 		sb_track_net_close(net);
@@ -258,6 +290,11 @@ enum sb_status sb_track_net_open(struct sb_backend *be, int64_t h, int64_t w, co
 	wire(net);
 	*out = net;
 	return SB_OK;
+}
+
+void sb_track_net_set_time(struct sb_track_net *net, int rows)
+{
+	net->time_len = rows;
 }
 
 void sb_track_net_close(struct sb_track_net *net)

@@ -12,6 +12,25 @@
 /* What only training used: a released file has it, and nobody misses it. */
 #define MASK_TOKEN "aggregator.patch_embed.mask_token"
 
+static void front_tensors(const void *config, sb_tensor_fn *fn, void *ctx)
+{
+	sb_front_tensors(config, fn, ctx);
+}
+
+static void front_extra(const void *config, sb_tensor_fn *fn, void *ctx)
+{
+	const int64_t shape[2] = { 1, ((const struct sb_front_config *)config)->dim };
+
+	fn(ctx, MASK_TOKEN, shape, 2);
+}
+
+struct sb_network sb_network_front(const struct sb_front_config *cfg)
+{
+	static const char *const idle[] = { MASK_TOKEN, NULL };
+
+	return (struct sb_network){ .tensors = front_tensors, .extra = front_extra, .config = cfg, .idle = idle };
+}
+
 /* Written into exported files and found again in them. */
 #define RULE_KEY "spabench.synthetic_rule"
 
@@ -165,6 +184,13 @@ void sb_weight_file_parts(const struct sb_weight_file *f, size_t *track, size_t 
 	*others = n - *track;
 }
 
+int64_t sb_weight_file_rows(const struct sb_weight_file *f, const char *name)
+{
+	const struct sb_safetensor *t = sb_safetensors_find(f->st, name);
+
+	return t && t->ndim > 1 ? t->shape[t->ndim - 2] : 0;
+}
+
 /* ---- checking it --------------------------------------------------------------------------------------------- */
 
 /* Goes over the table of tensors. */
@@ -206,10 +232,10 @@ static const char *fitting_preset(const struct sb_weight_file *f)
 	return NULL;
 }
 
-static enum sb_status not_this_network(const struct check *c, struct sb_error *err)
+static enum sb_status not_this_network(const struct check *c, const struct sb_network *net, struct sb_error *err)
 {
 	struct sb_error why = *c->first;
-	const char *preset = fitting_preset(c->f);
+	const char *preset = net->track ? NULL : fitting_preset(c->f);
 	char others[64] = "", hint[96] = "";
 
 	if (c->bad > 1)
@@ -239,21 +265,25 @@ static void check_values(void *ctx, const char *name, const int64_t *shape, int 
 	c->facts->values += t->n;
 }
 
-/* What of the file nobody asked for, in a sentence. */
-static void note_unused(const struct check *c, char *out, size_t n)
+static bool is_idle(const struct sb_network *net, const char *name)
+{
+	for (const char *const *s = net->idle; *s; s++)
+		if (!strncmp(name, *s, strlen(*s)))
+			return true;
+	return false;
+}
+
+/* What of this network's part of the file nobody asked for, in a sentence. */
+static void note_unused(const struct check *c, const struct sb_network *net, char *out, size_t n)
 {
 	char names[256] = "", name[80];
-	size_t unused = 0, track = 0, used = 0;
+	size_t unused = 0, used = 0;
 
 	for (size_t i = 0; i < sb_safetensors_count(c->f->st); i++) {
 		const struct sb_safetensor *t = sb_safetensors_at(c->f->st, i);
 
-		if (c->used[i] || !strcmp(t->name, MASK_TOKEN))
+		if (c->used[i] || is_track(t) != net->track || is_idle(net, t->name))
 			continue;
-		if (is_track(t)) {
-			track++;
-			continue;
-		}
 		if (unused++ < 3) {
 			sb_escape(t->name, name, sizeof(name));
 			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s'%s'", used ? ", " : "", name);
@@ -263,37 +293,33 @@ static void note_unused(const struct check *c, char *out, size_t n)
 	if (unused)
 		snprintf(out, n, "weights: %zu tensor%s of the file %s not used: %s%s", unused, unused > 1 ? "s" : "",
 		        unused > 1 ? "are" : "is", names, unused > 3 ? ", .." : "");
-	used = strlen(out);
-	if (track)
-		snprintf(out + used, n - used, "%s%zu tensor%s of the tracker %s not used yet",
-		        unused ? "; " : "weights: ", track, track > 1 ? "s" : "", track > 1 ? "are" : "is");
 }
 
-static enum sb_status check_all(struct check *c, const struct sb_front_config *cfg, struct sb_error *err)
+static enum sb_status check_all(struct check *c, const struct sb_network *net, struct sb_error *err)
 {
 	c->used = calloc(sb_safetensors_count(c->f->st) + 1, sizeof(*c->used));
 	if (!c->used)
 		return sb_fail(err, SB_E_NOMEM, "no memory for the file's tensors");
-	sb_front_tensors(cfg, check_match, c);
+	net->tensors(net->config, check_match, c);
 	if (c->bad)
-		return not_this_network(c, err);
+		return not_this_network(c, net, err);
 	c->scratch = malloc(((size_t)c->widest + 1) * sizeof(float));
 	if (!c->scratch)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a tensor of %lld values", (long long)c->widest);
-	sb_front_tensors(cfg, check_values, c);
+	net->tensors(net->config, check_values, c);
 	if (c->first->code)
 		return sb_fail(err, c->first->code, "%s", c->first->msg);
-	note_unused(c, c->facts->note, sizeof(c->facts->note));
+	note_unused(c, net, c->facts->note, sizeof(c->facts->note));
 	return SB_OK;
 }
 
-enum sb_status sb_weight_file_check(const struct sb_weight_file *f, const struct sb_front_config *cfg,
-        struct sb_weight_facts *out, struct sb_error *err)
+enum sb_status sb_weight_file_check(
+        const struct sb_weight_file *f, const struct sb_network *net, struct sb_weight_facts *out, struct sb_error *err)
 {
 	struct sb_weight_facts facts = { .kind = "file", .digest = SB_FNV1A_INIT };
 	struct sb_error first = { .code = SB_OK };
 	struct check c = { .f = f, .first = &first, .facts = &facts };
-	enum sb_status status = check_all(&c, cfg, err);
+	enum sb_status status = check_all(&c, net, err);
 
 	if (sb_safetensors_metadata(f->st, RULE_KEY))
 		facts.kind = "synthetic file";
@@ -312,6 +338,7 @@ struct export
 {
 	struct sb_safetensor *tensors;
 	size_t n, cap;
+	size_t live; /* the first so many are read by the network */
 	int64_t largest;
 	bool failed;
 };
@@ -343,8 +370,8 @@ static void add_tensor(void *ctx, const char *name, const int64_t *shape, int nd
 	x->largest = t->n > x->largest ? t->n : x->largest;
 }
 
-static enum sb_status append_all(struct export *x, struct sb_safetensors_writer *w, bool (*stop)(void),
-        struct sb_weight_facts *facts, struct sb_error *err)
+static enum sb_status append_all(struct export *x, const struct sb_network *net, struct sb_safetensors_writer *w,
+        bool (*stop)(void), struct sb_weight_facts *facts, struct sb_error *err)
 {
 	float *values = malloc((size_t)x->largest * sizeof(*values));
 	enum sb_status status =
@@ -357,8 +384,11 @@ static enum sb_status append_all(struct export *x, struct sb_safetensors_writer 
 			status = sb_fail(err, SB_E_INTERRUPTED, "interrupted: nothing was written");
 			break;
 		}
-		sb_synthetic_fill(t->name, t->shape, t->ndim, values);
-		if (strcmp(t->name, MASK_TOKEN) != 0)
+		if (i < x->live || !net->fill_extra)
+			sb_synthetic_fill(t->name, t->shape, t->ndim, values);
+		else
+			net->fill_extra(t->shape, values);
+		if (i < x->live)
 			sb_weight_digest(&facts->digest, t->name, t->shape, t->ndim, values);
 		status = sb_safetensors_append(w, values, t->n, err);
 		facts->tensors++;
@@ -368,28 +398,28 @@ static enum sb_status append_all(struct export *x, struct sb_safetensors_writer 
 	return status;
 }
 
-enum sb_status sb_weights_export(const struct sb_preset *preset, const char *path, bool (*stop)(void),
+enum sb_status sb_weights_export(const struct sb_network *net, const char *preset, const char *path, bool (*stop)(void),
         struct sb_weight_facts *out, struct sb_error *err)
 {
 	static const char note[] = "made by 'spabench export': values follow a rule, nothing was trained";
 	struct sb_weight_facts facts = { .kind = "synthetic file", .digest = SB_FNV1A_INIT };
-	const int64_t mask_shape[2] = { 1, preset->front.dim };
 	struct sb_safetensors_writer *w = NULL;
 	struct export x = { .n = 0 };
 	char rule[16];
-	const char *metadata[] = { "format", "pt", "spabench.preset", preset->name, RULE_KEY, rule, "spabench.note",
-		note, NULL };
+	const char *metadata[] = { "format", "pt", "spabench.preset", preset, RULE_KEY, rule, "spabench.note", note,
+		NULL };
 	enum sb_status status = SB_OK;
 
 	snprintf(rule, sizeof(rule), "%d", SB_SYNTHETIC_RULE);
-	sb_front_tensors(&preset->front, add_tensor, &x);
-	add_tensor(&x, MASK_TOKEN, mask_shape, 2);
+	net->tensors(net->config, add_tensor, &x);
+	x.live = x.n;
+	net->extra(net->config, add_tensor, &x);
 	if (x.failed)
 		status = sb_fail(err, SB_E_NOMEM, "no memory for the table of tensors");
 	if (!status)
 		status = sb_safetensors_create(path, x.tensors, x.n, metadata, &w, err);
 	if (!status)
-		status = append_all(&x, w, stop, &facts, err);
+		status = append_all(&x, net, w, stop, &facts, err);
 	if (!status)
 		status = sb_safetensors_finish(w, err);
 	else

@@ -20,6 +20,14 @@ struct sb_case {
 	int64_t width, height;         /* of the network, multiples of 14; 0 with frames' own: the published rule */
 	bool own_size;                 /* use the rule of ARCHITECTURE 2.1 even where the preset has a size */
 	int64_t raw_width, raw_height; /* the video is a file of packed RGB24 frames of this size; 0: it is not */
+	/* What is tracked. Files hold lines t,x,y in pixels of the network's size. */
+	char queries[SB_PATH_MAX], support_file[SB_PATH_MAX];
+	int64_t grid;       /* side of the grid of queries */
+	int64_t support;    /* points added for the cameras; -1: none */
+	int64_t iterations; /* of the tracker */
+	int64_t window, overlap;
+	char mode[16], cameras[16]; /* "": offline, ba */
+	uint64_t seed;              /* of support points and replaced queries */
 };
 
 /* What the workload made of it; filled by open(). */
@@ -29,6 +37,12 @@ struct sb_workload_info {
 	char clip_source[256];
 	char clip_note[512]; /* "" when there is nothing to say */
 	uint64_t clip_digest, weights_digest;
+	uint64_t points_digest;                   /* of what is tracked and how */
+	int64_t n_queries, n_support, iterations; /* of the tracker */
+	int64_t windows, window, overlap;
+	int64_t track_width, track_height; /* its resolution */
+	const char *cameras;               /* static */
+	char inputs_note[512];             /* what of the tracker's inputs is made up, or "" */
 	const char *weights_kind; /* "synthetic", "file", or "synthetic file": exported by us; static */
 	char weights_note[512];   /* "" when there is nothing to say */
 	int64_t parameters;

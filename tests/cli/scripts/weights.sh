@@ -58,7 +58,6 @@ try export
 try export traces
 try export weights
 try export weights now --out x
-try export weights --out x --part track
 try export weights --out x --part all
 try export weights --out x --preset huge
 try export weights --out .
