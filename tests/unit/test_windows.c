@@ -696,6 +696,76 @@ static void results_do_not_hang_on_threads_allocator_or_the_pass_before(void **s
 	scene_free(s);
 }
 
+/* ---- what goes wrong ----------------------------------------------------------------------------------------------
+ */
+
+/* A pass that ends at its n-th op; the arm's end returns its memory, and the room can be used again. */
+static void failing_pass(struct sb_track_room *room, const struct scene *s, struct sb_track_outputs *out, int64_t n)
+{
+	struct sb_error err = { .msg = "" };
+
+	assert_int_equal(sb_backend_begin_arm(be, &err), SB_OK);
+	assert_int_equal(sb_backend_begin_pass(be, 0, &err), SB_OK);
+	be->fault = SB_FAULT_FAIL;
+	be->fault_at = n;
+	assert_int_equal(sb_track_video_run(be, net, room, &s->clip, out, NULL, &err), SB_E_DEVICE);
+	be->fault = SB_FAULT_NONE;
+	assert_int_equal(sb_backend_end_pass(be, &err), SB_OK);
+	sb_backend_end_arm(be);
+}
+
+static void a_failed_pass_spoils_nothing(void **state)
+{
+	enum { T = 6 };
+	struct scene *s = scene_new(T);
+	struct sb_track_plan plan = plan_of(T, 4, 1);
+	struct sb_track_room *room;
+	struct sb_track_outputs first, out;
+	int64_t ops;
+
+	(void)state;
+	plan.cameras = SB_CAMERAS_BA;
+	room = room_of(&plan);
+	track(room, &plain, s, T, &first, NULL);
+	ops = be->submits;
+	for (int i = 0; i < 8; i++)
+		failing_pass(room, s, &first, i < 4 ? 1 + i * 20 : ops - (7 - i) * 12);
+	sb_track_outputs_release(&first);
+	track(room, &plain, s, T, &first, NULL);
+	sb_track_room_close(room);
+	room = room_of(&plan);
+	track(room, &plain, s, T, &out, NULL);
+	assert_true(same_results(&first, &out));
+	sb_track_outputs_release(&first);
+	sb_track_outputs_release(&out);
+	sb_track_room_close(room);
+	scene_free(s);
+}
+
+static void without_any_depth_tracks_are_nan_and_cameras_stay(void **state)
+{
+	enum { T = 5 };
+	struct scene *s = scene_new(T);
+	struct sb_track_plan plan = plan_of(T, 4, 1);
+	struct sb_track_outputs out;
+	float q[QUERIES * 3];
+
+	(void)state;
+	memcpy(q, early, sizeof(q));
+	q[15] = 4.0f;
+	plan.queries = q;
+	plan.cameras = SB_CAMERAS_BA;
+	memset(s->depth, 0, T * HR * WR * sizeof(float));
+	memset(s->valid, 0, T * HR * WR * sizeof(float));
+	out = run(&plan, s, NULL);
+	for (int n = 0; n < QUERIES; n++)
+		assert_true(isnan(out.xyz2[(n * T + T - 1) * 3]));
+	for (int i = 0; i < T * 16; i++)
+		assert_true(fabsf(out.c2w[i] - s->cam[i]) < 1e-6f);
+	sb_track_outputs_release(&out);
+	scene_free(s);
+}
+
 /* ---- all of it ----------------------------------------------------------------------------------------------------
  */
 
@@ -733,6 +803,8 @@ int main(void)
 		cmocka_unit_test(one_query_is_tracked_with_support_points),
 		cmocka_unit_test(cameras_of_windows_are_chained),
 		cmocka_unit_test(planted_cameras_are_found_over_all_windows),
+		cmocka_unit_test(a_failed_pass_spoils_nothing),
+		cmocka_unit_test(without_any_depth_tracks_are_nan_and_cameras_stay),
 		cmocka_unit_test(results_do_not_hang_on_threads_allocator_or_the_pass_before),
 	};
 	return cmocka_run_group_tests_name("windows", tests, open_net, close_net);

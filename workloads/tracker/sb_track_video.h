@@ -15,9 +15,12 @@
  * queries whose `valid` is 0.5 or less cannot be tracked: their columns follow others, drawn at random, and
  * sb_track_video_info.follows says which. With none valid all are kept as they are.
  *
+ * Depths that are all 0 leave no room for a normalisation: tracks are NaN then, cameras stay as given.
+ *
  * Decided where the reference leaves it open (section 9): a carried query is seen, in the geometry token, from the
  * camera of its frame but at the place of the window's first frame, as in the reference; the search for its frame looks
- * at the overlap alone, where the reference also looks at frames that hold nothing yet.
+ * at the overlap alone, where the reference also looks at frames that hold nothing yet. The depth is cleaned by the
+ * caller, over the whole clip, where the reference cleans each window's frames by themselves.
  */
 #ifndef SB_TRACK_VIDEO_H
 #define SB_TRACK_VIDEO_H

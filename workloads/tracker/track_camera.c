@@ -73,7 +73,7 @@ static enum sb_status segments(struct sb_pass *p, int n)
 	struct sb_procrustes_args a[SB_CAMERA_SEGMENTS];
 	float *world, *weights, *motion;
 
-	if (!n)
+	if (n < 1)
 		return SB_OK;
 	for (int s = 0; s < n; s++)
 		a[s] = sb_camera_chain_segment(p->host->chain, s);
