@@ -147,22 +147,23 @@ static __device__ __forceinline__ float4 mixed(float4 ul, float4 ur, float4 ll, 
 	return lerp(lerp(ul, ur, fx), lerp(ll, lr, fx), fy);
 }
 
-/* The chosen positions' features: vec is float or float4, `vectors` of them a pixel, `ld` from one neighbour to the
- * next. */
+/*
+ * The chosen positions' features, vector c of them: vec is float or float4, `vectors` of them a pixel, `ld` from one
+ * neighbour to the next. __ldg, because what is written is no map, and the next neighbour's loads need not wait for it.
+ */
 template <typename vec>
-static __device__ __forceinline__ void sample_chosen(const struct candidates &s, int lane, const vec *image,
-        const struct patch_axis &x, const struct patch_axis &y, int64_t w, int vectors, vec *out, int64_t ld)
+static __device__ __forceinline__ void sample_chosen(const struct candidates &s, int c, const vec *image,
+        const struct patch_axis &x, const struct patch_axis &y, int pitch, int vectors, vec *out, int64_t ld)
 {
 #pragma unroll 4
 	for (int i = 0; i < SB_NEIGHBOURS; i++) {
 		int a = s.chosen[i] / kSide, b = s.chosen[i] % kSide;
-		const vec *upper = image + axis_line(y, b) * w * vectors,
-		          *lower = image + axis_line(y, b + 1) * w * vectors;
-		int64_t left = (int64_t)axis_line(x, a) * vectors, right = (int64_t)axis_line(x, a + 1) * vectors;
+		const vec *upper = image + axis_line(y, b) * pitch + c,
+		          *lower = image + axis_line(y, b + 1) * pitch + c;
+		int left = axis_line(x, a) * vectors, right = axis_line(x, a + 1) * vectors;
 
-		for (int c = lane; c < vectors; c += kWarp)
-			out[i * ld + c] = mixed(
-			        upper[left + c], upper[right + c], lower[left + c], lower[right + c], x.frac, y.frac);
+		out[i * ld + c] = mixed(__ldg(upper + left), __ldg(upper + right), __ldg(lower + left),
+		        __ldg(lower + right), x.frac, y.frac);
 	}
 }
 
@@ -194,8 +195,9 @@ static __global__ void __launch_bounds__(kRowWarps *kWarp)
 	__syncwarp();
 	choose(s, lane);
 	store_deltas(s, lane, a.out_d + row * SB_NEIGHBOURS * 3);
-	sample_chosen(s, lane, (const vec *)a.map + t * a.h * a.w * vectors, x, y, a.w, vectors,
-	        (vec *)a.out_f + row * SB_NEIGHBOURS * ld, ld);
+	for (int c = lane; c < vectors; c += kWarp)
+		sample_chosen(s, c, (const vec *)a.map + t * a.h * a.w * vectors, x, y, (int)a.w * vectors, vectors,
+		        (vec *)a.out_f + row * SB_NEIGHBOURS * ld, ld);
 }
 
 template <typename vec>
@@ -218,10 +220,10 @@ static __global__ void __launch_bounds__(kRowWarps *kWarp)
 	__syncwarp();
 	choose(s, lane);
 	store_deltas(s, lane, a.out_d + row * SB_NEIGHBOURS * 3);
+	for (int c = lane; c < vectors; c += kWarp)
 #pragma unroll 4
-	for (int i = 0; i < SB_NEIGHBOURS; i++)
-		for (int c = lane; c < vectors; c += kWarp)
-			out[i * ld + c] = patch[s.chosen[i] * vectors + c];
+		for (int i = 0; i < SB_NEIGHBOURS; i++)
+			out[i * ld + c] = __ldg(patch + s.chosen[i] * vectors + c);
 }
 
 int sb_neighbours_cuda(const struct sb_neighbours_args *a, struct sb_cuda_launch *l)

@@ -86,13 +86,12 @@ static_assert(
 static_assert(kVolumeFloats >= kFrames * kRow, "the results of a block fit where its operands were");
 static_assert(kVolumeFloats * 4 <= 48 * 1024, "shared memory that needs no asking");
 
-/* Channels c .. c + 3 of a pixel; beyond the last channel zeros. */
-template <bool wide_map> static __device__ __forceinline__ float4 channels(const float *pixel, int c, int count)
+/* Four channels from p on, `left` of them there; beyond these zeros. */
+template <bool wide_map> static __device__ __forceinline__ float4 channels(const float *p, int left)
 {
 	if (wide_map)
-		return c < count ? *reinterpret_cast<const float4 *>(pixel + c) : splat(0.0f);
-	return make_float4(c < count ? pixel[c] : 0.0f, c + 1 < count ? pixel[c + 1] : 0.0f,
-	        c + 2 < count ? pixel[c + 2] : 0.0f, c + 3 < count ? pixel[c + 3] : 0.0f);
+		return *reinterpret_cast<const float4 *>(p);
+	return make_float4(p[0], left > 1 ? p[1] : 0.0f, left > 2 ? p[2] : 0.0f, left > 3 ? p[3] : 0.0f);
 }
 
 template <bool rounded> static __device__ __forceinline__ void keep(float *to, float4 v)
@@ -102,67 +101,66 @@ template <bool rounded> static __device__ __forceinline__ void keep(float *to, f
 	*reinterpret_cast<float4 *>(to) = v;
 }
 
-/* What a thread samples: one column of one patch, four channels of each slab. */
+/*
+ * What a thread brings: four channels of each slab of one column of one patch, and of two positions of the query.
+ * Frames beyond the last one are the group's first again, and their results not stored.
+ */
 struct column {
-	const float *image; /* NULL: beyond the last frame */
+	const float *from; /* the column's left pixels, in line 0 of the map */
+	int across, pitch; /* from there to its right pixels, and to the next line */
 	float fx;
 	struct patch_axis y;
-	int left, right, pitch; /* in floats */
-	int at, vector;         /* first position's place, and which vector of it */
+	int at;             /* the first position's place */
+	const float *query; /* the first of the two positions .. */
 };
+
+constexpr int kQueryStep = kVolumeThreads / (kSlab / 4); /* .. and how many positions on the other one is */
+static_assert(2 * kQueryStep == kMmaColumns, "two query positions a thread are all");
 
 static __device__ __forceinline__ struct column column_of(const struct sb_corr_args &a, int64_t n, int64_t t0)
 {
-	int vector = threadIdx.x % (kSlab / 4), rest = threadIdx.x / (kSlab / 4), side = rest % kSide, f = rest / kSide;
-	int64_t t = t0 + f, row = n * a.frames + (t < a.frames ? t : t0);
+	int vector = threadIdx.x % (kSlab / 4), place = threadIdx.x / (kSlab / 4), side = place % kSide,
+	    f = place / kSide;
+	int64_t t = t0 + f < a.frames ? t0 + f : t0, row = n * a.frames + t;
 	struct patch_axis x = patch_axis_of(a.uv[2 * row], a.scale, a.width);
-	struct column c;
+	int left = axis_line(x, side), right = axis_line(x, side + 1);
 
-	c.image = t < a.frames ? a.map + t * a.h * a.width * a.c : nullptr;
-	c.fx = x.frac;
-	c.y = patch_axis_of(a.uv[2 * row + 1], a.scale, a.h);
-	c.left = axis_line(x, side) * (int)a.c;
-	c.right = axis_line(x, side + 1) * (int)a.c;
-	c.pitch = (int)(a.width * a.c);
-	c.at = (f * kPatch + side * kSide) * kLine + 4 * vector;
-	c.vector = vector;
-	return c;
+	return { a.map + (t * a.h * a.width + left) * a.c + 4 * vector, (right - left) * (int)a.c, (int)(a.width * a.c),
+		x.frac, patch_axis_of(a.uv[2 * row + 1], a.scale, a.h),
+		(f * kPatch + side * kSide) * kLine + 4 * vector, a.query + (n * kPatch + place) * a.c + 4 * vector };
 }
 
-/* Samples of channels `first` .. first + 31. */
+/* The samples of 32 channels; `left` channels are there from the thread's first on. One branch, so that all loads go
+ * out. */
 template <bool rounded, bool wide_map>
-static __device__ __forceinline__ void sample_slab(
-        const struct sb_corr_args &a, const struct column &c, int first, float *samples)
+static __device__ __forceinline__ void bring_slab(
+        const struct column &c, int64_t channel_count, int left, float *samples, float *query)
 {
-	int channel = first + 4 * c.vector, count = (int)a.c;
-	float4 line[kWindow];
+	int place = threadIdx.x / (kSlab / 4);
+	bool second = place + kQueryStep < kPatch;
+	float4 line[kWindow], q[2];
 
+	if (left > 0) {
+		q[0] = channels<wide_map>(c.query, left);
+		q[1] = channels<wide_map>(second ? c.query + kQueryStep * channel_count : c.query, left);
 #pragma unroll
-	for (int i = 0; i < kWindow; i++) {
-		const float *at = c.image + axis_line(c.y, i) * c.pitch;
+		for (int i = 0; i < kWindow; i++) {
+			const float *at = c.from + axis_line(c.y, i) * c.pitch;
 
-		line[i] = c.image ? lerp(channels<wide_map>(at + c.left, channel, count),
-		                            channels<wide_map>(at + c.right, channel, count), c.fx)
-		                  : splat(0.0f);
+			line[i] = lerp(channels<wide_map>(at, left), channels<wide_map>(at + c.across, left), c.fx);
+		}
+	} else {
+		q[0] = q[1] = splat(0.0f);
+#pragma unroll
+		for (int i = 0; i < kWindow; i++)
+			line[i] = splat(0.0f);
 	}
+	query += place * kLine + threadIdx.x % (kSlab / 4) * 4;
+	keep<rounded>(query, q[0]);
+	keep<rounded>(query + kQueryStep * kLine, second ? q[1] : splat(0.0f));
 #pragma unroll
 	for (int i = 0; i < kSide; i++)
 		keep<rounded>(samples + c.at + i * kLine, lerp(line[i], line[i + 1], c.y.frac));
-}
-
-/* The query's channels `first` .. first + 31; positions beyond the 49th are zeros. */
-template <bool rounded, bool wide_map>
-static __device__ __forceinline__ void load_query(const struct sb_corr_args &a, int64_t n, int first, float *query)
-{
-	const float *from = a.query + n * kPatch * a.c;
-
-	for (int i = threadIdx.x; i < kMmaColumns * (kSlab / 4); i += kVolumeThreads) {
-		int position = i / (kSlab / 4), vector = i % (kSlab / 4);
-
-		keep<rounded>(query + position * kLine + 4 * vector,
-		        position < kPatch ? channels<wide_map>(from + position * a.c, first + 4 * vector, (int)a.c)
-		                          : splat(0.0f));
-	}
 }
 
 /* The block's results, as they lie in the volume, from shared memory to rows of frames t0 ... */
@@ -252,8 +250,9 @@ static __global__ void __launch_bounds__(kVolumeThreads, 2)
 	struct ffma_tile tile = {};
 
 	for (int k = 0; k < a.c; k += kSlab) {
-		sample_slab<false, wide_map>(a, c, k, samples);
-		load_query<false, wide_map>(a, n, k, query);
+		bring_slab<false, wide_map>(c, a.c, (int)a.c - k - threadIdx.x % (kSlab / 4) * 4, samples, query);
+		c.from += kSlab;
+		c.query += kSlab;
 		__syncthreads();
 		if (multiplies)
 			multiply_slab(tile, samples, query);
@@ -376,8 +375,9 @@ static __global__ void __launch_bounds__(kVolumeThreads, 2)
 	for (int i = threadIdx.x; i < (kMmaRows - kPositions) * kLine; i += kVolumeThreads)
 		samples[kPositions * kLine + i] = 0.0f; /* the last warp's rows without a position */
 	for (int k = 0; k < a.c; k += kSlab) {
-		sample_slab<true, wide_map>(a, c, k, samples);
-		load_query<true, wide_map>(a, n, k, query);
+		bring_slab<true, wide_map>(c, a.c, (int)a.c - k - threadIdx.x % (kSlab / 4) * 4, samples, query);
+		c.from += kSlab;
+		c.query += kSlab;
 		__syncthreads();
 		multiply_slab(strip, samples, query);
 		__syncthreads();
