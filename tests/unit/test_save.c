@@ -1,5 +1,5 @@
 /*
- * Saved results: that they are the network's own (against the reference's, end to end through the program named by
+ * Saved results: that they are the network's own (against the reference's, and end to end through the program named by
  * SPABENCH), and what becomes of files that cannot be written.
  */
 #include <setjmp.h>
@@ -21,6 +21,7 @@
 #include <png.h>
 
 #include "resize.h"
+#include "sb_clip.h"
 #include "sb_safetensors.h"
 #include "save.h"
 
@@ -156,23 +157,47 @@ static void check_inverse(const float *a, const float *b)
 	}
 }
 
+/* The front end over the first frames of tests/data/frames at the published size, in host memory. */
+static void run_front(int64_t frames, struct sb_front_outputs *out)
+{
+	const struct sb_clip_request req = { .video = "data/frames", .n_frames = frames };
+	struct sb_error err = { .msg = "" };
+	const struct sb_preset *preset;
+	struct sb_front_input in;
+	struct sb_front_net *net;
+	struct sb_backend *be;
+	struct sb_clip clip;
+
+	assert_int_equal(sb_preset_find("tiny", &preset, &err), SB_OK);
+	assert_int_equal(sb_clip_load(&req, &clip, &err), SB_OK);
+	in = (struct sb_front_input){ .rgb = clip.rgb, .frames = frames, .h = clip.height, .w = clip.width };
+	assert_int_equal(sb_clip_geometry(clip.height, clip.width, 0, 0, &in.geo, &err), SB_OK);
+	assert_int_equal(sb_front_outputs_init(out, frames, in.geo.out_h, in.geo.out_w, &err), SB_OK);
+	assert_int_equal(sb_backend_open("cpu", 0, &be, &err), SB_OK);
+	assert_int_equal(
+	        sb_front_net_open(be, &preset->front, out->h, out->w, &sb_weights_synthetic, &net, &err), SB_OK);
+	assert_int_equal(sb_backend_begin_arm(be, &err), SB_OK);
+	assert_int_equal(sb_backend_begin_pass(be, 0, &err), SB_OK);
+	assert_int_equal(sb_front_run(be, net, &in, out, NULL, &err), SB_OK);
+	assert_int_equal(sb_backend_end_pass(be, &err), SB_OK);
+	sb_backend_end_arm(be);
+	sb_front_net_close(net);
+	sb_backend_close(be);
+	sb_clip_release(&clip);
+}
+
 static void saved_tensors_are_those_of_the_reference(void **state)
 {
-	const char *program = getenv("SPABENCH");
+	const struct sb_save to = { .file = in_folder("x.safetensors"), .metadata = metadata };
 	struct sb_safetensors *golden, *saved;
 	const struct sb_safetensor *w2c, *c2w;
 	struct sb_error err = { .msg = "" };
-	char command[4096];
+	struct sb_front_outputs out;
 
 	(void)state;
-	if (!program)
-		skip();
-	snprintf(command, sizeof(command),
-	        "'%s' run --db '%s' --video data/frames --size native --preset tiny --frames 2 --arms "
-	        "before,+precision "
-	        "--blocks 1 --trace-blocks 0 --quiet --save-arm before --save '%s' --depth-images '%s' >/dev/null",
-	        program, in_folder("x.db"), in_folder("x.safetensors"), in_folder("depth"));
-	assert_int_equal(system(command), 0);
+	run_front(2, &out);
+	assert_int_equal(sb_front_save(&out, &to, &err), SB_OK);
+	sb_front_outputs_release(&out);
 	assert_int_equal(sb_safetensors_open("data/front_tiny.safetensors", &golden, &err), SB_OK);
 	if (sb_safetensors_open(in_folder("x.safetensors"), &saved, &err))
 		fail_msg("%s", err.msg);
@@ -187,16 +212,48 @@ static void saved_tensors_are_those_of_the_reference(void **state)
 	compare(golden, "c2w_poses", c2w->data, c2w->n);
 	for (int f = 0; f < 2; f++)
 		check_inverse(w2c->data + 16 * f, c2w->data + 16 * f);
+	sb_safetensors_close(saved);
+	sb_safetensors_close(golden);
+}
+
+/* End to end: the program's files hold what the library computes, and say what it is of. */
+static void the_program_saves_the_results_of_its_arm(void **state)
+{
+	const char *program = getenv("SPABENCH");
+	struct sb_safetensors *saved;
+	struct sb_front_outputs out;
+	struct sb_error err = { .msg = "" };
+	char command[4096];
+	int64_t pixels;
+
+	(void)state;
+	if (!program)
+		skip();
+	snprintf(command, sizeof(command),
+	        "'%s' run --db '%s' --video data/frames --size native --preset tiny --frames 3 --grid 2 --support 2 "
+	        "--arms before,+precision --blocks 1 --trace-blocks 0 --quiet --save-arm before --save '%s' "
+	        "--depth-images '%s' >/dev/null",
+	        program, in_folder("x.db"), in_folder("x.safetensors"), in_folder("depth"));
+	assert_int_equal(system(command), 0);
+	if (sb_safetensors_open(in_folder("x.safetensors"), &saved, &err))
+		fail_msg("%s", err.msg);
+	run_front(3, &out);
+	pixels = out.frames * out.h * out.w;
+	assert_int_equal(tensor(saved, "depth")->n, pixels);
+	assert_memory_equal(tensor(saved, "depth")->data, out.depth, (size_t)pixels * sizeof(float));
+	assert_memory_equal(tensor(saved, "confidence")->data, out.conf, (size_t)pixels * sizeof(float));
+	assert_memory_equal(tensor(saved, "c2w")->data, out.c2w, (size_t)out.frames * 16 * sizeof(float));
+	assert_int_equal(tensor(saved, "tracks_2d")->n, 3 * 4 * 3);
 	assert_int_equal(strlen(sb_safetensors_metadata(saved, "run")), 32);
 	assert_string_equal(sb_safetensors_metadata(saved, "arm"), "before");
 	assert_non_null(strstr(sb_safetensors_metadata(saved, "levels"), "attention=standard"));
 	assert_string_equal(sb_safetensors_metadata(saved, "clip"), "data/frames");
-	assert_string_equal(sb_safetensors_metadata(saved, "clip_digest"), "9d8a9e036251fe5e");
+	assert_string_equal(sb_safetensors_metadata(saved, "clip_digest"), "b6cbf618f5b939c8");
 	assert_string_equal(sb_safetensors_metadata(saved, "weights"), "synthetic");
 	assert_non_null(sb_safetensors_metadata(saved, "build"));
-	assert_int_equal(files_in_folder(in_folder("depth")), 2);
+	assert_int_equal(files_in_folder(in_folder("depth")), 3);
+	sb_front_outputs_release(&out);
 	sb_safetensors_close(saved);
-	sb_safetensors_close(golden);
 }
 
 /* ---- depth images -------------------------------------------------------------------------------------------- */
@@ -367,6 +424,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(saved_tensors_are_those_of_the_reference, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_program_saves_the_results_of_its_arm, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(depth_images_give_the_depth_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		        depth_without_extent_is_black_and_no_division_by_zero, set_up, tear_down),
