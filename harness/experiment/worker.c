@@ -510,7 +510,7 @@ static enum sb_status serve_save(struct server *s, const struct sb_frame *f, str
 
 /* ---- main ---------------------------------------------------------------------------------------------------- */
 
-const char sb_worker_capabilities[] = "weights,raw,save,depth-images";
+const char sb_worker_capabilities[] = "weights,weights-track,tracker,raw,save,save-npz,depth-images,overlay";
 
 static enum sb_status serve(struct server *s, const struct sb_workload_ops *const *workloads, struct sb_error *err)
 {
