@@ -23,7 +23,8 @@ struct server {
 	const struct sb_workload_ops *ops;
 	struct sb_workload *workload;
 	struct sb_workload_info info;
-	bool lost; /* something of the message being made found no memory: it is not sent without it */
+	struct sb_error untraced; /* why the device has no tracer; code SB_OK: it has, or its ops are logged */
+	bool lost;                /* something of the message being made found no memory: it is not sent without it */
 };
 
 static enum sb_status send_json(struct server *s, enum sb_frame_type type, json_t *j, struct sb_error *err)
@@ -228,6 +229,8 @@ static enum sb_status set_up(struct server *s, const struct sb_workload_ops *con
 		return sb_fail(err, SB_E_USAGE, "no workload '%s'", s->setup.c.workload);
 	if (sb_backend_open(s->setup.device, s->setup.memory_limit_bytes, &s->be, err))
 		return err->code;
+	if (s->setup.purpose == SB_TRACING)
+		sb_backend_trace_open(s->be, &s->untraced); /* without one, trials that ask for it fail and say so */
 	if (s->ops->open(&s->setup.c, s->be, &s->workload, &s->info, err))
 		return err->code;
 	ready = ready_json(s);
@@ -359,6 +362,14 @@ static void add_trace(struct server *s, const struct sb_trace *t, json_t *result
 		        json_pack("[iiiiIII]", u->stage, u->op, u->kind, u->name, (json_int_t)u->count,
 		                (json_int_t)u->dur_ns, (json_int_t)u->bytes));
 	}
+	if (t->account.requested) {
+		add(s, samples, "trace.requested", (double)t->account.requested);
+		add(s, samples, "trace.delivered", (double)t->account.delivered);
+		add(s, samples, "trace.dropped", (double)t->account.dropped);
+		add(s, samples, "trace.zero_time", (double)t->account.zero_time);
+		add(s, samples, "trace.unmatched", (double)t->account.unmatched);
+		add(s, samples, "trace.overhead_ns", (double)t->account.overhead_ns);
+	}
 	put(s, result, "names", names);
 	put(s, result, "sums", sums);
 	put(s, result, "rows", json_integer((json_int_t)t->n_events));
@@ -424,7 +435,10 @@ static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, st
 		return sb_fail(err, SB_E_NOMEM, "no memory for a request");
 	if (f->type != SB_FRAME_TRIAL || status)
 		return sb_fail(err, SB_E_DATA, "not a trial request");
-	status = passes(s, &levels, &t, err);
+	if (s->untraced.code)
+		status = sb_fail(err, s->untraced.code, "no trace: %.900s", s->untraced.msg);
+	else
+		status = passes(s, &levels, &t, err);
 	if (!status && s->setup.purpose == SB_TRACING)
 		status = sb_trace_from_log(s->be, t.pass_start_ns, &trace, err);
 	if (status) {
