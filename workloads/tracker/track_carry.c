@@ -35,8 +35,11 @@ enum sb_status sb_pass_features(struct sb_pass *p, float **image, float **featur
 	SB_TRY(sb_pass_nearest(p, in->video, in->h, in->w, 3, 0.0f, 0.0f, image));
 	sb_pass_tap(p, "fnet.in", 0, *image, in->real * p->net->h * p->net->w * 3);
 	if (!old && in->real == p->t && p->t <= FNET_FRAMES) /* nothing to join: fnet's own memory will do */
-		return sb_pass_fnet(p, *image, p->t, features);
-	return join_features(p, *image, old, features);
+		SB_TRY(sb_pass_fnet(p, *image, p->t, features));
+	else
+		SB_TRY(join_features(p, *image, old, features));
+	sb_pass_tap(p, "features", 0, *features, p->t * p->fh * p->fw * SB_TRACK_FEATURES);
+	return SB_OK;
 }
 
 static enum sb_status carry_level(struct sb_pass *p, int l)

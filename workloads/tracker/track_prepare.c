@@ -142,6 +142,10 @@ static enum sb_status setup_queries(struct sb_pass *p, const float *image, const
 	sb_pass_put(p, valid);
 	sb_pass_put(p, depth);
 	SB_TRY(geometry_queries(p));
+	sb_pass_tap(p, "query.q", 0, p->q, p->n * 3);
+	sb_pass_tap(p, "query.z0", 0, p->z0, p->n);
+	sb_pass_tap(p, "query.geometry", 0, p->q_geometry, p->n * 3);
+	sb_pass_tap(p, "query.geometry_z", 0, p->z_geometry, p->n);
 	if (p->host->chain) {
 		SB_TRY(sb_pass_download(p, p->host->z0, p->z0, p->n));
 		SB_TRY(sb_pass_download(p, p->host->u0, p->u0, p->n));
