@@ -255,7 +255,14 @@ static void add(struct server *s, json_t *samples, const char *metric, double v)
 struct timing {
 	int64_t started_ns, cold_ns, wall_ns, pass_start_ns;
 	struct sb_alloc_stats cold, warm;
+	struct sb_device_state before, after; /* the timed pass; devices that are cards only */
 };
+
+static void read_state(struct server *s, struct sb_device_state *out)
+{
+	if (s->be->ops->state)
+		s->be->ops->state(s->be, out);
+}
 
 /* One untimed cold pass and one timed pass on a fresh allocator. */
 static enum sb_status passes(struct server *s, const struct sb_levels *levels, struct timing *t, struct sb_error *err)
@@ -274,13 +281,14 @@ static enum sb_status passes(struct server *s, const struct sb_levels *levels, s
 	t->cold_ns = sb_now_ns() - start;
 	sb_alloc_stats(s->be->alloc, &t->cold);
 	log_capacity = s->setup.purpose == SB_TRACING ? (size_t)s->be->submits + 16 : 0;
-	start = sb_now_ns();
+	read_state(s, &t->before);
 	if (sb_backend_begin_pass(s->be, log_capacity, err))
 		return err->code;
 	t->pass_start_ns = start = sb_now_ns();
 	if (s->ops->run(s->workload, false, err) || sb_backend_end_pass(s->be, err))
 		return err->code;
 	t->wall_ns = sb_now_ns() - start;
+	read_state(s, &t->after);
 	sb_alloc_stats(s->be->alloc, &t->warm);
 	return SB_OK;
 }
@@ -320,8 +328,31 @@ static void add_memory(struct server *s, const struct timing *t, json_t *samples
 		add(s, samples, metric, (double)t->cold.driver.calls[c]);
 	}
 	add(s, samples, "memory.retries", (double)st->num_alloc_retries);
-	put(s, samples, "memory.workspace_bytes", json_pack("[s]", "the library does not say"));
-	put(s, samples, "memory.device_used_bytes", json_pack("[s]", "the device is the host"));
+	put(s, samples, "memory.workspace_bytes",
+	        json_pack("[s]", s->be->ops->state ? "it comes from the arm's allocator and counts as allocated"
+	                                           : "the library does not say"));
+	if (s->be->ops->state)
+		put(s, samples, "memory.device_used_bytes", value_json(t->after.used_bytes));
+	else
+		put(s, samples, "memory.device_used_bytes", json_pack("[s]", "the device is the host"));
+}
+
+/* Energy and power tick slowly: they are the card's, over a pass of any length. */
+static void add_state(struct server *s, const struct timing *t, json_t *samples)
+{
+	const struct sb_value *throttled = &t->after.throttled;
+	bool was = !t->before.throttled.absent && t->before.throttled.v != 0.0;
+
+	if (!s->be->ops->state)
+		return;
+	put(s, samples, "device.power_w", value_json(t->after.power_w));
+	put(s, samples, "device.temperature_c", value_json(t->after.temperature_c));
+	put(s, samples, "device.sm_mhz", value_json(t->after.sm_mhz));
+	put(s, samples, "device.memory_mhz", value_json(t->after.memory_mhz));
+	put(s, samples, "device.throttled", value_json(was ? sb_value_of(1.0) : *throttled));
+	if (!t->before.energy_mj.absent && !t->after.energy_mj.absent)
+		add(s, samples, "device.energy_mj", t->after.energy_mj.v - t->before.energy_mj.v);
+	add(s, samples, "device.reading_ns", (double)(t->before.cost_ns + t->after.cost_ns));
 }
 
 static json_t *samples_json(struct server *s, const struct timing *t)
@@ -338,6 +369,7 @@ static json_t *samples_json(struct server *s, const struct timing *t)
 		add(s, samples, metric, (double)s->be->stages[i].ns);
 	}
 	add_memory(s, t, samples);
+	add_state(s, t, samples);
 	for (int i = 0; i < n; i++)
 		put(s, samples, m[i].name, value_json(m[i].value));
 	return samples;
