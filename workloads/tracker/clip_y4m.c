@@ -19,7 +19,10 @@ struct y4m {
 	int64_t header_bytes;
 };
 
-/* The 8-bit layouts. 4:2:0 differs in where chroma was sampled, which a conversion by blocks does not see. */
+/*
+ * The 8-bit layouts. 4:2:0 differs in where chroma was sampled, which a conversion by blocks does not see. Nor does
+ * ffmpeg's for frames of even height; of odd ones it interpolates chroma (docs/design.md, Clips, has the figures).
+ */
 static const struct layout {
 	const char *name;
 	bool mono, half_w, half_h;

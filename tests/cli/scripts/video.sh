@@ -34,6 +34,12 @@ done
 rm -f v.db*
 "$SPABENCH" run $tiny --db v.db --video "$(printf 'a\033[31mb\tc\nd.mp4')" >/dev/null 2>&1
 "$SPABENCH" compare --db v.db | grep '^  case' | visible ''
+echo '# a video that changes its size half-way: ffmpeg scales what follows to the size it began with'
+ffmpeg -v error -nostdin -f lavfi -i testsrc=size=64x48:rate=5:duration=1 -c:v mpeg2video one.ts
+ffmpeg -v error -nostdin -f lavfi -i testsrc=size=48x96:rate=5:duration=1 -c:v mpeg2video two.ts
+cat one.ts two.ts >changing.ts
+try_tiny --db changing.db --video changing.ts --frames 8 | tail -n 2
+"$SPABENCH" show --db changing.db --format json | grep -oE '"clip_(width|height)": [0-9]+'
 echo '# bytes that are no UTF-8'
 bad=$(printf 'bad\377.mp4')
 cp ok.mp4 "./$bad"
