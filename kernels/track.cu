@@ -80,9 +80,12 @@ static __device__ __forceinline__ float4 over(float4 v, float n)
 	return make_float4(over(v.x, n), over(v.y, n), over(v.z, n), over(v.w, n));
 }
 
-/* V: float or float4; c and ldy count those. Added in order: eight loads are under way before the first is used. */
+/*
+ * V: float or float4; c and ldy count those. Added in order, four loads under way before the first is used: eight took
+ * 40 registers, so that the tracker's tile of 2,040 rows needed a second wave of blocks.
+ */
 template <typename V>
-static __global__ void __launch_bounds__(kThreads)
+static __global__ void __launch_bounds__(kThreads, 8)
         group_mean(const V *x, V *y, int64_t rows, int64_t group, int64_t c, int64_t ldy)
 {
 	int64_t row = row_of_thread();
@@ -93,7 +96,7 @@ static __global__ void __launch_bounds__(kThreads)
 		const V *from = x + row * group * c + i;
 		V sum = from[0];
 
-#pragma unroll 8
+#pragma unroll 4
 		for (int64_t g = 1; g < group; g++)
 			sum = add_to(sum, from[g * c]);
 		y[row * ldy + i] = over(sum, (float)group);
@@ -116,11 +119,14 @@ int sb_group_mean_cuda(const struct sb_group_mean_args *a, struct sb_cuda_launch
 	return launched(l, "group_mean");
 }
 
-/* A thread reads once and writes `times`. */
+/* Copies a thread writes of what it read: with more, a tile of the tracker has too few blocks for all multiprocessors.
+ */
+constexpr int kCopies = 8;
+
 template <typename V>
 static __global__ void __launch_bounds__(kThreads) repeat(const V *x, V *y, int64_t n, int64_t times, int64_t len)
 {
-	int64_t row = row_of_thread();
+	int64_t row = row_of_thread(), first = (int64_t)blockIdx.z * kCopies, end = min(first + kCopies, times);
 
 	if (row >= n)
 		return;
@@ -128,7 +134,7 @@ static __global__ void __launch_bounds__(kThreads) repeat(const V *x, V *y, int6
 	        i += (int64_t)gridDim.y * blockDim.x) {
 		V v = x[row * len + i], *to = y + row * times * len + i;
 
-		for (int64_t k = 0; k < times; k++)
+		for (int64_t k = first; k < end; k++)
 			to[k * len] = v;
 	}
 }
@@ -136,12 +142,15 @@ static __global__ void __launch_bounds__(kThreads) repeat(const V *x, V *y, int6
 int sb_repeat_cuda(const struct sb_repeat_args *a, struct sb_cuda_launch *l)
 {
 	bool four = wide(a->x, a->len) && wide(a->y, a->len);
-	int64_t len = four ? a->len / 4 : a->len;
+	int64_t len = four ? a->len / 4 : a->len, copies = pieces(a->times, kCopies);
 	struct row_grid g = row_grid_of(a->n, len);
 
+	if (copies > 65535)
+		return cudaErrorInvalidValue;
 	if (a->n == 0 || a->times == 0 || len == 0)
 		return 0;
 	g.blocks.y = (unsigned)min(pieces(len, kThreads), (int64_t)65535);
+	g.blocks.z = (unsigned)copies;
 	if (four)
 		repeat<<<g.blocks, g.threads, 0, stream_of(l)>>>(
 		        (const float4 *)a->x, (float4 *)a->y, a->n, a->times, len);
@@ -217,20 +226,33 @@ int sb_norm_box_cuda(const struct sb_norm_box_args *a, struct sb_cuda_launch *l)
 	return launched(l, "norm_box");
 }
 
-static __global__ void __launch_bounds__(kThreads) box_map(const struct sb_box_map_args a)
-{
-	int64_t i = flat_thread();
-	int c = (int)(i % 3);
+/* A multiple of three, so that a thread stays on one axis and divides once. */
+constexpr int kMapThreads = 192;
+constexpr int kMapEach = 8; /* elements of a thread */
 
-	if (i < 3 * a.rows)
-		a.y[i] = (float)(a.inverse ? box_den(a.box, c, (double)a.x[i]) : box_nrm(a.box, c, (double)a.x[i]));
+static __global__ void __launch_bounds__(kMapThreads) box_map(const struct sb_box_map_args a)
+{
+	int64_t start = (int64_t)blockIdx.x * kMapThreads * kMapEach + threadIdx.x;
+	int c = threadIdx.x % 3;
+	double lo = (double)a.box[c], size = (double)a.box[3 + c] - lo, to_unit = 2.0 / size;
+
+#pragma unroll 4
+	for (int k = 0; k < kMapEach; k++) {
+		int64_t i = start + k * kMapThreads;
+
+		if (i < 3 * a.rows) {
+			double v = (double)a.x[i];
+
+			a.y[i] = (float)(a.inverse ? lo + (v + 1.0) / 2.0 * size : (v - lo) * to_unit - 1.0);
+		}
+	}
 }
 
 int sb_box_map_cuda(const struct sb_box_map_args *a, struct sb_cuda_launch *l)
 {
 	if (a->rows == 0)
 		return 0;
-	box_map<<<blocks_for(3 * a->rows, kThreads), kThreads, 0, stream_of(l)>>>(*a);
+	box_map<<<blocks_for(3 * a->rows, kMapThreads * kMapEach), kMapThreads, 0, stream_of(l)>>>(*a);
 	return launched(l, "box_map");
 }
 

@@ -314,6 +314,7 @@ static void box_cases(int64_t n, double mean, enum todo todo)
 
 	if (todo == TIMES) {
 		TIME(norm_box, b, fb, 12.0 * (double)n, "%d", (int)n);
+		TIME(box_map, m, fm, 24.0 * (double)n, "%d", (int)n);
 	} else {
 		CHECK(norm_box, b, fb, "%d mean %g", (int)n, mean);
 		for (int k = 0; k < 4; k++) {
@@ -622,19 +623,27 @@ static void check_snap(int quick)
 
 /* ---- all of it -------------------------------------------------------------------------------------------------- */
 
+/* Tracks of a tile of the tracker: it takes as many as make about 2,048 rows. */
+enum { TILE = 85 };
+
 static void times(void)
 {
 	posenc_case((int64_t)N * T * 16, 3, 12, 0, 1.0, TIMES);
 	posenc_case((int64_t)N * T, 4, 10, 1026, 1.0, TIMES);
 	posenc_case((int64_t)N * T, 6, 12, 1110, 1.0, TIMES);
+	posenc_case((int64_t)TILE * T * 16, 3, 12, 0, 1.0, TIMES);
 	motion_case(N, T, 3, TIMES);
 	group_mean_case((int64_t)N * T, 16, 512, 0, TIMES);
 	group_mean_case((int64_t)N * T, 16, 128, 0, TIMES);
+	group_mean_case((int64_t)TILE * T, 16, 512, 0, TIMES);
+	group_mean_case((int64_t)TILE * T, 16, 128, 0, TIMES);
 	repeat_case(N, T, 2048, TIMES);
+	repeat_case(TILE, T, 2048, TIMES);
 	repeat_case(N, T, 3, TIMES);
 	depth_mask_case((int64_t)N * T, 256, 1260, TIMES);
 	query_case(N, T, 384, 512, 0, TIMES);
 	box_cases(N, 2.0, TIMES);
+	box_cases((int64_t)T * 384 * 512, 2.0, TIMES);
 	geometry_case(N, T, 0.1, TIMES);
 	update_case((int64_t)N * T, TIMES);
 	out_case(N, T, 3.0, TIMES);
