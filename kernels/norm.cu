@@ -38,9 +38,10 @@ struct row {
 	float *y;
 };
 
-static __device__ __forceinline__ struct row row_at(const struct sb_layer_norm_args &a, int64_t i)
+static __device__ __forceinline__ struct row row_at(
+        const struct sb_layer_norm_args &a, int64_t i, const struct divider &per_batch)
 {
-	int64_t batch = (uint32_t)i / (uint32_t)a.rows, r = (uint32_t)i % (uint32_t)a.rows;
+	uint32_t batch = quotient((uint32_t)i, per_batch), r = remainder((uint32_t)i, batch, per_batch);
 
 	return { a.x + batch * a.x_batch + r * a.x_row, a.mod ? a.mod + i * a.ld_mod : nullptr,
 		a.y + batch * a.y_batch + r * a.y_row };
@@ -49,6 +50,12 @@ static __device__ __forceinline__ struct row row_at(const struct sb_layer_norm_a
 static __device__ __forceinline__ float4 load4(const float *p, int i)
 {
 	return reinterpret_cast<const float4 *>(p)[i];
+}
+
+/* What no kernel writes meanwhile, so that rows after the first need not read it again. */
+static __device__ __forceinline__ float4 constant4(const float *p, int i)
+{
+	return __ldg(reinterpret_cast<const float4 *>(p) + i);
 }
 
 static __device__ __forceinline__ float affine(float v, float weight, float bias)
@@ -89,7 +96,7 @@ static __device__ __forceinline__ float4 finished(
 	float4 v = make_float4(normed(x.x, m), normed(x.y, m), normed(x.z, m), normed(x.w, m));
 
 	if (a.weight) {
-		float4 w = load4(a.weight, i), b = load4(a.bias, i);
+		float4 w = constant4(a.weight, i), b = constant4(a.bias, i);
 
 		v = make_float4(
 		        affine(v.x, w.x, b.x), affine(v.y, w.y, b.y), affine(v.z, w.z, b.z), affine(v.w, w.w, b.w));
@@ -103,27 +110,45 @@ static __device__ __forceinline__ float4 finished(
 	return v;
 }
 
-/* A warp a row of at most 128 n floats, n vectors of 16 bytes a lane. */
-template <int n>
-static __global__ void __launch_bounds__(kRowWarps *kWarp) layer_norm_rows(const struct sb_layer_norm_args a)
+/*
+ * A warp `rows` rows of at most 128 n floats, n vectors of 16 bytes a lane and row: short rows are read several at a
+ * time, for a block's start and the sums' shuffles take longer than 512 bytes do.
+ */
+template <int n, int rows>
+static __global__ void __launch_bounds__(kRowWarps *kWarp)
+        layer_norm_rows(const struct sb_layer_norm_args a, struct divider per_batch)
 {
-	int64_t i = (int64_t)blockIdx.x * kRowWarps + threadIdx.x / kWarp;
+	int64_t first = ((int64_t)blockIdx.x * kRowWarps + threadIdx.x / kWarp) * rows, count = a.batch * a.rows;
 	int lane = threadIdx.x % kWarp, vectors = (int)(a.dim / 4);
-	struct moments m;
-	struct row r;
-	float4 v[n];
+	struct row r[rows];
+	float4 v[rows][n];
 
-	if (i >= a.batch * a.rows)
+	if (first >= count)
 		return;
-	r = row_at(a, i);
 #pragma unroll
-	for (int k = 0; k < n; k++)
-		v[k] = lane + k * kWarp < vectors ? load4(r.x, lane + k * kWarp) : splat(0.0f);
-	m = moments_of_row<n>(v, vectors, a.dim, a.eps);
+	for (int i = 0; i < rows; i++) {
+		r[i] = row_at(a, min(first + i, count - 1), per_batch);
 #pragma unroll
-	for (int k = 0; k < n; k++)
-		if (lane + k * kWarp < vectors)
-			reinterpret_cast<float4 *>(r.y)[lane + k * kWarp] = finished(a, r, v[k], m, lane + k * kWarp);
+		for (int k = 0; k < n; k++)
+			v[i][k] = lane + k * kWarp < vectors ? load4(r[i].x, lane + k * kWarp) : splat(0.0f);
+	}
+#pragma unroll
+	for (int i = 0; i < rows; i++) {
+		struct moments m = moments_of_row<n>(v[i], vectors, a.dim, a.eps);
+
+#pragma unroll
+		for (int k = 0; k < n; k++)
+			if (first + i < count && lane + k * kWarp < vectors)
+				reinterpret_cast<float4 *>(r[i].y)[lane + k * kWarp] =
+				        finished(a, r[i], v[i][k], m, lane + k * kWarp);
+	}
+}
+
+template <int n, int rows> static void queue_rows(const struct sb_layer_norm_args *a, struct sb_cuda_launch *l)
+{
+	unsigned grid = blocks_for(a->batch * a->rows, kRowWarps * rows);
+
+	layer_norm_rows<n, rows><<<grid, kRowWarps * kWarp, 0, stream_of(l)>>>(*a, divider_of(a->rows));
 }
 
 /* Sum over the block; every thread gets it. One warp a lane of `part`. */
@@ -143,9 +168,10 @@ static __device__ float block_sum(float v)
 }
 
 /* Any row: a block each, read three times (from cache but for the first). */
-static __global__ void __launch_bounds__(kThreads) layer_norm_any(const struct sb_layer_norm_args a)
+static __global__ void __launch_bounds__(kThreads)
+        layer_norm_any(const struct sb_layer_norm_args a, struct divider per_batch)
 {
-	struct row r = row_at(a, blockIdx.x);
+	struct row r = row_at(a, blockIdx.x, per_batch);
 	float sum = 0.0f, rest = 0.0f, squares = 0.0f, mean;
 	struct moments m;
 
@@ -180,20 +206,19 @@ static bool wide_rows(const struct sb_layer_norm_args *a)
 int sb_layer_norm_cuda(const struct sb_layer_norm_args *a, struct sb_cuda_launch *l)
 {
 	int64_t rows = a->batch * a->rows;
-	unsigned grid = blocks_for(rows, kRowWarps);
 
 	if (rows == 0)
 		return 0;
 	if (!wide_rows(a) || a->dim > 2048)
-		layer_norm_any<<<(unsigned)rows, kThreads, 0, stream_of(l)>>>(*a);
+		layer_norm_any<<<(unsigned)rows, kThreads, 0, stream_of(l)>>>(*a, divider_of(a->rows));
 	else if (a->dim <= 128)
-		layer_norm_rows<1><<<grid, kRowWarps * kWarp, 0, stream_of(l)>>>(*a);
+		queue_rows<1, 4>(a, l);
 	else if (a->dim <= 384)
-		layer_norm_rows<3><<<grid, kRowWarps * kWarp, 0, stream_of(l)>>>(*a);
+		queue_rows<3, 2>(a, l);
 	else if (a->dim <= 1024)
-		layer_norm_rows<8><<<grid, kRowWarps * kWarp, 0, stream_of(l)>>>(*a);
+		queue_rows<8, 1>(a, l);
 	else
-		layer_norm_rows<16><<<grid, kRowWarps * kWarp, 0, stream_of(l)>>>(*a);
+		queue_rows<16, 1>(a, l);
 	return launched(l, a->mod ? "layer_norm_adaptive" : "layer_norm");
 }
 

@@ -40,7 +40,7 @@ static struct corr_layout layout_of(const struct sb_corr_args *a, const struct s
 	c.points_at_once = c.points_at_once < a->n ? c.points_at_once : a->n;
 	c.points_at_once = c.points_at_once < 1 ? 1 : c.points_at_once;
 	c.rows_at_once = c.points_at_once * a->frames;
-	c.weight_floats = (size_t)a->out * kRow;
+	c.weight_floats = (size_t)(columns * kTile * kRow);
 	c.volume_floats = (size_t)c.rows_at_once * kRow;
 	return c;
 }
@@ -55,16 +55,16 @@ size_t sb_corr_cuda_workspace(const struct sb_corr_args *a, const struct sb_cuda
 	return (c.weight_floats + c.volume_floats) * sizeof(float);
 }
 
-/* A row of weights a block. */
+/* A row of weights a block; zeros from row `rows` on, up to a whole tile. */
 template <bool rounded>
-static __global__ void __launch_bounds__(kThreads) corr_weights(const float *w, int64_t ldw, float *out)
+static __global__ void __launch_bounds__(kThreads) corr_weights(const float *w, int64_t rows, int64_t ldw, float *out)
 {
 	const float *from = w + blockIdx.x * ldw;
 	float *to = out + (int64_t)blockIdx.x * kRow;
 
 	for (int k = threadIdx.x; k < kRow; k += kThreads) {
 		int i = k / kStretch, j = k % kStretch;
-		float v = i < kPatch && j < kPatch ? from[i * kPatch + j] : 0.0f;
+		float v = blockIdx.x < rows && i < kPatch && j < kPatch ? from[i * kPatch + j] : 0.0f;
 
 		to[k] = rounded ? tf32(v) : v;
 	}
@@ -166,11 +166,14 @@ static __device__ __forceinline__ void bring_slab(
 /* The block's results, as they lie in the volume, from shared memory to rows of frames t0 ... */
 static __device__ __forceinline__ void store_volume(const float *results, float *volume, int frames)
 {
-	const float4 *from = reinterpret_cast<const float4 *>(results);
-	float4 *to = reinterpret_cast<float4 *>(volume);
+	const float4 *from = reinterpret_cast<const float4 *>(results) + threadIdx.x;
+	float4 *to = reinterpret_cast<float4 *>(volume) + threadIdx.x;
+	int left = frames * (kRow / 4) - threadIdx.x;
 
-	for (int i = threadIdx.x; i < frames * (kRow / 4); i += kVolumeThreads)
-		to[i] = from[i];
+#pragma unroll
+	for (int i = 0; i < kFrames * (kRow / 4); i += kVolumeThreads)
+		if (i < left)
+			to[i] = from[i];
 }
 
 /* Zeros where no product goes: the end of each stretch and of each row. */
@@ -422,20 +425,31 @@ struct ffma_slab {
 	float4 left[2], right[2];
 };
 
-static __device__ __forceinline__ struct ffma_slab fetch(const struct layer &g, int64_t row0, int64_t column0, int k)
+/* Where they come from. Rows of the volume beyond the last are zeros; those of the weights are there. */
+struct ffma_source {
+	const float *left, *right;
+	bool there[2];
+};
+
+static __device__ __forceinline__ struct ffma_source source_of(const struct layer &g, int64_t row0, int64_t column0)
 {
 	int r = threadIdx.x / 4, q = threadIdx.x % 4;
+
+	return { g.volume + (row0 + r) * kRow + 4 * q, g.weights + (column0 + r) * kRow + 4 * q,
+		{ row0 + r < g.rows, row0 + r + 64 < g.rows } };
+}
+
+static __device__ __forceinline__ struct ffma_slab fetch(struct ffma_source &from)
+{
 	struct ffma_slab s;
 
 #pragma unroll
 	for (int i = 0; i < 2; i++) {
-		int64_t row = row0 + r + i * 64, column = column0 + r + i * 64;
-
-		s.left[i] = row < g.rows ? *reinterpret_cast<const float4 *>(g.volume + row * kRow + k + 4 * q)
-		                         : splat(0.0f);
-		s.right[i] = column < g.out ? *reinterpret_cast<const float4 *>(g.weights + column * kRow + k + 4 * q)
-		                            : splat(0.0f);
+		s.left[i] = from.there[i] ? *reinterpret_cast<const float4 *>(from.left + i * 64 * kRow) : splat(0.0f);
+		s.right[i] = *reinterpret_cast<const float4 *>(from.right + i * 64 * kRow);
 	}
+	from.left += kFfmaSlab;
+	from.right += kFfmaSlab;
 	return s;
 }
 
@@ -498,16 +512,17 @@ static __global__ void __launch_bounds__(kTileThreads, 2) corr_layer_ffma(const 
 {
 	__shared__ __align__(16) struct ffma_room room;
 	int64_t row0 = (int64_t)blockIdx.y * kTile, column0 = (int64_t)blockIdx.x * kTile;
+	struct ffma_source from = source_of(g, row0, column0);
 	float sum[8][8] = {};
 
-	keep_slab(room, 0, fetch(g, row0, column0, 0));
+	keep_slab(room, 0, fetch(from));
 	__syncthreads();
 	for (int s = 0; s < kRow / kFfmaSlab; s++) {
 		bool more = s + 1 < kRow / kFfmaSlab;
 		struct ffma_slab next;
 
 		if (more)
-			next = fetch(g, row0, column0, (s + 1) * kFfmaSlab);
+			next = fetch(from);
 		multiply_slab(sum, room, s % 2);
 		if (more)
 			keep_slab(room, (s + 1) % 2, next);
@@ -535,26 +550,47 @@ static __device__ __forceinline__ int swizzled(int row, int vector)
 	return row * kMmaSlab + (vector ^ row % 8) * 4;
 }
 
-/* 16 bytes to shared memory, zeros where there is no source. */
-static __device__ __forceinline__ void copy_async(float *to, const float *from, bool there)
+/* The first `bytes` of 16 bytes to shared memory, zeros in place of the rest. */
+static __device__ __forceinline__ void copy_async(float *to, const float *from, int bytes)
 {
 	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"((uint32_t)__cvta_generic_to_shared(to)),
-	             "l"(from), "r"(there ? 16 : 0)
+	             "l"(from), "r"(bytes)
 	             : "memory");
 }
 
-static __device__ __forceinline__ void fetch_stage(
-        const struct layer &g, int64_t row0, int64_t column0, int k, float *stage)
-{
-#pragma unroll
-	for (int i = threadIdx.x; i < kTile * (kMmaSlab / 4); i += kTileThreads) {
-		int r = i / (kMmaSlab / 4), v = i % (kMmaSlab / 4);
-		bool row = row0 + r < g.rows, column = column0 + r < g.out;
+/* What a thread brings of a slab: vector v of rows r, r + 32, .. of either operand. */
+constexpr int kCopyStep = kTileThreads / (kMmaSlab / 4);
+constexpr int kCopies = kTile / kCopyStep;
 
-		copy_async(stage + swizzled(r, v), g.volume + (row ? row0 + r : 0) * kRow + k + 4 * v, row);
-		copy_async(stage + kTile * kMmaSlab + swizzled(r, v),
-		        g.weights + (column ? column0 + r : 0) * kRow + k + 4 * v, column);
+struct mma_source {
+	const float *left, *right;
+	int bytes[kCopies]; /* of the left operand's rows: none beyond the last one */
+	int to;
+};
+
+static __device__ __forceinline__ struct mma_source mma_source_of(const struct layer &g, int64_t row0, int64_t column0)
+{
+	int r = threadIdx.x / (kMmaSlab / 4), v = threadIdx.x % (kMmaSlab / 4);
+	struct mma_source from = { g.volume + (row0 + r) * kRow + 4 * v, g.weights + (column0 + r) * kRow + 4 * v, {},
+		swizzled(r, v) };
+
+#pragma unroll
+	for (int i = 0; i < kCopies; i++)
+		from.bytes[i] = row0 + r + i * kCopyStep < g.rows ? 16 : 0;
+	return from;
+}
+
+/* Rows kCopyStep apart have the same remainder by 8, and so the same swizzle. */
+static __device__ __forceinline__ void fetch_stage(struct mma_source &from, float *stage)
+{
+	stage += from.to;
+#pragma unroll
+	for (int i = 0; i < kCopies; i++) {
+		copy_async(stage + i * kCopyStep * kMmaSlab, from.left + i * kCopyStep * kRow, from.bytes[i]);
+		copy_async(stage + (kTile + i * kCopyStep) * kMmaSlab, from.right + i * kCopyStep * kRow, 16);
 	}
+	from.left += kMmaSlab;
+	from.right += kMmaSlab;
 }
 
 static __device__ __forceinline__ void commit_stage(void)
@@ -610,22 +646,25 @@ static __global__ void __launch_bounds__(kTileThreads, 2) corr_layer_tf32(const 
 	extern __shared__ __align__(128) float stages[];
 	constexpr int slabs = kRow / kMmaSlab;
 	int64_t row0 = (int64_t)blockIdx.y * kTile, column0 = (int64_t)blockIdx.x * kTile;
+	struct mma_source from = mma_source_of(g, row0, column0);
 	struct mma_tile tile = {};
+	int at = 0, next = kStages - 1; /* stages */
 
 	for (int s = 0; s < kStages - 1; s++) {
-		fetch_stage(g, row0, column0, s * kMmaSlab, stages + s * kStageFloats);
+		fetch_stage(from, stages + s * kStageFloats);
 		commit_stage();
 	}
 	for (int s = 0; s < slabs; s++) {
-		int ahead = s + kStages - 1;
 
 		/* Slab s has come for all threads, and all are done with the one before: its stage is filled anew. */
 		asm volatile("cp.async.wait_group %0;" ::"n"(kStages - 2) : "memory");
 		__syncthreads();
-		if (ahead < slabs)
-			fetch_stage(g, row0, column0, ahead * kMmaSlab, stages + ahead % kStages * kStageFloats);
+		if (s + kStages - 1 < slabs)
+			fetch_stage(from, stages + next * kStageFloats);
 		commit_stage();
-		multiply_stage(tile, stages + s % kStages * kStageFloats);
+		multiply_stage(tile, stages + at * kStageFloats);
+		at = at + 1 == kStages ? 0 : at + 1;
+		next = next + 1 == kStages ? 0 : next + 1;
 	}
 	store_tile(g, tile, row0, column0);
 }
@@ -635,10 +674,12 @@ static __global__ void __launch_bounds__(kTileThreads, 2) corr_layer_tf32(const 
 
 static int queue_weights(const struct sb_corr_args *a, struct sb_cuda_launch *l, bool rounded, float *weights)
 {
+	unsigned rows = (unsigned)round_up(a->out, kTile);
+
 	if (rounded)
-		corr_weights<true><<<(unsigned)a->out, kThreads, 0, stream_of(l)>>>(a->w, a->ldw, weights);
+		corr_weights<true><<<rows, kThreads, 0, stream_of(l)>>>(a->w, a->out, a->ldw, weights);
 	else
-		corr_weights<false><<<(unsigned)a->out, kThreads, 0, stream_of(l)>>>(a->w, a->ldw, weights);
+		corr_weights<false><<<rows, kThreads, 0, stream_of(l)>>>(a->w, a->out, a->ldw, weights);
 	return launched(l, "corr_weights");
 }
 
