@@ -92,6 +92,16 @@ extern "C" int sb_im2col_cuda(
 	return cudaGetLastError();
 }
 
+extern "C" int sb_conv_cuda_fits(const struct sb_conv_args *a)
+{
+	int64_t ho = (a->h + 2 * a->pad - a->kh) / a->stride + 1, wo = (a->width + 2 * a->pad - a->kw) / a->stride + 1;
+	uintptr_t pointers = (uintptr_t)a->x | (uintptr_t)a->w | (uintptr_t)a->y | (uintptr_t)a->bias | (uintptr_t)a->residual |
+	                     (uintptr_t)a->residual2;
+
+	return a->cin % 32 == 0 && a->cout % 2 == 0 && pointers % 16 == 0 && a->h < 16384 && a->width < 16384 && a->pad < 64 &&
+	       a->n * a->h * a->width * a->cin < INT32_MAX && a->n * ho * wo < INT32_MAX - 128;
+}
+
 struct blocks {
 	const float *src, *bias;
 	float *y;

@@ -36,6 +36,14 @@ int sb_epilogue_cuda(const struct sb_epilogue_args *a, struct sb_cuda_launch *l)
 int sb_im2col_cuda(const struct sb_conv_args *a, int64_t first, int64_t rows, float *dst, struct sb_cuda_launch *l);
 
 /*
+ * Convolutions without windows in memory, whole epilogue included; residual2 may be y. For what sb_conv_cuda_fits()
+ * says yes to: cin a multiple of 32, cout even, everything aligned, sizes that 32 bits hold.
+ */
+int sb_conv_cuda_fits(const struct sb_conv_args *a);
+int sb_conv_fp32_cuda(const struct sb_conv_args *a, struct sb_cuda_launch *l);
+int sb_conv_tf32_cuda(const struct sb_conv_args *a, struct sb_cuda_launch *l);
+
+/*
  * The blocks of input pixels first .. first + rows - 1 of a transposed convolution, bias added, to their places in y:
  * src [rows, k, k, cout], dense.
  */

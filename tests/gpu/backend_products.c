@@ -296,31 +296,62 @@ static int64_t out_pixels(const struct sb_conv_args *a)
 
 enum residuals { NO_RESIDUAL, RESIDUAL = 1, RESIDUAL2 = 2, IN_PLACE = 4 };
 
-/* y of a convolution on the host: the reference, or the CPU's kernel. */
-static float *conv_host(struct sb_conv_args a, const float *start, bool tf32, bool reference)
+static float relu_if(float v, int on)
 {
-	int64_t n_y = out_pixels(&a) * a.cout, n_w = a.cout * a.kh * a.kw * a.cin;
-	float *y = need((size_t)n_y * sizeof(*y)), *w = need((size_t)n_w * sizeof(*w));
-	void *work;
+	return on && v < 0.0f ? 0.0f : v;
+}
 
-	memcpy(y, start, (size_t)n_y * sizeof(*y));
-	if (a.residual2 == a.y)
-		a.residual2 = y;
-	a.y = y;
-	a.tf32 = tf32;
-	if (reference) {
-		sb_conv_ref(&a);
-	} else {
-		memcpy(w, a.w, (size_t)n_w * sizeof(*w));
-		if (tf32)
-			sb_tf32_round_cpu(w, w, (size_t)n_w);
-		a.w = w;
-		work = need(sb_conv_cpu_workspace(&a));
-		sb_conv_cpu(&a, work);
-		free(work);
+/* The sum of one window in float, as the formula is written. */
+static float plain_window(const struct sb_conv_args *a, const float *x, const float *w, int64_t p, int64_t o)
+{
+	int64_t ho = (a->h + 2 * a->pad - a->kh) / a->stride + 1, wo = (a->width + 2 * a->pad - a->kw) / a->stride + 1;
+	int64_t image = p / (ho * wo), y0 = p / wo % ho * a->stride - a->pad, x0 = p % wo * a->stride - a->pad;
+	float sum = 0.0f;
+
+	for (int64_t ky = 0; ky < a->kh; ky++)
+		for (int64_t kx = 0; kx < a->kw; kx++) {
+			const float *xs = x + ((image * a->h + y0 + ky) * a->width + x0 + kx) * a->cin;
+			const float *ws = w + ((o * a->kh + ky) * a->kw + kx) * a->cin;
+
+			if (y0 + ky < 0 || y0 + ky >= a->h || x0 + kx < 0 || x0 + kx >= a->width)
+				continue;
+			for (int64_t c = 0; c < a->cin; c++)
+				sum += relu_if(xs[c], a->relu_in) * ws[c];
+		}
+	return sum;
+}
+
+static float *conv_plain(const struct sb_conv_args *a, bool tf32)
+{
+	int64_t n_x = a->n * a->h * a->width * a->cin, n_w = a->cout * a->kh * a->kw * a->cin, pixels = out_pixels(a);
+	float *x = need((size_t)n_x * sizeof(*x)), *w = need((size_t)n_w * sizeof(*w)), *y = poison(pixels * a->cout);
+
+	memcpy(x, a->x, (size_t)n_x * sizeof(*x));
+	memcpy(w, a->w, (size_t)n_w * sizeof(*w));
+	if (tf32) {
+		sb_tf32_round_cpu(x, x, (size_t)n_x);
+		sb_tf32_round_cpu(w, w, (size_t)n_w);
 	}
+#pragma omp parallel for schedule(static)
+	for (int64_t p = 0; p < pixels; p++)
+		for (int64_t o = 0; o < a->cout; o++) {
+			int64_t at = p * a->cout + o;
+			float v = relu_if(plain_window(a, x, w, p, o) + (a->bias ? a->bias[o] : 0.0f), a->relu_out);
+
+			if (a->residual)
+				v += relu_if(a->residual[at], a->residual_relu);
+			y[at] = a->residual2 ? v + a->residual2[at] : v;
+		}
+	free(x);
 	free(w);
 	return y;
+}
+
+static float *conv_reference(struct sb_conv_args a)
+{
+	a.y = poison(out_pixels(&a) * a.cout);
+	sb_conv_ref(&a);
+	return a.y;
 }
 
 static void check_conv(struct sb_backend *be, struct sb_conv_args a, int residuals, bool tf32)
@@ -339,8 +370,8 @@ static void check_conv(struct sb_backend *be, struct sb_conv_args a, int residua
 	a.y = residuals & IN_PLACE ? r2 : y;
 	a.residual = residuals & RESIDUAL ? r1 : NULL;
 	a.residual2 = residuals & RESIDUAL2 ? r2 : NULL;
-	exact = conv_host(a, a.y, false, true);
-	plain = conv_host(a, a.y, tf32, false);
+	exact = conv_reference(a);
+	plain = conv_plain(&a, tf32);
 	op.u.conv = a;
 	op.u.conv.x = to_device(be, x, n_x);
 	op.u.conv.w = to_device(be, w, n_w);
@@ -372,6 +403,44 @@ static void check_conv(struct sb_backend *be, struct sb_conv_args a, int residua
 	free(r2);
 	free(y);
 	free(got);
+}
+
+/* Shapes that kernels of our own take: tiles of 128 pixels, 32, 64, 96 or 128 channels, filled, short and just over. */
+static void check_own_convs(struct sb_backend *be, bool quick, bool tf32)
+{
+	static const int64_t channels[] = { 2, 30, 32, 34, 64, 66, 96, 98, 128, 130, 256 };
+	static const int residuals[] = { NO_RESIDUAL, RESIDUAL, RESIDUAL2, RESIDUAL | RESIDUAL2, RESIDUAL2 | IN_PLACE,
+		RESIDUAL | RESIDUAL2 | IN_PLACE };
+	struct sb_conv_args a = { .n = 1, .h = 11, .width = 12, .cin = 32, .kh = 3, .kw = 3, .stride = 1, .pad = 1 };
+
+	for (size_t i = 0; i < SB_ARRAY_LEN(channels); i++) {
+		a.cout = channels[i];
+		check_conv(be, a, residuals[i % SB_ARRAY_LEN(residuals)], tf32);
+		a.relu_in = !a.relu_in;
+		a.relu_out = i % 3 == 0;
+		a.residual_relu = i % 2;
+	}
+	a = (struct sb_conv_args){ .n = 2, .h = 8, .width = 8, .cin = 96, .cout = 64, .kh = 1, .kw = 1, .stride = 1 };
+	check_conv(be, a, RESIDUAL, tf32); /* exactly one tile of pixels, three pieces of channels */
+	a.stride = 2;
+	check_conv(be, a, NO_RESIDUAL, tf32);
+	a = (struct sb_conv_args){
+		.n = 3, .h = 9, .width = 7, .cin = 64, .cout = 96, .kh = 5, .kw = 3, .stride = 2, .pad = 4
+	};
+	check_conv(be, a, NO_RESIDUAL, tf32); /* whole windows outside the image */
+	if (quick)
+		return;
+	a = (struct sb_conv_args){ .n = 2,
+		.h = 37,
+		.width = 66,
+		.cin = 256,
+		.cout = 256,
+		.kh = 3,
+		.kw = 3,
+		.stride = 1,
+		.pad = 1,
+		.relu_in = 1 };
+	check_conv(be, a, RESIDUAL, tf32);
 }
 
 static void check_convs(struct sb_backend *be, bool quick, bool tf32)
@@ -545,6 +614,10 @@ void check_convolutions(bool quick)
 
 		must_be_device(be, tf32);
 		check_convs(be, quick, tf32);
+		setenv("SPABENCH_CUDA_CONV", "windows", 1);
+		check_convs(be, quick, tf32);
+		unsetenv("SPABENCH_CUDA_CONV");
+		check_own_convs(be, quick, tf32);
 		for (size_t i = 0; i < SB_ARRAY_LEN(cases) - (quick ? 1 : 0); i++)
 			for (int bias = 0; bias < 2; bias++)
 				check_transposed(be, cases[i], bias, tf32);
@@ -642,6 +715,11 @@ static void time_conv(struct sb_backend *be, const char *name, struct sb_conv_ar
 	a.residual = residuals & RESIDUAL ? filled(be, n_y) : NULL;
 	op.u.conv = a;
 	time_op(be, name, &op);
+	if (a.cin % 32 == 0) {
+		setenv("SPABENCH_CUDA_CONV", "windows", 1);
+		time_op(be, name, &op);
+		unsetenv("SPABENCH_CUDA_CONV");
+	}
 	drop(be, a.x);
 	drop(be, a.w);
 	drop(be, a.bias);

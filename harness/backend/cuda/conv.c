@@ -1,9 +1,13 @@
 /*
- * Convolutions as matrix products: windows laid side by side, a piece of the output at a time, so that the windows stay
- * in the L2 cache and the workspace small whatever the image.
+ * Convolutions: by kernels of ours where their shape allows it, else as matrix products of the library's: windows laid
+ * side by side, a piece of the output at a time, so that they stay in the L2 cache and the workspace small whatever the
+ * image. SPABENCH_CUDA_CONV=windows takes the second way always, so that tests reach it at every shape.
  */
 #include "cuda_internal.h"
 #include "linear_cuda.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 /* Windows of one piece. Larger pieces fill the device better, smaller ones stay in L2 (40 MiB on an A100, 50 on an
  * H100). */
@@ -116,7 +120,7 @@ static enum sb_status conv_piece(
 	return status ? status : finish_piece(c, r, p.y, first, rows, err);
 }
 
-enum sb_status sb_cuda_conv(struct cuda *c, const struct sb_conv_args *a, struct sb_error *err)
+static enum sb_status by_windows(struct cuda *c, const struct sb_conv_args *a, struct sb_error *err)
 {
 	int64_t ho = (a->h + 2 * a->pad - a->kh) / a->stride + 1, wo = (a->width + 2 * a->pad - a->kw) / a->stride + 1;
 	struct conv_run r = {
@@ -143,6 +147,24 @@ enum sb_status sb_cuda_conv(struct cuda *c, const struct sb_conv_args *a, struct
 	if (!r.direct && !status)
 		c->base.kernel = r.tf32 ? "im2col_tf32" : "im2col_fp32";
 	return status;
+}
+
+static bool windows_only(void)
+{
+	const char *way = getenv("SPABENCH_CUDA_CONV");
+
+	return way && !strcmp(way, "windows");
+}
+
+enum sb_status sb_cuda_conv(struct cuda *c, const struct sb_conv_args *a, struct sb_error *err)
+{
+	struct sb_cuda_launch l = sb_cuda_launch_of(c);
+
+	if (!sb_conv_cuda_fits(a) || windows_only())
+		return by_windows(c, a, err);
+	if (sb_cuda_tf32(c, SB_PART_PRECISION_CONV))
+		return sb_cuda_launched(c, &l, sb_conv_tf32_cuda(a, &l), err);
+	return sb_cuda_launched(c, &l, sb_conv_fp32_cuda(a, &l), err);
 }
 
 /* ---- transposed convolution ---------------------------------------------------------------------------------------

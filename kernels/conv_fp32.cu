@@ -1,0 +1,143 @@
+/*
+ * Convolution without tensor cores, FP32 throughout; no windows in memory.
+ *
+ * v1: 128 threads, tiles of 128 pixels by 96, 64 or 32 channels, a thread 8 pixels by 12, 8 or 4 channels. Tiles lie as
+ *     they are in memory, channels of the input next to each other, so a thread reads four of them at once: 16 reads of
+ *     16 bytes for 256 multiply-adds at 8 x 8. A warp's threads read 4 rows of windows or 8 of weights, 128 bytes at
+ *     most, no two of them in one bank.
+ */
+#include "conv_implicit.cuh"
+
+constexpr int kThreads = 128;
+constexpr int kStages = 3;
+constexpr int kDown = 16, kAcross = 8;            /* threads of a block */
+constexpr int kRowsEach = kTileRows / kDown;      /* pixels of a thread, kDown apart */
+
+static __device__ __forceinline__ float4 read_four(const char *tile, int row, int chunk)
+{
+	return *reinterpret_cast<const float4 *>(tile + place(row, chunk));
+}
+
+template <bool Relu> static __device__ __forceinline__ float4 relu_four(float4 v)
+{
+	return Relu ? make_float4(relu(v.x), relu(v.y), relu(v.z), relu(v.w)) : v;
+}
+
+/* One piece: four input channels at a time. */
+template <int Each, bool Relu>
+static __device__ __forceinline__ void multiply_piece(
+        float sum[kRowsEach][Each], const char *windows, const char *weights, int down, int across)
+{
+#pragma unroll 1
+	for (int chunk = 0; chunk < kChunks; chunk++) {
+		float4 w[Each];
+
+#pragma unroll
+		for (int j = 0; j < Each; j++)
+			w[j] = read_four(weights, across + j * kAcross, chunk);
+#pragma unroll
+		for (int i = 0; i < kRowsEach; i++) {
+			float4 x = relu_four<Relu>(read_four(windows, down + i * kDown, chunk));
+
+#pragma unroll
+			for (int j = 0; j < Each; j++) {
+				sum[i][j] = fmaf(x.x, w[j].x, sum[i][j]);
+				sum[i][j] = fmaf(x.y, w[j].y, sum[i][j]);
+				sum[i][j] = fmaf(x.z, w[j].z, sum[i][j]);
+				sum[i][j] = fmaf(x.w, w[j].w, sum[i][j]);
+			}
+		}
+	}
+}
+
+/* Each: channels of a thread, kAcross apart. Blocks: what a multiprocessor has registers for. */
+template <int Each, int Blocks, bool Relu>
+static __global__ void __launch_bounds__(kThreads, Blocks) conv_fp32(implicit p)
+{
+	constexpr int kColumns = Each * kAcross, kStep = kThreads / kChunks;
+	constexpr uint32_t kWindowBytes = kTileRows * kPiece * 4, kStageBytes = (kTileRows + kColumns) * kPiece * 4;
+	extern __shared__ float4 shared[];
+	const char *tiles = reinterpret_cast<const char *>(shared);
+	uint32_t stages = (uint32_t)__cvta_generic_to_shared(shared);
+	int chunk = threadIdx.x % kChunks, thread_row = threadIdx.x / kChunks;
+	int down = threadIdx.x / kAcross, across = threadIdx.x % kAcross;
+	int first_column = (int)(blockIdx.x % p.column_tiles) * kColumns;
+	int first_row = (int)(blockIdx.x / p.column_tiles) * kTileRows;
+	struct fetcher<kTileRows / kStep> f;
+	struct cursor next = { 0, 0, 0 };
+	float sum[kRowsEach][Each] = {};
+
+	fetcher_init<kTileRows / kStep, kStep>(&f, p, first_row, thread_row);
+#pragma unroll
+	for (int s = 0; s < kStages - 1; s++) {
+		if (s < p.pieces) {
+			fetch_windows<kTileRows / kStep, kStep>(f, p, next, thread_row, chunk, stages + s * kStageBytes);
+			fetch_weights<kColumns / kStep, kStep>(
+			        p, first_column, s, thread_row, chunk, stages + s * kStageBytes + kWindowBytes);
+			advance(&next, p);
+		}
+		copies_commit();
+	}
+	for (int piece = 0, stage = 0, fill = kStages - 1; piece < p.pieces; piece++) {
+		copies_wait<kStages - 2>();
+		__syncthreads();
+		if (piece + kStages - 1 < p.pieces) {
+			uint32_t to = stages + fill * kStageBytes;
+
+			fetch_windows<kTileRows / kStep, kStep>(f, p, next, thread_row, chunk, to);
+			fetch_weights<kColumns / kStep, kStep>(
+			        p, first_column, piece + kStages - 1, thread_row, chunk, to + kWindowBytes);
+			advance(&next, p);
+		}
+		copies_commit();
+		multiply_piece<Each, Relu>(
+		        sum, tiles + stage * kStageBytes, tiles + stage * kStageBytes + kWindowBytes, down, across);
+		stage = stage + 1 == kStages ? 0 : stage + 1;
+		fill = fill + 1 == kStages ? 0 : fill + 1;
+	}
+#pragma unroll
+	for (int i = 0; i < kRowsEach; i++)
+#pragma unroll
+		for (int j = 0; j < Each; j++)
+			store_one(p, first_row + down + i * kDown, first_column + across + j * kAcross, sum[i][j]);
+}
+
+template <int Each, int Blocks, bool Relu> static int launch(implicit p, struct sb_cuda_launch *l)
+{
+	constexpr int kColumns = Each * kAcross;
+	static bool allowed;
+	size_t bytes = (size_t)kStages * (kTileRows + kColumns) * kPiece * sizeof(float);
+
+	if (!allowed) {
+		cudaError_t code = cudaFuncSetAttribute(
+		        conv_fp32<Each, Blocks, Relu>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
+
+		if (code != cudaSuccess)
+			return code;
+		allowed = true;
+	}
+	p.column_tiles = (int32_t)((p.a.cout + kColumns - 1) / kColumns);
+	conv_fp32<Each, Blocks, Relu><<<(unsigned)((p.rows + kTileRows - 1) / kTileRows * p.column_tiles), kThreads, bytes,
+	        l->stream>>>(p);
+	l->launches++;
+	l->name = "conv_fp32";
+	return cudaGetLastError();
+}
+
+template <int Each, int Blocks> static int launch_relu(implicit p, struct sb_cuda_launch *l)
+{
+	return p.a.relu_in ? launch<Each, Blocks, true>(p, l) : launch<Each, Blocks, false>(p, l);
+}
+
+extern "C" int sb_conv_fp32_cuda(const struct sb_conv_args *a, struct sb_cuda_launch *l)
+{
+	implicit p = sb_implicit_of(a);
+
+	if (p.rows == 0)
+		return cudaSuccess;
+	if (a->cout <= 32)
+		return launch_relu<4, 3>(p, l);
+	if (a->cout <= 64 || a->cout > 96)
+		return launch_relu<8, 3>(p, l);
+	return launch_relu<12, 2>(p, l);
+}

@@ -1,0 +1,167 @@
+/*
+ * Convolution on tensor cores, TF32 operands rounded to nearest, float sums; no windows in memory.
+ *
+ * v1: mma.sync m16n8k8, 4 warps, tiles of 128 pixels by 128, 96, 64 or 32 channels, three pieces of 32 channels on their
+ *     way. Warp tiles of 64 x 64 read 8 KiB of shared memory for 32 products of 16 x 8 x 8: 32 cycles of the 48 that the
+ *     products take, so that reading hides behind them; at 64 x 32 both take as long. Two blocks a multiprocessor: the
+ *     three pieces of the largest tile are 96 of 227 KiB.
+ */
+#include "conv_implicit.cuh"
+
+constexpr int kThreads = 128;
+constexpr int kStages = 3;
+
+static __device__ __forceinline__ void load_four(uint32_t from, uint32_t r[4])
+{
+	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+	             : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+	             : "r"(from)
+	             : "memory");
+}
+
+/* To nearest: mma ignores the lower 13 bits. The maximum keeps the device's NaN, 0x7fffffff, from wrapping to -0. */
+static __device__ __forceinline__ uint32_t rounded(uint32_t bits)
+{
+	return (uint32_t)__viaddmax_s32((int)bits, 0x1000, (int)bits);
+}
+
+static __device__ __forceinline__ void multiply(float d[4], const uint32_t a[4], const uint32_t *b)
+{
+	asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+	             "{%0, %1, %2, %3};"
+	             : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+	             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+/* One piece: the warp's Tm x 16 pixels by Tn x 8 channels. */
+template <int Tm, int Tn, bool Relu>
+static __device__ __forceinline__ void multiply_piece(
+        float sum[Tm][Tn][4], uint32_t windows, uint32_t weights, int warp_row, int warp_column, int lane)
+{
+#pragma unroll
+	for (int k = 0; k < kPiece / 8; k++) {
+		uint32_t a[Tm][4], b[Tn / 2][4];
+
+#pragma unroll
+		for (int m = 0; m < Tm; m++) {
+			load_four(windows + place(warp_row + m * 16 + lane % 16, 2 * k + lane / 16), a[m]);
+#pragma unroll
+			for (int i = 0; i < 4; i++) {
+				if (Relu)
+					a[m][i] = __float_as_uint(relu(__uint_as_float(a[m][i])));
+				a[m][i] = rounded(a[m][i]);
+			}
+		}
+#pragma unroll
+		for (int n = 0; n < Tn / 2; n++) {
+			load_four(weights + place(warp_column + n * 16 + lane % 8 + lane / 16 * 8, 2 * k + lane / 8 % 2), b[n]);
+#pragma unroll
+			for (int i = 0; i < 4; i++)
+				b[n][i] = rounded(b[n][i]);
+		}
+#pragma unroll
+		for (int m = 0; m < Tm; m++)
+#pragma unroll
+			for (int n = 0; n < Tn; n++)
+				multiply(sum[m][n], a[m], b[n / 2] + n % 2 * 2);
+	}
+}
+
+/* Columns: of a block's tile. WarpRows: pixels of a warp's tile; the rest of the block's rows and columns are the others'. */
+template <int Columns, int WarpRows, bool Relu> static __global__ void __launch_bounds__(kThreads, 2) conv_tf32(implicit p)
+{
+	constexpr int kWarpsDown = kTileRows / WarpRows, kWarpColumns = Columns / (kThreads / 32 / kWarpsDown);
+	constexpr int kTm = WarpRows / 16, kTn = kWarpColumns / 8, kStep = kThreads / kChunks;
+	constexpr uint32_t kWindowBytes = kTileRows * kPiece * 4, kStageBytes = (kTileRows + Columns) * kPiece * 4;
+	static_assert(kTn % 2 == 0, "channels of a warp are fetched 16 at a time");
+	extern __shared__ float4 shared[];
+	uint32_t stages = (uint32_t)__cvta_generic_to_shared(shared);
+	int lane = threadIdx.x % 32, warp = threadIdx.x / 32, chunk = threadIdx.x % kChunks;
+	int thread_row = threadIdx.x / kChunks;
+	int first_column = (int)(blockIdx.x % p.column_tiles) * Columns;
+	int first_row = (int)(blockIdx.x / p.column_tiles) * kTileRows;
+	int warp_row = warp % kWarpsDown * WarpRows, warp_column = warp / kWarpsDown * kWarpColumns;
+	struct fetcher<kTileRows / kStep> f;
+	struct cursor next = { 0, 0, 0 };
+	float sum[kTm][kTn][4] = {};
+
+	fetcher_init<kTileRows / kStep, kStep>(&f, p, first_row, thread_row);
+#pragma unroll
+	for (int s = 0; s < kStages - 1; s++) {
+		if (s < p.pieces) {
+			fetch_windows<kTileRows / kStep, kStep>(f, p, next, thread_row, chunk, stages + s * kStageBytes);
+			fetch_weights<Columns / kStep, kStep>(
+			        p, first_column, s, thread_row, chunk, stages + s * kStageBytes + kWindowBytes);
+			advance(&next, p);
+		}
+		copies_commit();
+	}
+	for (int piece = 0, stage = 0, fill = kStages - 1; piece < p.pieces; piece++) {
+		copies_wait<kStages - 2>();
+		__syncthreads();
+		if (piece + kStages - 1 < p.pieces) {
+			uint32_t to = stages + fill * kStageBytes;
+
+			fetch_windows<kTileRows / kStep, kStep>(f, p, next, thread_row, chunk, to);
+			fetch_weights<Columns / kStep, kStep>(
+			        p, first_column, piece + kStages - 1, thread_row, chunk, to + kWindowBytes);
+			advance(&next, p);
+		}
+		copies_commit();
+		multiply_piece<kTm, kTn, Relu>(sum, stages + stage * kStageBytes,
+		        stages + stage * kStageBytes + kWindowBytes, warp_row, warp_column, lane);
+		stage = stage + 1 == kStages ? 0 : stage + 1;
+		fill = fill + 1 == kStages ? 0 : fill + 1;
+	}
+#pragma unroll
+	for (int m = 0; m < kTm; m++)
+#pragma unroll
+		for (int n = 0; n < kTn; n++) {
+			int row = first_row + warp_row + m * 16 + lane / 4;
+			int column = first_column + warp_column + n * 8 + lane % 4 * 2;
+
+			store_two(p, row, column, sum[m][n][0], sum[m][n][1]);
+			store_two(p, row + 8, column, sum[m][n][2], sum[m][n][3]);
+		}
+}
+
+template <int Columns, int WarpRows, bool Relu> static int launch(implicit p, struct sb_cuda_launch *l)
+{
+	static bool allowed;
+	size_t bytes = (size_t)kStages * (kTileRows + Columns) * kPiece * sizeof(float);
+
+	if (!allowed) {
+		cudaError_t code = cudaFuncSetAttribute(
+		        conv_tf32<Columns, WarpRows, Relu>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
+
+		if (code != cudaSuccess)
+			return code;
+		allowed = true;
+	}
+	p.column_tiles = (int32_t)((p.a.cout + Columns - 1) / Columns);
+	conv_tf32<Columns, WarpRows, Relu><<<(unsigned)((p.rows + kTileRows - 1) / kTileRows * p.column_tiles), kThreads,
+	        bytes, l->stream>>>(p);
+	l->launches++;
+	l->name = "conv_tf32";
+	return cudaGetLastError();
+}
+
+template <int Columns, int WarpRows> static int launch_relu(implicit p, struct sb_cuda_launch *l)
+{
+	return p.a.relu_in ? launch<Columns, WarpRows, true>(p, l) : launch<Columns, WarpRows, false>(p, l);
+}
+
+extern "C" int sb_conv_tf32_cuda(const struct sb_conv_args *a, struct sb_cuda_launch *l)
+{
+	implicit p = sb_implicit_of(a);
+
+	if (p.rows == 0)
+		return cudaSuccess;
+	if (a->cout <= 32)
+		return launch_relu<32, 32>(p, l);
+	if (a->cout <= 64)
+		return launch_relu<64, 64>(p, l);
+	if (a->cout <= 96)
+		return launch_relu<96, 64>(p, l);
+	return launch_relu<128, 64>(p, l);
+}
