@@ -18,6 +18,7 @@
 #include "sb_backend.h"
 #include "sb_front.h"
 #include "sb_track_video.h"
+#include "track_room.h"
 
 enum { H = 42, W = 56, HR = 56, WR = 84, HM = 64, WM = 96 };
 enum { FRAMES_MAX = 40, QUERIES = 6, SUPPORT = 5 };
@@ -435,6 +436,19 @@ static void carried_tracks_go_on_from_where_they_were(void **state)
 	sb_track_outputs_release(&out);
 	sb_track_room_close(room);
 	scene_free(s);
+}
+
+/* Such a network sees every track best on the overlap's first frame, so the choice is tried by itself. */
+static void the_frame_seen_best_makes_the_query(void **state)
+{
+	const float vis[] = { 0.5f, 0.9f, 0.6f, 0.9f }, conf[] = { 0.9f, 0.7f, 0.9f, 0.7f }, none[] = { NAN, NAN };
+	const float some[] = { NAN, 0.3f };
+
+	(void)state;
+	assert_int_equal(sb_track_seed_frame(vis, conf, 4), 1);
+	assert_int_equal(sb_track_seed_frame(vis, conf, 1), 0);
+	assert_int_equal(sb_track_seed_frame(none, conf, 2), 0);
+	assert_int_equal(sb_track_seed_frame(some, conf, 2), 1);
 }
 
 /* Frames before the overlap of the second window are what a clip of the first window's frames alone gives. */
@@ -864,6 +878,7 @@ int main(void)
 		cmocka_unit_test(a_clip_that_fits_is_one_window_in_the_users_order),
 		cmocka_unit_test(no_query_is_lost_and_later_ones_start_in_their_window),
 		cmocka_unit_test(carried_tracks_go_on_from_where_they_were),
+		cmocka_unit_test(the_frame_seen_best_makes_the_query),
 		cmocka_unit_test(the_first_window_knows_nothing_of_the_second),
 		cmocka_unit_test(queries_without_depth_follow_others_and_say_so),
 		cmocka_unit_test(one_query_is_tracked_with_support_points),

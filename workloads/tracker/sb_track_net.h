@@ -4,7 +4,7 @@
  * 3-D correlation is made once a window, patches and correlation volumes are tiled, the mean over the 16 neighbours is
  * taken before the last layer, the 64 tokens that change nothing are not carried.
  * Layout: track-major, element (n, t) of a state at n*frames + t.
- * Source: ARCHITECTURE section 4. Cameras are held fixed so far (4.9 is skipped).
+ * Source: ARCHITECTURE section 4. Cameras (4.9) and clips longer than a window: sb_track_video.h.
  */
 #ifndef SB_TRACK_NETWORK_H
 #define SB_TRACK_NETWORK_H

@@ -28,4 +28,7 @@ struct sb_track_room {
 	struct sb_track_video_info info;
 };
 
+/* windows.c: the frame where a track was seen best, vis x conf; of equal ones the first, 0 where all are NaN. */
+int64_t sb_track_seed_frame(const float *vis, const float *conf, int64_t frames);
+
 #endif

@@ -68,14 +68,13 @@ static void replace_queries(struct video *v, const struct sb_valid_map *map)
 	}
 }
 
-/* The frame of the overlap where a track was seen best: vis x conf; of equal ones the first. */
-static int64_t seed_frame(const struct sb_track_outputs *out, int64_t at, int64_t frames)
+int64_t sb_track_seed_frame(const float *vis, const float *conf, int64_t frames)
 {
 	float most = -INFINITY;
 	int64_t best = 0;
 
 	for (int64_t t = 0; t < frames; t++) {
-		float seen = out->vis[at + t] * out->conf[at + t];
+		float seen = vis[t] * conf[t];
 
 		if (seen > most) {
 			most = seen;
@@ -93,7 +92,7 @@ static void carry_tracks(struct video *v, int64_t w, int64_t n)
 
 	for (int64_t i = 0; i < n; i++) {
 		int64_t at = (int64_t)r->column[i] * r->plan.frames + w * r->step;
-		int64_t seed = seed_frame(v->out, at, search);
+		int64_t seed = sb_track_seed_frame(v->out->vis + at, v->out->conf + at, search);
 		float *c = r->carried + i * overlap * 6, *q = r->points + i * 3;
 
 		for (int64_t t = 0; t < overlap; t++) {
