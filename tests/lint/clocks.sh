@@ -8,7 +8,7 @@ labels='harness/base/clock.c harness/base/hash.c harness/base/sb_base.h harness/
 	harness/experiment/client.c harness/experiment/session.c harness/experiment/worker.c harness/store/write.c'
 
 # Clocks are read in one file; SQLite's own are the wall clock too.
-reading='(clock_gettime|gettimeofday|timespec_get|ftime|mktime|[^a-z_]time|[^a-z_]clock) ?\(|CURRENT_TIME|julianday|unixepoch'
+reading='(clock_gettime|gettimeofday|timespec_get|ftime|mktime|[^a-z_]time|[^a-z_>.]clock) ?\(|CURRENT_TIME|julianday|unixepoch'
 # A label with an arithmetic or comparing operator beside it.
 name='(sb_wall_time_ns\(\)|([a-z_]+(->|\.))*(started|created|ended)_ns)'
 computing="$name +([-+*/%]|[<>]=?|==|!=)=? |[^*] ([-+*/%]|[<>]=?|==|!=) $name"
