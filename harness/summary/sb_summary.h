@@ -152,8 +152,8 @@ struct sb_summary {
 	const char *device, *device_kind, *cpu, *host; /* NULL: not recorded */
 	const char *workload, *preset, *params;        /* params: JSON as stored */
 	const char *clip, *clip_note, *clip_digest;
-	const char *points;      /* what was tracked and how, in words; NULL: not recorded */
-	const char *inputs_note; /* what of the inputs was made up; NULL: nothing */
+	const char *points;        /* what was tracked and how, in words; NULL: not recorded */
+	const char *inputs_note;   /* what of the inputs was made up; NULL: nothing */
 	int frames, width, height; /* 0: not recorded */
 	const char *weights_kind, *weights_digest;
 	int threads;                /* 0: not recorded */

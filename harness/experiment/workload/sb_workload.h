@@ -43,8 +43,8 @@ struct sb_workload_info {
 	int64_t track_width, track_height; /* its resolution */
 	const char *cameras;               /* static */
 	char inputs_note[512];             /* what of the tracker's inputs is made up, or "" */
-	const char *weights_kind; /* "synthetic", "file", or "synthetic file": exported by us; static */
-	char weights_note[512];   /* "" when there is nothing to say */
+	const char *weights_kind;          /* "synthetic", "file", or "synthetic file": exported by us; static */
+	char weights_note[512];            /* "" when there is nothing to say */
 	int64_t parameters;
 };
 
