@@ -124,6 +124,7 @@ static void track(struct sb_track_room *room, const struct sb_levels *levels, co
 
 	sb_backend_set_levels(be, levels);
 	assert_int_equal(sb_track_outputs_init(out, sb_track_room_tracks(room), frames, &err), SB_OK);
+	memset(out->xyz2, 0xff, sb_track_outputs_floats(out) * sizeof(float)); /* what the pass before left */
 	assert_int_equal(sb_backend_begin_arm(be, &err), SB_OK);
 	assert_int_equal(sb_backend_begin_pass(be, 0, &err), SB_OK);
 	if (sb_track_video_run(be, net, room, &s->clip, out, tap, &err))
@@ -392,6 +393,25 @@ static void check_new(const struct carried *c, const struct scene *scene)
 	assert_memory_equal(colour, scene->video + pixel * 3, 3 * sizeof(float));
 }
 
+/* From frame 5 on the left is not valid, and on frame 8 neither is query 3. */
+static void invalidate(struct scene *s)
+{
+	for (int t = 5; t < CT; t++)
+		for (int i = 0; i < HR * WR; i++)
+			if (i % WR < 30 || (t == 8 && abs(i % WR - 40) < 3 && abs(i / WR - 20) < 3))
+				s->valid[t * HR * WR + i] = 0.0f;
+}
+
+/* Support points and the validity of new queries are those of the window's own frames. */
+static void check_valid(const struct carried *c)
+{
+	for (int w = 1; w < CWINDOWS; w++)
+		for (int64_t n = QUERIES; n < c->w[w].n; n++)
+			assert_true(c->w[w].q[n * 3 + 1] >= 30.0f * WM / WR - 1e-3f);
+	/* dyn is multiplied by it: query 3 is new where nothing is valid, query 1 is far on the right */
+	assert_true(c->out->dyn[3 * CT + 8] == 0.0f && c->out->dyn[1 * CT + 8] > 0.0f);
+}
+
 static void carried_tracks_go_on_from_where_they_were(void **state)
 {
 	struct scene *s = scene_new(CT);
@@ -404,6 +424,7 @@ static void carried_tracks_go_on_from_where_they_were(void **state)
 	int64_t frame = FRAME_FLOATS;
 
 	(void)state;
+	invalidate(s);
 	track(room, &plain, s, CT, &out, &tap);
 	assert_int_equal(c.window, CWINDOWS - 1);
 	for (int w = 1; w < CWINDOWS; w++) {
@@ -427,6 +448,7 @@ static void carried_tracks_go_on_from_where_they_were(void **state)
 		        now->features, before->features + CSTEP * frame, COVERLAP * FRAME_FLOATS * sizeof(float));
 	}
 	check_new(&c, s);
+	check_valid(&c);
 	assert_memory_not_equal(c.w[1].features + 3 * frame, c.w[1].features + 4 * frame, FRAME_FLOATS * sizeof(float));
 	for (int t = CT - 2 * CSTEP; t < CWINDOW; t++) /* behind the clip's end its last frame */
 		assert_memory_equal(c.w[2].features + t * frame, c.w[2].features + (CT - 2 * CSTEP - 1) * frame,
