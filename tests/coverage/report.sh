@@ -39,17 +39,17 @@ find "$build" -name '*.gcda' -exec gcov -t -- {} + 2>/dev/null | awk -v root="$s
 	}
 	END {
 		for (f in total) {
-			printf "%6.1f %% %5d of %5d  %s\n", 100 * ran[f] / total[f], ran[f], total[f], f | "sort -k5"
-			folder = f
-			sub(/\/.*/, "", folder)
-			all[folder] += total[f]
-			hit[folder] += ran[f]
+			printf "%6.1f %% %5d of %5d  %s\n", 100 * ran[f] / total[f], ran[f], total[f], f | "sort -k6"
+			for (folder = f; sub(/\/[^\/]*$/, "", folder);) {
+				all[folder] += total[f]
+				hit[folder] += ran[f]
+			}
 		}
-		close("sort -k5")
+		close("sort -k6")
 		print ""
 		for (f in all)
-			printf "%6.1f %% %5d of %5d  %s/\n", 100 * hit[f] / all[f], hit[f], all[f], f | "sort -k5"
-		close("sort -k5")
+			printf "%6.1f %% %5d of %5d  %s/\n", 100 * hit[f] / all[f], hit[f], all[f], f | "sort -k6"
+		close("sort -k6")
 		if (100 * hit["harness"] < wanted * all["harness"]) {
 			printf "harness/ has less than %s %%\n", wanted
 			exit 1
