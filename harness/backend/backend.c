@@ -190,6 +190,9 @@ static enum sb_status inject(struct sb_backend *be, struct sb_error *err)
 			pause();
 	case SB_FAULT_FAIL:
 		return sb_fail(err, SB_E_DEVICE, "injected device fault at op %lld", (long long)be->submits);
+	case SB_FAULT_LOSE:
+		be->lost = true;
+		return sb_fail(err, SB_E_DEVICE, "injected loss of the device at op %lld", (long long)be->submits);
 	case SB_FAULT_NONE:
 		break;
 	}

@@ -237,7 +237,7 @@ struct sb_stage_time {
 };
 
 /* A fault to inject, for tests: at the n-th submit counted from now. */
-enum sb_fault_kind { SB_FAULT_NONE, SB_FAULT_CRASH, SB_FAULT_HANG, SB_FAULT_FAIL };
+enum sb_fault_kind { SB_FAULT_NONE, SB_FAULT_CRASH, SB_FAULT_HANG, SB_FAULT_FAIL, SB_FAULT_LOSE };
 
 /* Part of every backend: each device's own struct begins with it. */
 struct sb_backend {
@@ -245,6 +245,7 @@ struct sb_backend {
 	struct sb_pages *pages;  /* the device's page provider: weights and the arm's allocator stand on it */
 	struct sb_alloc *alloc;  /* the arm's allocator; NULL between trials */
 	struct sb_levels levels; /* the arm's */
+	bool lost;               /* this process has lost its device: nothing works any more, start another */
 	bool limited;            /* a memory limit was asked for: keep nothing that this arm does not need */
 	const char *kernel;      /* set by submit(): name of what ran, for the trace */
 

@@ -405,6 +405,7 @@ static enum sb_status exchange(struct sb_worker *w, const struct sb_levels *leve
 	enum sb_status status;
 	json_t *j = NULL;
 	size_t rows;
+	bool ends;
 
 	w->told = false;
 	sb_buf_puts(&request, "{\"levels\":\"");
@@ -418,9 +419,12 @@ static enum sb_status exchange(struct sb_worker *w, const struct sb_levels *leve
 	if (status)
 		return status;
 	status = sb_message_result(j, r, &rows, err);
+	ends = json_is_true(json_object_get(j, "ends"));
 	json_decref(j);
 	if (!status && rows)
 		status = read_rows(w, deadline, rows, r, timed_out, err);
+	if (!status && ends)
+		reap(w, 5.0); /* it lost its device with this trial, which is stored as it was told */
 	return status;
 }
 

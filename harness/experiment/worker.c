@@ -92,13 +92,14 @@ static const char *text_of(json_t *j, const char *key)
 	return s ? s : "";
 }
 
-/* SPABENCH_FAULT=crash:N | hang:N | fail:N makes the N-th op of this worker do so. For tests. */
+/* SPABENCH_FAULT=crash:N | hang:N | fail:N | lose:N makes the N-th op of this worker do so. For tests. */
 static void set_fault(struct sb_backend *be)
 {
 	static const struct {
 		const char *word;
 		enum sb_fault_kind kind;
-	} kinds[] = { { "crash:", SB_FAULT_CRASH }, { "hang:", SB_FAULT_HANG }, { "fail:", SB_FAULT_FAIL } };
+	} kinds[] = { { "crash:", SB_FAULT_CRASH }, { "hang:", SB_FAULT_HANG }, { "fail:", SB_FAULT_FAIL },
+		{ "lose:", SB_FAULT_LOSE } };
 	const char *text = getenv("SPABENCH_FAULT");
 
 	for (size_t i = 0; text && i < SB_ARRAY_LEN(kinds); i++) {
@@ -484,6 +485,8 @@ static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, st
 	}
 	put(s, result, "started_ns", json_integer((json_int_t)t.started_ns));
 	sb_backend_end_arm(s->be); /* device memory as before */
+	if (s->be->lost)
+		put(s, result, "ends", json_true()); /* this worker has no device any more */
 	status = send_json(s, SB_FRAME_RESULT, result, err);
 	if (!status && trace.n_events)
 		status = send_rows(s->fd, &trace, err);
@@ -582,6 +585,8 @@ static enum sb_status serve(struct server *s, const struct sb_workload_ops *cons
 		free(f.data);
 		if (status)
 			return send_error(s, status, err);
+		if (s->be->lost)
+			return SB_E_DEVICE; /* the parent knows, and starts another worker */
 	}
 }
 

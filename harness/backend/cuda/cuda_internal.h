@@ -68,6 +68,9 @@ struct cuda {
 enum sb_status sb_cuda_fail(struct sb_error *err, cudaError_t code, const char *what);
 enum sb_status sb_cublas_fail(struct sb_error *err, cublasStatus_t code, const char *what);
 
+/* After a failure: notes whether the device is lost with it. Returns the status. */
+enum sb_status sb_cuda_failed(struct cuda *c, enum sb_status status);
+
 /* The status of a call; SB_OK costs a comparison. */
 #define SB_CUDA(err, call) sb_cuda_status((err), (call), #call)
 static inline enum sb_status sb_cuda_status(struct sb_error *err, cudaError_t code, const char *what)

@@ -47,3 +47,12 @@ enum sb_status sb_cublas_fail(struct sb_error *err, cublasStatus_t code, const c
 	return sb_fail(err, code == CUBLAS_STATUS_ALLOC_FAILED ? SB_E_NOMEM : SB_E_DEVICE, "%.*s: %s",
 	        name_length(what), what, cublasGetStatusString(code));
 }
+
+enum sb_status sb_cuda_failed(struct cuda *c, enum sb_status status)
+{
+	cudaError_t code = cudaStreamQuery(c->stream);
+
+	cudaGetLastError();
+	c->base.lost |= is_sticky(code);
+	return status;
+}

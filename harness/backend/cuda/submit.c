@@ -137,7 +137,7 @@ static enum sb_status attention(struct cuda *c, const struct sb_op *op, struct s
 	return status;
 }
 
-enum sb_status sb_cuda_submit(struct sb_backend *be, const struct sb_op *op, struct sb_error *err)
+static enum sb_status queue(struct sb_backend *be, const struct sb_op *op, struct sb_error *err)
 {
 	struct cuda *c = (struct cuda *)be;
 	struct sb_cuda_launch l = sb_cuda_launch_of(c);
@@ -166,4 +166,11 @@ enum sb_status sb_cuda_submit(struct sb_backend *be, const struct sb_op *op, str
 		break;
 	}
 	return rows[op->id](c, op, &l, err);
+}
+
+enum sb_status sb_cuda_submit(struct sb_backend *be, const struct sb_op *op, struct sb_error *err)
+{
+	enum sb_status status = queue(be, op, err);
+
+	return status == SB_E_DEVICE ? sb_cuda_failed((struct cuda *)be, status) : status;
 }

@@ -127,7 +127,7 @@ enum sb_status sb_cuda_sync(struct sb_backend *be, struct sb_error *err)
 	if (!status)
 		return sb_cuda_staging_finish(&c->staging, err);
 	drop_slots(&c->staging);
-	return status;
+	return sb_cuda_failed(c, status);
 }
 
 /* ---- weights ------------------------------------------------------------------------------------------------------
