@@ -8,8 +8,7 @@ extern "C" {
 #include "maps_cuda.h"
 }
 
-/* ---- instance norm --------------------------------------------------------------------------------------------------
- */
+/* ---- instance norm ----------------------------------------------------------------------------------------------- */
 
 /*
  * Three kernels: sums of stretches of each image, the moments of each channel, and the result. The middle one is a few
@@ -246,8 +245,7 @@ int sb_instance_norm_cuda(const struct sb_instance_norm_args *a, struct sb_cuda_
 	return all_wide ? instance_norm_as<4>(a, l) : instance_norm_as<1>(a, l);
 }
 
-/* ---- l2 norm --------------------------------------------------------------------------------------------------------
- */
+/* ---- l2 norm ----------------------------------------------------------------------------------------------------- */
 
 static __device__ __forceinline__ float inverse_length(float squares)
 {
@@ -296,8 +294,7 @@ int sb_l2_normalize_cuda(const struct sb_l2_normalize_args *a, struct sb_cuda_la
 	return launched(l, "l2_normalize");
 }
 
-/* ---- resizes --------------------------------------------------------------------------------------------------------
- */
+/* ---- resizes ----------------------------------------------------------------------------------------------------- */
 
 static __device__ __forceinline__ int nearest(int i, int in, float ratio)
 {

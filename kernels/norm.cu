@@ -31,7 +31,7 @@ static __device__ __forceinline__ struct moments moments_of(float mean, float su
 	return m;
 }
 
-/* ---- layer norm ------------------------------------------------------------------------------------------------- */
+/* ---- layer norm -------------------------------------------------------------------------------------------------- */
 
 struct row {
 	const float *x, *mod;
@@ -222,8 +222,7 @@ int sb_layer_norm_cuda(const struct sb_layer_norm_args *a, struct sb_cuda_launch
 	return launched(l, a->mod ? "layer_norm_adaptive" : "layer_norm");
 }
 
-/* ---- q/k normalisation with rotary positions ----------------------------------------------------------------------
- */
+/* ---- q/k normalisation with rotary positions --------------------------------------------------------------------- */
 
 constexpr int kHead = 64;             /* the network's head: */
 constexpr int kHeadLanes = kHead / 4; /* 16 lanes with a vector each, so the pair of a vector is 4 lanes away */

@@ -10,8 +10,7 @@ extern "C" {
 
 constexpr int kCentre = kPatch / 2;
 
-/* ---- patches --------------------------------------------------------------------------------------------------------
- */
+/* ---- patches ----------------------------------------------------------------------------------------------------- */
 
 /* A column of a patch per warp, x offset `a`: 8 lines interpolated along x, then the 7 positions between them. */
 constexpr int kColumnWarps = kSide;
@@ -88,8 +87,7 @@ int sb_patch_sample_cuda(const struct sb_patch_sample_args *a, struct sb_cuda_la
 	return launched(l, a->c == 3 ? "patch_sample_points" : "patch_sample");
 }
 
-/* ---- neighbours
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- neighbours -------------------------------------------------------------------------------------------------- */
 
 /* A warp a row; what it keeps in shared memory: */
 constexpr int kRowWarps = 8;

@@ -21,26 +21,29 @@ struct corr_layout {
 	size_t weight_floats, volume_floats;
 };
 
-/* ---- the layer's tiles ----------------------------------------------------------------------------------------------
- */
-
-constexpr int kTile = 128; /* rows and columns of a block: 256 threads with 8 x 8 results each, 64 registers */
-constexpr int kTileThreads = 256;
+/* ---- the layer's tiles ------------------------------------------------------------------------------------------- */
 
 /*
- * A part is as many row tiles as fill the device with two blocks a multiprocessor: about 11,000 rows and 110 MB on 132
- * multiprocessors with 384 columns.
+ * Rows and columns of a block, one block a multiprocessor. 384 columns are two tiles, so that the volume is read twice
+ * and not three times; 24,288 rows are 2.9 waves of 132 blocks, where tiles of 128 x 128, two a multiprocessor, were 2
+ * and a bit.
+ */
+constexpr int kTile = 128;
+constexpr int kColumns = 192;
+
+/*
+ * A part is as many row tiles as fill the device: 8,448 rows and 83 MB on 132 multiprocessors with 384 columns.
  */
 static struct corr_layout layout_of(const struct sb_corr_args *a, const struct sb_cuda_launch *l)
 {
-	int64_t columns = pieces(a->out, kTile), tiles = 2 * (int64_t)l->sms / columns;
+	int64_t columns = pieces(a->out, kColumns), tiles = (int64_t)l->sms / columns;
 	struct corr_layout c;
 
 	c.points_at_once = (tiles < 1 ? 1 : tiles) * kTile / a->frames;
 	c.points_at_once = c.points_at_once < a->n ? c.points_at_once : a->n;
 	c.points_at_once = c.points_at_once < 1 ? 1 : c.points_at_once;
 	c.rows_at_once = c.points_at_once * a->frames;
-	c.weight_floats = (size_t)(columns * kTile * kRow);
+	c.weight_floats = (size_t)(columns * kColumns * kRow);
 	c.volume_floats = (size_t)c.rows_at_once * kRow;
 	return c;
 }
@@ -70,8 +73,7 @@ static __global__ void __launch_bounds__(kThreads) corr_weights(const float *w, 
 	}
 }
 
-/* ---- the volume -----------------------------------------------------------------------------------------------------
- */
+/* ---- the volume -------------------------------------------------------------------------------------------------- */
 
 constexpr int kFrames = 4;                                    /* patches of a block: */
 constexpr int kSlab = 32;                                     /* channels at a time, 8 vectors: */
@@ -268,8 +270,7 @@ static __global__ void __launch_bounds__(kVolumeThreads, 2)
 	store_volume(room, volume + (blockIdx.x * a.frames + t0) * kRow, frames);
 }
 
-/* ---- TF32 on the tensor cores: fragments and products
- * ------------------------------------------------------------------ */
+/* ---- TF32 on the tensor cores: fragments and products ------------------------------------------------------------ */
 
 /* Four 8 x 8 matrices of 16 bits, which is how a fragment of 8 rows of 4 floats is read: lane / 4 is the row. */
 static __device__ __forceinline__ void load_fragments(uint32_t f[4], const float *row)
@@ -309,8 +310,7 @@ static __device__ __forceinline__ int right_column(int lane)
 	return lane % 8 + lane / 16 * 8;
 }
 
-/* ---- the volume in TF32
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the volume in TF32 ------------------------------------------------------------------------------------------ */
 
 constexpr int kVolumeTiles = kMmaColumns / 8;
 
@@ -392,8 +392,7 @@ static __global__ void __launch_bounds__(kVolumeThreads, 2)
 	store_volume(room, volume + (blockIdx.x * a.frames + t0) * kRow, frames);
 }
 
-/* ---- the layer
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- the layer --------------------------------------------------------------------------------------------------- */
 
 /* y [rows, out] of a part, from its volume. */
 struct layer {
@@ -402,7 +401,8 @@ struct layer {
 	int64_t rows, out, ldy;
 };
 
-static __device__ __forceinline__ float gelu(float x)
+/* Not inlined: 96 copies of erfcf in a thread's epilogue are more machine code than all the rest. */
+static __device__ __noinline__ float gelu(float x)
 {
 	return 0.5f * x * erfcf(-0.70710678f * x);
 }
@@ -414,16 +414,24 @@ static __device__ __forceinline__ void store_result(const struct layer &g, int64
 }
 
 constexpr int kFfmaSlab = 16;
-constexpr int kFfmaLine = kTile + 4; /* keeps rows of 16 bytes aligned and spreads the transposing stores */
+constexpr int kFfmaThreads = 384; /* 8 x 8 results each; 12 warps, 4 by 3 */
+constexpr int kFfmaLeft = kTile + 4,
+              kFfmaRight = kColumns + 4; /* 16 bytes aligned, and the transposing stores spread */
 
 struct ffma_room {
-	float left[2][kFfmaSlab][kFfmaLine], right[2][kFfmaSlab][kFfmaLine];
+	float left[2][kFfmaSlab][kFfmaLeft], right[2][kFfmaSlab][kFfmaRight];
 };
 
-/* The vectors of a slab that a thread brings: rows r and r + 64 of either operand, floats 4 q .. of each. */
+/*
+ * The vectors of a slab that a thread brings: floats 4 q .. of rows r and r + 96 of either operand. Of the left one
+ * only the first warps bring a second.
+ */
 struct ffma_slab {
 	float4 left[2], right[2];
 };
+
+constexpr int kFfmaStep = kFfmaThreads / (kFfmaSlab / 4);
+static_assert(kColumns == 2 * kFfmaStep && kTile > kFfmaStep && kTile < 2 * kFfmaStep, "two rows a thread are all");
 
 /* Where they come from. Rows of the volume beyond the last are zeros; those of the weights are there. */
 struct ffma_source {
@@ -433,10 +441,10 @@ struct ffma_source {
 
 static __device__ __forceinline__ struct ffma_source source_of(const struct layer &g, int64_t row0, int64_t column0)
 {
-	int r = threadIdx.x / 4, q = threadIdx.x % 4;
+	int r = threadIdx.x / (kFfmaSlab / 4), q = threadIdx.x % (kFfmaSlab / 4);
 
 	return { g.volume + (row0 + r) * kRow + 4 * q, g.weights + (column0 + r) * kRow + 4 * q,
-		{ row0 + r < g.rows, row0 + r + 64 < g.rows } };
+		{ row0 + r < g.rows, r + kFfmaStep < kTile && row0 + r + kFfmaStep < g.rows } };
 }
 
 static __device__ __forceinline__ struct ffma_slab fetch(struct ffma_source &from)
@@ -445,45 +453,47 @@ static __device__ __forceinline__ struct ffma_slab fetch(struct ffma_source &fro
 
 #pragma unroll
 	for (int i = 0; i < 2; i++) {
-		s.left[i] = from.there[i] ? *reinterpret_cast<const float4 *>(from.left + i * 64 * kRow) : splat(0.0f);
-		s.right[i] = *reinterpret_cast<const float4 *>(from.right + i * 64 * kRow);
+		s.left[i] = from.there[i] ? *reinterpret_cast<const float4 *>(from.left + i * kFfmaStep * kRow)
+		                          : splat(0.0f);
+		s.right[i] = *reinterpret_cast<const float4 *>(from.right + i * kFfmaStep * kRow);
 	}
 	from.left += kFfmaSlab;
 	from.right += kFfmaSlab;
 	return s;
 }
 
-static __device__ __forceinline__ void transpose(float to[kFfmaSlab][kFfmaLine], int r, int k, float4 v)
+/* `line` floats from one of the slab's rows to the next. */
+static __device__ __forceinline__ void transpose(float *to, int line, float4 v)
 {
-	to[k][r] = v.x;
-	to[k + 1][r] = v.y;
-	to[k + 2][r] = v.z;
-	to[k + 3][r] = v.w;
+	to[0] = v.x;
+	to[line] = v.y;
+	to[2 * line] = v.z;
+	to[3 * line] = v.w;
 }
 
 static __device__ __forceinline__ void keep_slab(struct ffma_room &room, int half, const struct ffma_slab &s)
 {
-	int r = threadIdx.x / 4, q = threadIdx.x % 4;
+	int r = threadIdx.x / (kFfmaSlab / 4), k = threadIdx.x % (kFfmaSlab / 4) * 4;
 
-#pragma unroll
-	for (int i = 0; i < 2; i++) {
-		transpose(room.left[half], r + i * 64, 4 * q, s.left[i]);
-		transpose(room.right[half], r + i * 64, 4 * q, s.right[i]);
-	}
+	transpose(&room.left[half][k][r], kFfmaLeft, s.left[0]);
+	if (r + kFfmaStep < kTile)
+		transpose(&room.left[half][k][r + kFfmaStep], kFfmaLeft, s.left[1]);
+	transpose(&room.right[half][k][r], kFfmaRight, s.right[0]);
+	transpose(&room.right[half][k][r + kFfmaStep], kFfmaRight, s.right[1]);
 }
 
 /*
- * A thread's 8 x 8 results: rows 4 and 4, 16 apart; columns 4 and 4, 32 apart. Warps 4 by 2, lanes 4 by 8, so that a
+ * A thread's 8 x 8 results: rows 4 and 4, 16 apart; columns 4 and 4, 32 apart. Warps 4 by 3, lanes 4 by 8, so that a
  * warp reads whole lines of shared memory.
  */
 static __device__ __forceinline__ int first_row(void)
 {
-	return threadIdx.x / kWarp / 2 * 32 + threadIdx.x % kWarp / 8 * 4;
+	return threadIdx.x / kWarp / 3 * 32 + threadIdx.x % kWarp / 8 * 4;
 }
 
 static __device__ __forceinline__ int first_column(void)
 {
-	return threadIdx.x / kWarp % 2 * 64 + threadIdx.x % 8 * 4;
+	return threadIdx.x / kWarp % 3 * 64 + threadIdx.x % 8 * 4;
 }
 
 static __device__ __forceinline__ void multiply_slab(float sum[8][8], const struct ffma_room &room, int half)
@@ -508,10 +518,10 @@ static __device__ __forceinline__ void multiply_slab(float sum[8][8], const stru
 }
 
 /* Grid: tiles of columns, tiles of rows. While a slab is multiplied the next one is on its way to registers. */
-static __global__ void __launch_bounds__(kTileThreads, 2) corr_layer_ffma(const struct layer g)
+static __global__ void __launch_bounds__(kFfmaThreads, 1) corr_layer_ffma(const struct layer g)
 {
 	__shared__ __align__(16) struct ffma_room room;
-	int64_t row0 = (int64_t)blockIdx.y * kTile, column0 = (int64_t)blockIdx.x * kTile;
+	int64_t row0 = (int64_t)blockIdx.y * kTile, column0 = (int64_t)blockIdx.x * kColumns;
 	struct ffma_source from = source_of(g, row0, column0);
 	float sum[8][8] = {};
 
@@ -537,13 +547,12 @@ static __global__ void __launch_bounds__(kTileThreads, 2) corr_layer_ffma(const 
 }
 
 /*
- * TF32: slabs of 32 in three stages of shared memory, filled by cp.async; 32 KiB a stage, two blocks a multiprocessor
- * where it has 200 KiB. Vector v of a row lies at v ^ (row % 8), so that neither copies nor ldmatrix meet in a bank.
+ * TF32: slabs of 32 in stages of shared memory, 40 KiB each, filled by cp.async. Vector v of a row lies at v ^ (row %
+ * 8), so that neither copies nor ldmatrix meet in a bank.
  */
+constexpr int kMmaThreads = 256;
 constexpr int kMmaSlab = 32;
-constexpr int kStages = 3;
-constexpr int kStageFloats = 2 * kTile * kMmaSlab;
-constexpr int kLayerBytes = kStages * kStageFloats * 4;
+constexpr int kStageFloats = (kTile + kColumns) * kMmaSlab;
 
 static __device__ __forceinline__ int swizzled(int row, int vector)
 {
@@ -559,12 +568,12 @@ static __device__ __forceinline__ void copy_async(float *to, const float *from, 
 }
 
 /* What a thread brings of a slab: vector v of rows r, r + 32, .. of either operand. */
-constexpr int kCopyStep = kTileThreads / (kMmaSlab / 4);
-constexpr int kCopies = kTile / kCopyStep;
+constexpr int kCopyStep = kMmaThreads / (kMmaSlab / 4);
+constexpr int kLeftCopies = kTile / kCopyStep, kRightCopies = kColumns / kCopyStep;
 
 struct mma_source {
 	const float *left, *right;
-	int bytes[kCopies]; /* of the left operand's rows: none beyond the last one */
+	int bytes[kLeftCopies]; /* of the left operand's rows: none beyond the last one */
 	int to;
 };
 
@@ -575,7 +584,7 @@ static __device__ __forceinline__ struct mma_source mma_source_of(const struct l
 		swizzled(r, v) };
 
 #pragma unroll
-	for (int i = 0; i < kCopies; i++)
+	for (int i = 0; i < kLeftCopies; i++)
 		from.bytes[i] = row0 + r + i * kCopyStep < g.rows ? 16 : 0;
 	return from;
 }
@@ -585,10 +594,11 @@ static __device__ __forceinline__ void fetch_stage(struct mma_source &from, floa
 {
 	stage += from.to;
 #pragma unroll
-	for (int i = 0; i < kCopies; i++) {
+	for (int i = 0; i < kLeftCopies; i++)
 		copy_async(stage + i * kCopyStep * kMmaSlab, from.left + i * kCopyStep * kRow, from.bytes[i]);
+#pragma unroll
+	for (int i = 0; i < kRightCopies; i++)
 		copy_async(stage + (kTile + i * kCopyStep) * kMmaSlab, from.right + i * kCopyStep * kRow, 16);
-	}
 	from.left += kMmaSlab;
 	from.right += kMmaSlab;
 }
@@ -598,30 +608,32 @@ static __device__ __forceinline__ void commit_stage(void)
 	asm volatile("cp.async.commit_group;" ::: "memory");
 }
 
-/* A warp's 64 x 32 results: 4 by 4 products of 16 x 8. Warps 2 by 4. */
+/* A warp's 64 x 48 results: 4 by 6 products of 16 x 8. Warps 2 by 4. */
+constexpr int kWarpColumns = kColumns / 4, kWarpTiles = kWarpColumns / 8;
+
 struct mma_tile {
-	float sum[4][4][4];
+	float sum[4][kWarpTiles][4];
 };
 
 static __device__ __forceinline__ void multiply_stage(struct mma_tile &tile, const float *stage)
 {
 	int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
-	int row = warp % 2 * 64 + left_row(lane), column = warp / 2 * 32 + right_column(lane);
+	int row = warp % 2 * 64 + left_row(lane), column = warp / 2 * kWarpColumns + right_column(lane);
 
 #pragma unroll
 	for (int k = 0; k < kMmaSlab / 8; k++) {
-		uint32_t a[4][4], b[4][2];
+		uint32_t a[4][4], b[kWarpTiles][2];
 
 #pragma unroll
 		for (int i = 0; i < 4; i++)
 			load_fragments(a[i], stage + swizzled(row + i * 16, 2 * k + lane / 16));
 #pragma unroll
-		for (int j = 0; j < 4; j += 2)
+		for (int j = 0; j < kWarpTiles; j += 2)
 			load_fragments(b[j], stage + kTile * kMmaSlab + swizzled(column + j * 8, 2 * k + lane / 8 % 2));
 #pragma unroll
 		for (int i = 0; i < 4; i++)
 #pragma unroll
-			for (int j = 0; j < 4; j++)
+			for (int j = 0; j < kWarpTiles; j++)
 				multiply(tile.sum[i][j], a[i], b[j]);
 	}
 }
@@ -630,51 +642,50 @@ static __device__ __forceinline__ void store_tile(
         const struct layer &g, const struct mma_tile &tile, int64_t row0, int64_t column0)
 {
 	int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
-	int64_t row = row0 + warp % 2 * 64 + lane / 4, column = column0 + warp / 2 * 32 + lane % 4 * 2;
+	int64_t row = row0 + warp % 2 * 64 + lane / 4, column = column0 + warp / 2 * kWarpColumns + lane % 4 * 2;
 
 #pragma unroll
 	for (int i = 0; i < 4; i++)
 #pragma unroll
-		for (int j = 0; j < 4; j++)
+		for (int j = 0; j < kWarpTiles; j++)
 #pragma unroll
 			for (int k = 0; k < 4; k++)
 				store_result(g, row + i * 16 + k / 2 * 8, column + j * 8 + k % 2, tile.sum[i][j][k]);
 }
 
-static __global__ void __launch_bounds__(kTileThreads, 2) corr_layer_tf32(const struct layer g)
+template <int stage_count>
+static __global__ void __launch_bounds__(kMmaThreads, 1) corr_layer_tf32(const struct layer g)
 {
 	extern __shared__ __align__(128) float stages[];
 	constexpr int slabs = kRow / kMmaSlab;
-	int64_t row0 = (int64_t)blockIdx.y * kTile, column0 = (int64_t)blockIdx.x * kTile;
+	int64_t row0 = (int64_t)blockIdx.y * kTile, column0 = (int64_t)blockIdx.x * kColumns;
 	struct mma_source from = mma_source_of(g, row0, column0);
 	struct mma_tile tile = {};
-	int at = 0, next = kStages - 1; /* stages */
+	int at = 0, next = stage_count - 1; /* stages */
 
-	for (int s = 0; s < kStages - 1; s++) {
+	for (int s = 0; s < stage_count - 1; s++) {
 		fetch_stage(from, stages + s * kStageFloats);
 		commit_stage();
 	}
 	for (int s = 0; s < slabs; s++) {
-
 		/* Slab s has come for all threads, and all are done with the one before: its stage is filled anew. */
-		asm volatile("cp.async.wait_group %0;" ::"n"(kStages - 2) : "memory");
+		asm volatile("cp.async.wait_group %0;" ::"n"(stage_count - 2) : "memory");
 		__syncthreads();
-		if (s + kStages - 1 < slabs)
+		if (s + stage_count - 1 < slabs)
 			fetch_stage(from, stages + next * kStageFloats);
 		commit_stage();
 		multiply_stage(tile, stages + at * kStageFloats);
-		at = at + 1 == kStages ? 0 : at + 1;
-		next = next + 1 == kStages ? 0 : next + 1;
+		at = at + 1 == stage_count ? 0 : at + 1;
+		next = next + 1 == stage_count ? 0 : next + 1;
 	}
 	store_tile(g, tile, row0, column0);
 }
 
-/* ---- the op
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the op ------------------------------------------------------------------------------------------------------ */
 
 static int queue_weights(const struct sb_corr_args *a, struct sb_cuda_launch *l, bool rounded, float *weights)
 {
-	unsigned rows = (unsigned)round_up(a->out, kTile);
+	unsigned rows = (unsigned)round_up(a->out, kColumns);
 
 	if (rounded)
 		corr_weights<true><<<rows, kThreads, 0, stream_of(l)>>>(a->w, a->out, a->ldw, weights);
@@ -700,21 +711,28 @@ static int queue_volume(const struct sb_corr_args *a, struct sb_cuda_launch *l, 
 	return launched(l, "corr_volume");
 }
 
+template <int stages> static int queue_layer_tf32(const struct layer *g, dim3 grid, struct sb_cuda_launch *l)
+{
+	constexpr int bytes = stages * kStageFloats * 4;
+	cudaError_t status =
+	        cudaFuncSetAttribute(corr_layer_tf32<stages>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+
+	if (status != cudaSuccess)
+		return (int)status;
+	corr_layer_tf32<stages><<<grid, kMmaThreads, bytes, stream_of(l)>>>(*g);
+	return launched(l, "corr_tf32");
+}
+
+/* Four stages are 160 KiB, which multiprocessors have that are made for computing; two are 80. */
 static int queue_layer(const struct layer *g, struct sb_cuda_launch *l, bool rounded)
 {
-	dim3 grid(blocks_for(g->out, kTile), blocks_for(g->rows, kTile));
+	dim3 grid(blocks_for(g->out, kColumns), blocks_for(g->rows, kTile));
+	bool large = l->capability == 80 || l->capability == 87 || (l->capability >= 90 && l->capability < 120);
 
-	if (rounded) {
-		cudaError_t status =
-		        cudaFuncSetAttribute(corr_layer_tf32, cudaFuncAttributeMaxDynamicSharedMemorySize, kLayerBytes);
-
-		if (status != cudaSuccess)
-			return (int)status;
-		corr_layer_tf32<<<grid, kTileThreads, kLayerBytes, stream_of(l)>>>(*g);
-	} else {
-		corr_layer_ffma<<<grid, kTileThreads, 0, stream_of(l)>>>(*g);
-	}
-	return launched(l, rounded ? "corr_tf32" : "corr");
+	if (rounded)
+		return large ? queue_layer_tf32<4>(g, grid, l) : queue_layer_tf32<2>(g, grid, l);
+	corr_layer_ffma<<<grid, kFfmaThreads, 0, stream_of(l)>>>(*g);
+	return launched(l, "corr");
 }
 
 int sb_corr_cuda(const struct sb_corr_args *a, struct sb_cuda_launch *l)

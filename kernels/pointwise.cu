@@ -24,8 +24,7 @@ template <> struct vector_of<4> {
 	typedef float4 type;
 };
 
-/* ---- fill, scale, channel affine ----------------------------------------------------------------------------------
- */
+/* ---- fill, scale, channel affine --------------------------------------------------------------------------------- */
 
 /* The four elements from i on that lie below n, as one access where there are four. */
 static __device__ __forceinline__ float4 load_up_to4(const float *x, int64_t i, int64_t n)
@@ -151,8 +150,7 @@ int sb_channel_affine_cuda(const struct sb_channel_affine_args *a, struct sb_cud
 	return launched(l, "channel_affine");
 }
 
-/* ---- tokens, copies, positions ------------------------------------------------------------------------------------
- */
+/* ---- tokens, copies, positions ----------------------------------------------------------------------------------- */
 
 static __device__ __forceinline__ float sum(float a, float b)
 {
@@ -349,8 +347,7 @@ int sb_add_position_cuda(const struct sb_add_position_args *a, struct sb_cuda_la
 	return launched(l, "add_position");
 }
 
-/* ---- depth --------------------------------------------------------------------------------------------------------
- */
+/* ---- depth ------------------------------------------------------------------------------------------------------- */
 
 static __device__ __forceinline__ float sigmoid(float v)
 {
@@ -394,8 +391,7 @@ int sb_depth_out_cuda(const struct sb_depth_out_args *a, struct sb_cuda_launch *
 	return launched(l, "depth_out");
 }
 
-/* ---- cameras ------------------------------------------------------------------------------------------------------
- */
+/* ---- cameras ----------------------------------------------------------------------------------------------------- */
 
 /* The world-to-camera matrix of translation t and quaternion q (x y z w, any norm). */
 static __device__ void camera_matrix(const float *t, const float *q, float m[16])

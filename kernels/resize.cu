@@ -13,8 +13,7 @@ static __device__ __forceinline__ int clamped(int v, int top)
 	return v < 0 ? 0 : v > top ? top : v;
 }
 
-/* ---- frames, bicubic ------------------------------------------------------------------------------------------------
- */
+/* ---- frames, bicubic --------------------------------------------------------------------------------------------- */
 
 constexpr float kCubicA = -0.75f;
 
@@ -94,8 +93,7 @@ int sb_frames_resize_cuda(const struct sb_frames_resize_args *a, struct sb_cuda_
 	return launched(l, "frames_resize");
 }
 
-/* ---- bilinear, align_corners=True
- * ------------------------------------------------------------------------------------ */
+/* ---- bilinear, align_corners=True -------------------------------------------------------------------------------- */
 
 /* Between which two source lines a target line lies, and how far from the first. */
 struct between {

@@ -8,8 +8,7 @@
 #include "front_cases.h"
 #include "op_case.h"
 
-/* ---- the same maths in plain float ---------------------------------------------------------------------------------
- */
+/* ---- the same maths in plain float ------------------------------------------------------------------------------- */
 
 static float relu(float v)
 {

@@ -8,7 +8,7 @@
 #include "front_cases.h"
 #include "op_case.h"
 
-/* ---- the same maths in plain float ----------------------------------------------------------------------------- */
+/* ---- the same maths in plain float ------------------------------------------------------------------------------- */
 
 static float sum_of(const float *x, int64_t n)
 {

@@ -11,8 +11,7 @@
 
 #define VOLUME (SB_PATCH * SB_PATCH)
 
-/* ---- what the CPU kernels of this family want: one thread, plain products, rounding to TF32
- * ------------------------------ */
+/* ---- what the CPU kernels of this family want: one thread, plain products, rounding to TF32 ---------------------- */
 
 int omp_get_num_threads(void);
 int omp_get_thread_num(void);
@@ -77,8 +76,7 @@ static void corr_exact_ref(const void *args)
 static const struct op_row op_corr_tf32 = { "corr_tf32", sizeof(struct sb_corr_args), corr_exact_ref, corr_cpu,
 	corr_cuda, corr_workspace, 0 };
 
-/* ---- data
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- data -------------------------------------------------------------------------------------------------------- */
 
 struct shape {
 	int64_t n, frames, h, w, c, out;
@@ -125,8 +123,7 @@ static void describe(char what[96], const struct shape *s, float scale)
 	        (int)s->c, (int)s->out, (double)scale);
 }
 
-/* ---- samples
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- samples ----------------------------------------------------------------------------------------------------- */
 
 static void sample_case(const struct shape *s, float scale, int timed)
 {
@@ -161,8 +158,7 @@ static void sample_case(const struct shape *s, float scale, int timed)
 	free(a.out);
 }
 
-/* ---- correlation
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- correlation ------------------------------------------------------------------------------------------------- */
 
 static void corr_case(const struct shape *s, float scale, int tf32, int bias, int timed)
 {
@@ -208,8 +204,7 @@ static void corr_case(const struct shape *s, float scale, int tf32, int bias, in
 	free(a.y);
 }
 
-/* ---- neighbours
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- neighbours -------------------------------------------------------------------------------------------------- */
 
 static void track_case(const struct shape *s, float scale, int flat, int timed)
 {
@@ -287,9 +282,7 @@ static void query_case(int64_t n, int64_t c, int timed)
 	free(a.out_f);
 }
 
-/* ---- all
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* ---- all --------------------------------------------------------------------------------------------------------- */
 
 void check_patches(int quick)
 {
