@@ -1,17 +1,18 @@
 /*
  * What follows a matrix product: bias, activation, LayerScale and residuals in one pass over the output.
  *
- * v1: a thread an element, or four where everything is aligned for it; grid-stride, so that the grid fills the device
- *     and no index overflows.
+ * v1: a thread an element, or four where everything is aligned for it.
+ * v2: four times four elements a thread, read before anything is computed; a kernel for each activation; rows found by
+ *     multiplication. v1 had 18 KiB of reads under way on a multiprocessor where its share of the memory wants 22, and a
+ *     third of its instructions were a division.
  */
+#include "cuda_elements.cuh"
+
 extern "C" {
 #include "linear_cuda.h"
 }
 
-#include <cuda_runtime.h>
-
-static constexpr int kThreads = 256;
-/* Blocks an SM: 8 x 256 threads are all that fit, and loads in flight are what the pass lives on. */
+/* Blocks an SM, of the kernel for whatever is not aligned: 8 x 256 threads are all that fit. */
 static constexpr int kBlocksPerSm = 8;
 
 static __device__ __forceinline__ float activate(float v, int act)
@@ -57,68 +58,122 @@ static __global__ void __launch_bounds__(kThreads) epilogue_scalar(sb_epilogue_a
 	}
 }
 
-static __device__ __forceinline__ float4 load4(const float *p, float missing)
+struct vectors {
+	struct sb_epilogue_args a;
+	struct divider columns; /* vectors of a row */
+	uint32_t n;
+};
+
+static __device__ __forceinline__ float4 read4(const float *p)
 {
-	return p ? *reinterpret_cast<const float4 *>(p) : make_float4(missing, missing, missing, missing);
+	return *reinterpret_cast<const float4 *>(p);
 }
 
-/* Index is uint32_t where the number of float4s allows it: a 64-bit division costs more than the whole rest. */
-template <typename Index> static __global__ void __launch_bounds__(kThreads) epilogue_vector(sb_epilogue_args a, Index n)
+template <int Act> static __device__ __forceinline__ float4 activate4(float4 v)
 {
-	Index cols = (Index)(a.cols / 4), step = gridDim.x * (Index)kThreads;
+	return make_float4(activate(v.x, Act), activate(v.y, Act), activate(v.z, Act), activate(v.w, Act));
+}
 
-	for (Index i = blockIdx.x * (Index)kThreads + threadIdx.x; i < n; i += step) {
-		Index row = i / cols, c = (i - row * cols) * 4;
-		int64_t at = (int64_t)row * a.ldr + c;
-		float4 v = *reinterpret_cast<const float4 *>(a.v + (int64_t)row * a.ldv + c);
-		float4 b = load4(a.bias ? a.bias + c : nullptr, 0.0f), g = load4(a.gamma ? a.gamma + c : nullptr, 1.0f);
-		float4 r = load4(a.residual ? a.residual + at : nullptr, 0.0f);
-		float4 s = load4(a.residual2 ? a.residual2 + at : nullptr, 0.0f);
+/*
+ * v2. Everything aligned, one residual at most and that one plain. All reads of a thread come before its arithmetic: four
+ * vectors, with a residual two of each, so that reads under way cover the memory's delay at 4 blocks a multiprocessor.
+ */
+static __host__ __device__ constexpr int vectors_each(bool residual)
+{
+	return residual ? 2 : 4;
+}
 
-		v.x = finish(a, v.x, b.x, g.x, r.x, s.x);
-		v.y = finish(a, v.y, b.y, g.y, r.y, s.y);
-		v.z = finish(a, v.z, b.z, g.z, r.z, s.z);
-		v.w = finish(a, v.w, b.w, g.w, r.w, s.w);
-		*reinterpret_cast<float4 *>(a.y + (int64_t)row * a.ldy + c) = v;
+template <int Act, bool Residual> static __global__ void __launch_bounds__(kThreads, 4) epilogue_vectors(vectors p)
+{
+	constexpr int kEach = vectors_each(Residual);
+	const struct sb_epilogue_args &a = p.a;
+	uint32_t first = blockIdx.x * (kThreads * kEach) + threadIdx.x, row[kEach], column[kEach];
+	float4 v[kEach], r[kEach];
+
+#pragma unroll
+	for (int e = 0; e < kEach; e++) {
+		uint32_t i = first + e * kThreads;
+
+		row[e] = quotient(i, p.columns);
+		column[e] = remainder(i, row[e], p.columns) * 4;
+		if (i >= p.n)
+			continue;
+		v[e] = read4(a.v + row[e] * a.ldv + column[e]);
+		if (Residual)
+			r[e] = read4(a.residual + row[e] * a.ldr + column[e]);
 	}
-}
+#pragma unroll
+	for (int e = 0; e < kEach; e++) {
+		if (first + e * kThreads >= p.n)
+			continue;
+		if (a.bias) {
+			float4 b = read4(a.bias + column[e]);
 
-static bool aligned(const void *p)
-{
-	return (uintptr_t)p % 16 == 0;
+			v[e] = make_float4(v[e].x + b.x, v[e].y + b.y, v[e].z + b.z, v[e].w + b.w);
+		}
+		v[e] = activate4<Act>(v[e]);
+		if (a.gamma) {
+			float4 g = read4(a.gamma + column[e]);
+
+			v[e] = make_float4(v[e].x * g.x, v[e].y * g.y, v[e].z * g.z, v[e].w * g.w);
+		}
+		if (Residual)
+			v[e] = make_float4(v[e].x + r[e].x, v[e].y + r[e].y, v[e].z + r[e].z, v[e].w + r[e].w);
+		*reinterpret_cast<float4 *>(a.y + row[e] * a.ldy + column[e]) = v[e];
+	}
 }
 
 static bool by_four(const sb_epilogue_args *a)
 {
-	bool residuals = a->residual || a->residual2;
-
-	return a->cols % 4 == 0 && a->ldv % 4 == 0 && a->ldy % 4 == 0 && (!residuals || a->ldr % 4 == 0) &&
-	       aligned(a->v) && aligned(a->y) && aligned(a->bias) && aligned(a->gamma) && aligned(a->residual) &&
-	       aligned(a->residual2);
+	return a->cols % 4 == 0 && wide(a->v, a->ldv) && wide(a->y, a->ldy) && wide(a->bias, 0) && wide(a->gamma, 0) &&
+	       wide(a->residual, a->residual ? a->ldr : 0) && !a->residual2 && !a->residual_relu &&
+	       a->rows * a->cols / 4 < INT32_MAX - kThreads * 4;
 }
 
-static unsigned grid_of(int64_t items, const sb_cuda_launch *l)
+template <int Act> static void launch_vectors(const sb_epilogue_args *a, struct sb_cuda_launch *l)
 {
-	int64_t blocks = (items + kThreads - 1) / kThreads, most = (int64_t)l->sms * kBlocksPerSm;
+	vectors p = { *a, divider_of(a->cols / 4), (uint32_t)(a->rows * a->cols / 4) };
+	unsigned blocks = blocks_for(p.n, kThreads * vectors_each(a->residual != nullptr));
 
-	return (unsigned)(blocks < most ? blocks : most);
+	if (a->residual)
+		epilogue_vectors<Act, true><<<blocks, kThreads, 0, stream_of(l)>>>(p);
+	else
+		epilogue_vectors<Act, false><<<blocks, kThreads, 0, stream_of(l)>>>(p);
+}
+
+static void launch(const sb_epilogue_args *a, struct sb_cuda_launch *l)
+{
+	int64_t n = a->rows * a->cols, blocks = pieces(n, kThreads), most = (int64_t)l->sms * kBlocksPerSm;
+
+	if (!by_four(a)) {
+		epilogue_scalar<<<(unsigned)(blocks < most ? blocks : most), kThreads, 0, stream_of(l)>>>(*a, n);
+		return;
+	}
+	switch (a->act) {
+	case SB_ACT_NONE:
+		launch_vectors<SB_ACT_NONE>(a, l);
+		break;
+	case SB_ACT_RELU:
+		launch_vectors<SB_ACT_RELU>(a, l);
+		break;
+	case SB_ACT_SILU:
+		launch_vectors<SB_ACT_SILU>(a, l);
+		break;
+	case SB_ACT_GELU_ERF:
+		launch_vectors<SB_ACT_GELU_ERF>(a, l);
+		break;
+	case SB_ACT_GELU_TANH:
+		launch_vectors<SB_ACT_GELU_TANH>(a, l);
+		break;
+	}
 }
 
 extern "C" int sb_epilogue_cuda(const struct sb_epilogue_args *a, struct sb_cuda_launch *l)
 {
-	int64_t n = a->rows * a->cols;
-
-	if (n == 0)
+	if (a->rows * a->cols == 0)
 		return cudaSuccess;
-	if (!by_four(a))
-		epilogue_scalar<<<grid_of(n, l), kThreads, 0, l->stream>>>(*a, n);
-	else if (n / 4 < INT32_MAX / 2)
-		epilogue_vector<uint32_t><<<grid_of(n / 4, l), kThreads, 0, l->stream>>>(*a, (uint32_t)(n / 4));
-	else
-		epilogue_vector<int64_t><<<grid_of(n / 4, l), kThreads, 0, l->stream>>>(*a, n / 4);
-	l->launches++;
-	l->name = "epilogue";
-	return cudaGetLastError();
+	launch(a, l);
+	return launched(l, "epilogue");
 }
 
 extern "C" int sb_kernels_cuda_check(void)
