@@ -17,9 +17,10 @@ static __device__ __forceinline__ int clamped(int v, int top)
 
 constexpr float kCubicA = -0.75f;
 
-/* The four taps of a target row or column: source lines, already clamped to the border, and their weights. */
+/* The four taps of a target row or column: source lines `first` .. first + 3, clamped to the border, and their weights.
+ */
 struct taps {
-	int at[4];
+	int first;
 	float weight[4];
 };
 
@@ -34,7 +35,7 @@ static __device__ __forceinline__ float cubic_far(float d)
 }
 
 /* Target line i; ratio = source lines / target lines. */
-static __device__ __forceinline__ struct taps cubic_taps(int i, int in, float ratio)
+static __device__ __forceinline__ struct taps cubic_taps(int i, float ratio)
 {
 	float pos = __fsub_rn(__fmul_rn(__fadd_rn((float)i, 0.5f), ratio), 0.5f);
 	float base = floorf(pos), t = __fsub_rn(pos, base);
@@ -44,47 +45,62 @@ static __device__ __forceinline__ struct taps cubic_taps(int i, int in, float ra
 	taps.weight[1] = cubic_near(t);
 	taps.weight[2] = cubic_near(1.0f - t);
 	taps.weight[3] = cubic_far(2.0f - t);
-#pragma unroll
-	for (int k = 0; k < 4; k++)
-		taps.at[k] = clamped((int)base - 1 + k, in - 1);
+	taps.first = (int)base - 1;
 	return taps;
 }
 
-/* A block an output row and kThreads pixels of it, a pixel a thread. */
+static __device__ __forceinline__ float across(const uint8_t *line, const int at[4], const float weight[4])
+{
+	return (float)line[at[0]] * weight[0] + (float)line[at[1]] * weight[1] + (float)line[at[2]] * weight[2] +
+	       (float)line[at[3]] * weight[3];
+}
+
+/*
+ * Output rows of a block. A thread goes down a column of one channel and keeps what it has made of the four source
+ * lines: at equal size the next row needs one new one.
+ */
+constexpr int kRowsOfFrames = 16;
+
+/* Grid: stretches of rows of all frames, stretches of a row's floats. */
 static __global__ void __launch_bounds__(kThreads)
         frames_resize(const struct sb_frames_resize_args a, float ratio_y, float ratio_x)
 {
-	uint32_t frame = blockIdx.x / (uint32_t)a.out_h, row = blockIdx.x % (uint32_t)a.out_h;
-	int col = blockIdx.y * kThreads + threadIdx.x;
-	const uint8_t *src = a.src + frame * a.h * a.w * 3;
-	struct taps ty = cubic_taps((int)row + (int)a.crop_y, (int)a.h, ratio_y), tx;
-	float sum[3] = { 0.0f, 0.0f, 0.0f };
+	uint32_t groups = (uint32_t)pieces(a.out_h, kRowsOfFrames), frame = blockIdx.x / groups;
+	int row = (int)(blockIdx.x % groups) * kRowsOfFrames, end = min(row + kRowsOfFrames, (int)a.out_h);
+	int i = blockIdx.y * kThreads + threadIdx.x, length = (int)a.out_w * 3, at[4], first = -1000000;
+	const uint8_t *src = a.src + frame * a.h * a.w * 3 + i % 3;
+	float *dst = a.dst + ((int64_t)frame * a.out_h + row) * length + i, line[4] = {};
+	struct taps tx =
+	        cubic_taps(i / 3 + (int)a.crop_x, ratio_x); /* `first`: of what `line` holds; far from any yet */
 
-	if (col >= a.out_w)
+	if (i >= length)
 		return;
-	tx = cubic_taps(col + (int)a.crop_x, (int)a.w, ratio_x);
 #pragma unroll
-	for (int j = 0; j < 4; j++) {
-		const uint8_t *line = src + (int64_t)ty.at[j] * a.w * 3;
+	for (int k = 0; k < 4; k++)
+		at[k] = clamped(tx.first + k, (int)a.w - 1) * 3;
+	for (; row < end; row++, dst += length) {
+		struct taps ty = cubic_taps(row + (int)a.crop_y, ratio_y);
 
-#pragma unroll
-		for (int c = 0; c < 3; c++) {
-			float across = 0.0f;
-
+		if (ty.first == first + 1) {
+			line[0] = line[1];
+			line[1] = line[2];
+			line[2] = line[3];
+			line[3] = across(src + (int64_t)clamped(ty.first + 3, (int)a.h - 1) * a.w * 3, at, tx.weight);
+		} else if (ty.first != first) {
 #pragma unroll
 			for (int k = 0; k < 4; k++)
-				across += (float)line[tx.at[k] * 3 + c] * tx.weight[k];
-			sum[c] += across * ty.weight[j];
+				line[k] = across(
+				        src + (int64_t)clamped(ty.first + k, (int)a.h - 1) * a.w * 3, at, tx.weight);
 		}
+		first = ty.first;
+		*dst = line[0] * ty.weight[0] + line[1] * ty.weight[1] + line[2] * ty.weight[2] +
+		       line[3] * ty.weight[3];
 	}
-#pragma unroll
-	for (int c = 0; c < 3; c++)
-		a.dst[((int64_t)blockIdx.x * a.out_w + col) * 3 + c] = sum[c];
 }
 
 int sb_frames_resize_cuda(const struct sb_frames_resize_args *a, struct sb_cuda_launch *l)
 {
-	dim3 grid((unsigned)(a->n * a->out_h), blocks_for(a->out_w, kThreads));
+	dim3 grid((unsigned)(a->n * pieces(a->out_h, kRowsOfFrames)), blocks_for(a->out_w * 3, kThreads));
 
 	if (grid.x == 0 || grid.y == 0)
 		return 0;

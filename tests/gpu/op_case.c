@@ -311,6 +311,20 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* What a launch takes among others in a row, in us: without the pause around a single one. */
+static double in_a_row(const struct op_row *op, const void *args, cudaEvent_t start, cudaEvent_t end)
+{
+	float ms;
+
+	op_cuda(cudaEventRecord(start, NULL), "event");
+	for (int i = 0; i < LAUNCHES; i++)
+		op_cuda((cudaError_t)op->cuda(args, &launch), op->name);
+	op_cuda(cudaEventRecord(end, NULL), "event");
+	op_cuda(cudaEventSynchronize(end), op->name);
+	op_cuda(cudaEventElapsedTime(&ms, start, end), "event");
+	return 1e3 * (double)ms / LAUNCHES;
+}
+
 void op_time(
         const struct op_row *op, const void *args, const struct op_field *f, int count, const char *what, double bytes)
 {
@@ -337,7 +351,7 @@ void op_time(
 	        1e3 * (double)ms[0], 1e3 * (double)ms[LAUNCHES - 1], 1e-3 * bytes / median);
 	if (ceiling > 0.0)
 		printf(" floor %.1f us", 1e6 * bytes / ceiling);
-	printf("\n");
+	printf(", in a row %.1f us\n", in_a_row(op, b.args, start, end));
 	cudaEventDestroy(start);
 	cudaEventDestroy(end);
 	cudaFree(launch.work);
