@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "camera_window.h"
+#include "test_device.h"
 #include "track_pass.h"
 
 enum { FRAMES = 9, N_QUERIES = 12, N_SUPPORT = 150 };
@@ -125,6 +126,14 @@ static double farthest(const float *a, const float *b)
 	return worst;
 }
 
+/* Procrustes on another device than the CPU rounds differently, and bundle adjustment starts from there. */
+static void assert_same_cameras(const float *got, const float *want)
+{
+	if (!strcmp(be->ops->name, "cpu"))
+		assert_memory_equal(got, want, FRAMES * 16 * sizeof(float));
+	assert_true(farthest(got, want) < 1e-4);
+}
+
 static void fixed_cameras_stay(void **state)
 {
 	struct window w = planted_window(0.05);
@@ -154,7 +163,7 @@ static void procrustes_is_the_chains_and_finds_the_planted_motion(void **state)
 	assert_memory_equal(e.host.cam, w.cam, 16 * sizeof(float)); /* frame 0 */
 	ended_release(&e, cam, k);
 	on_host(&w, NULL, want, want_k);
-	assert_memory_equal(cam, want, sizeof(cam));
+	assert_same_cameras(cam, want);
 	assert_memory_equal(k, w.k, sizeof(k));
 	assert_true(farthest(w.cam, w.true_cam) > 0.01);
 	assert_true(farthest(cam, w.true_cam) < 2e-5);
@@ -182,7 +191,7 @@ static void bundle_adjustment_is_the_chains_and_makes_pixels_square(void **state
 	ended_release(&e, cam, k);
 	assert_int_equal(r.n_static, on_host(&w, &sb_ba_options_converge, want, want_k).n_static);
 	assert_int_equal(r.n_static, N_SUPPORT * 2 / 3);
-	assert_memory_equal(cam, want, sizeof(cam));
+	assert_same_cameras(cam, want);
 	assert_memory_equal(k, want_k, sizeof(k));
 	assert_true(k[4] == k[0] && w.k[4] != w.k[0]);
 	on_host(&w, NULL, init, want_k);
@@ -209,7 +218,7 @@ static void iterations_hand_their_cameras_on(void **state)
 	on_host(&w, NULL, once, k);
 	memcpy(w.cam, once, sizeof(once));
 	on_host(&w, NULL, once, k);
-	assert_memory_equal(cam, once, sizeof(cam));
+	assert_same_cameras(cam, once);
 	window_free(&w);
 }
 
@@ -248,10 +257,9 @@ static void words_for_cameras_are_those_of_the_table(void **state)
 
 static int open_device(void **state)
 {
-	struct sb_error err = { .msg = "" };
-
 	(void)state;
-	return sb_backend_open("cpu", 0, &be, &err);
+	be = test_device_open();
+	return 0;
 }
 
 static int close_device(void **state)
