@@ -80,12 +80,9 @@ static __device__ __forceinline__ float4 over(float4 v, float n)
 	return make_float4(over(v.x, n), over(v.y, n), over(v.z, n), over(v.w, n));
 }
 
-/*
- * V: float or float4; c and ldy count those. Added in order, four loads under way before the first is used: eight took
- * 40 registers, so that the tracker's tile of 2,040 rows needed a second wave of blocks.
- */
+/* V: float or float4; c and ldy count those. Added in order: eight loads are under way before the first is used. */
 template <typename V>
-static __global__ void __launch_bounds__(kThreads, 8)
+static __global__ void __launch_bounds__(kThreads)
         group_mean(const V *x, V *y, int64_t rows, int64_t group, int64_t c, int64_t ldy)
 {
 	int64_t row = row_of_thread();
@@ -96,7 +93,7 @@ static __global__ void __launch_bounds__(kThreads, 8)
 		const V *from = x + row * group * c + i;
 		V sum = from[0];
 
-#pragma unroll 4
+#pragma unroll 8
 		for (int64_t g = 1; g < group; g++)
 			sum = add_to(sum, from[g * c]);
 		y[row * ldy + i] = over(sum, (float)group);
@@ -119,14 +116,11 @@ int sb_group_mean_cuda(const struct sb_group_mean_args *a, struct sb_cuda_launch
 	return launched(l, "group_mean");
 }
 
-/* Copies a thread writes of what it read: with more, a tile of the tracker has too few blocks for all multiprocessors.
- */
-constexpr int kCopies = 8;
-
+/* A thread reads once and writes `times`. */
 template <typename V>
 static __global__ void __launch_bounds__(kThreads) repeat(const V *x, V *y, int64_t n, int64_t times, int64_t len)
 {
-	int64_t row = row_of_thread(), first = (int64_t)blockIdx.z * kCopies, end = min(first + kCopies, times);
+	int64_t row = row_of_thread();
 
 	if (row >= n)
 		return;
@@ -134,7 +128,7 @@ static __global__ void __launch_bounds__(kThreads) repeat(const V *x, V *y, int6
 	        i += (int64_t)gridDim.y * blockDim.x) {
 		V v = x[row * len + i], *to = y + row * times * len + i;
 
-		for (int64_t k = first; k < end; k++)
+		for (int64_t k = 0; k < times; k++)
 			to[k * len] = v;
 	}
 }
@@ -142,15 +136,12 @@ static __global__ void __launch_bounds__(kThreads) repeat(const V *x, V *y, int6
 int sb_repeat_cuda(const struct sb_repeat_args *a, struct sb_cuda_launch *l)
 {
 	bool four = wide(a->x, a->len) && wide(a->y, a->len);
-	int64_t len = four ? a->len / 4 : a->len, copies = pieces(a->times, kCopies);
+	int64_t len = four ? a->len / 4 : a->len;
 	struct row_grid g = row_grid_of(a->n, len);
 
-	if (copies > 65535)
-		return cudaErrorInvalidValue;
 	if (a->n == 0 || a->times == 0 || len == 0)
 		return 0;
 	g.blocks.y = (unsigned)min(pieces(len, kThreads), (int64_t)65535);
-	g.blocks.z = (unsigned)copies;
 	if (four)
 		repeat<<<g.blocks, g.threads, 0, stream_of(l)>>>(
 		        (const float4 *)a->x, (float4 *)a->y, a->n, a->times, len);
