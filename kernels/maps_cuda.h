@@ -1,4 +1,8 @@
-/* maps_cuda: the ops on whole maps of track.h on a CUDA device (maps.cu); how to call them: cuda_launch.h. Plain C. */
+/*
+ * maps_cuda: the ops on whole maps of track.h on a CUDA device (maps.cu); how to call them: cuda_launch.h. Plain C.
+ * Sums of instance_norm run in double and in an order that shape and device decide; resizes, means of 2 x 2 and
+ * subsamples give the CPU's bits.
+ */
 #ifndef SB_MAPS_CUDA_H
 #define SB_MAPS_CUDA_H
 

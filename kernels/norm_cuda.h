@@ -1,4 +1,7 @@
-/* norm_cuda: the ops of norm.h on a CUDA device; how to call them: cuda_launch.h. Plain C. */
+/*
+ * norm_cuda: the ops of norm.h on a CUDA device (norm.cu); how to call them: cuda_launch.h. Plain C. Sums are float32,
+ * of differences from the mean: rows beyond about 1e17 overflow, where the CPU's doubles do not.
+ */
 #ifndef SB_NORM_CUDA_H
 #define SB_NORM_CUDA_H
 

@@ -1,4 +1,11 @@
-/* patches_cuda: the ops of patches.h on a CUDA device; how to call them: cuda_launch.h. Plain C. */
+/*
+ * patches_cuda: the ops of patches.h on a CUDA device; how to call them: cuda_launch.h. Plain C. patches.cu,
+ * patches_corr.cu (corr).
+ *
+ * corr multiplies in TF32 where the arguments or the launch say so, and then rounds the weights itself, too. Its
+ * workspace holds the weights once more and a part of the volume, as much as fills the device: 87 MB at 132
+ * multiprocessors.
+ */
 #ifndef SB_PATCHES_CUDA_H
 #define SB_PATCHES_CUDA_H
 

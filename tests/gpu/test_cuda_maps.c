@@ -15,18 +15,22 @@ static float relu(float v)
 	return v < 0.0f ? 0.0f : v;
 }
 
+/* Sums in double, as track.h has them; the rest in float, the mean in two of them. */
 static void plain_channel(const struct sb_instance_norm_args *a, int64_t at)
 {
-	float mean = 0.0f, var = 0.0f;
+	double exact = 0.0, var = 0.0;
+	float mean, rest;
 
 	for (int64_t p = 0; p < a->pixels; p++)
-		mean += a->x[at + p * a->c];
-	mean /= (float)a->pixels;
+		exact += (double)a->x[at + p * a->c];
+	exact /= (double)a->pixels;
+	mean = (float)exact;
+	rest = (float)(exact - (double)mean);
 	for (int64_t p = 0; p < a->pixels; p++)
-		var += (a->x[at + p * a->c] - mean) * (a->x[at + p * a->c] - mean);
-	var /= (float)a->pixels;
+		var += ((double)a->x[at + p * a->c] - exact) * ((double)a->x[at + p * a->c] - exact);
+	var /= (double)a->pixels;
 	for (int64_t p = 0; p < a->pixels; p++) {
-		float v = (a->x[at + p * a->c] - mean) / sqrtf(var + a->eps);
+		float v = ((a->x[at + p * a->c] - mean) - rest) / sqrtf((float)var + a->eps);
 
 		v = a->relu ? relu(v) : v;
 		a->y[at + p * a->c] = a->residual ? relu(a->residual[at + p * a->c] + v) : v;
