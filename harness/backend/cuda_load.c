@@ -43,6 +43,19 @@ bool sb_backend_cuda_file(char *out, size_t n)
 	return access(out, R_OK) == 0;
 }
 
+bool sb_backend_gpu_expected(void)
+{
+	static const char *const drivers[] = { "/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/dxg" };
+	char path[4096];
+
+	if (!sb_backend_cuda_file(path, sizeof(path)))
+		return false;
+	for (size_t i = 0; i < SB_ARRAY_LEN(drivers); i++)
+		if (access(drivers[i], F_OK) == 0)
+			return true;
+	return false;
+}
+
 static enum sb_status load(const struct sb_backend_ops **out, struct sb_error *err)
 {
 	const char *asked = getenv("SPABENCH_CUDA_LIB");

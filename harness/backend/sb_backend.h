@@ -276,6 +276,8 @@ enum sb_status sb_backend_open(
 void sb_backend_close(struct sb_backend *be);
 /* The file of the CUDA backend that would be opened, into out[n]; false when there is none beside this program. */
 bool sb_backend_cuda_file(char *out, size_t n);
+/* Is a GPU likely to be used by `auto`? The library and a driver are here; nothing is loaded, no device touched. */
+bool sb_backend_gpu_expected(void);
 void sb_backend_info(const struct sb_backend *be, struct sb_device_info *out);
 
 /*

@@ -62,7 +62,7 @@ const struct sb_option sb_run_options[] = {
 	[OPT_VIDEO] = { "video", "PATH",
 	        "a folder of PNG images, a .y4m file or any video that ffmpeg decodes [built-in]" },
 	[OPT_RAW] = { "raw", "WxH", "--video is a file of packed 8-bit RGB frames of this size" },
-	[OPT_PRESET] = { "preset", "NAME", "the network: tiny, small or full [tiny]" },
+	[OPT_PRESET] = { "preset", "NAME", "the network: tiny, small or full [tiny; full on a GPU]" },
 	[OPT_FRAMES] = { "frames", "N", "frames of the clip [the preset's]" },
 	[OPT_STRIDE] = { "stride", "N", "take every N-th frame [1]" },
 	[OPT_SIZE] = { "size", "WxH|native",
@@ -93,7 +93,7 @@ const struct sb_option sb_run_options[] = {
 	[OPT_BLOCKS] = { "blocks", "N",
 	        "exactly N timing blocks, without budget unless given [until +-1 %, at most 28]" },
 	[OPT_TRACE_BLOCKS] = { "trace-blocks", "N", "trace blocks, for kinds of op and evidence; 0: none [6]" },
-	[OPT_BUDGET] = { "budget", "SECONDS", "stop after about so long; 0: no limit [60]" },
+	[OPT_BUDGET] = { "budget", "SECONDS", "stop after about so long; 0: no limit [60; 300 on a GPU]" },
 	[OPT_SEED] = { "seed", "N", "of the random order and the support points [random; points: 0]" },
 	[OPT_THREADS] = { "threads", "N", "CPU threads of a worker [all]" },
 	[OPT_TIMEOUT] = { "timeout", "SECONDS", "a trial that takes longer is killed and stored as such [600]" },
@@ -129,7 +129,7 @@ struct request {
 	struct sb_session_save save;
 	const char *set[16];
 	int n_set;
-	bool all, quiet, resume, budget_given;
+	bool all, quiet, resume, budget_given, on_gpu;
 	const char *resume_ref; /* NULL: the newest that is not complete */
 	struct sb_session_options opt;
 };
@@ -400,6 +400,20 @@ static void before_first(struct sb_plan *plan)
 	}
 }
 
+/* `auto` is decided here, because the defaults hang on it: a GPU runs the released network, and longer. */
+static void choose_defaults(struct request *q)
+{
+	struct sb_worker_setup *setup = &q->opt.setup;
+
+	if (!strcmp(setup->device, "auto") && sb_backend_gpu_expected())
+		snprintf(setup->device, sizeof(setup->device), "cuda:0");
+	q->on_gpu = !strncmp(setup->device, "cuda", 4);
+	if (!setup->c.preset[0])
+		snprintf(setup->c.preset, sizeof(setup->c.preset), "%s", q->on_gpu ? "full" : "tiny");
+	if (!q->budget_given)
+		q->opt.plan.budget_s = q->opt.plan.blocks ? 0.0 : q->on_gpu ? 300.0 : 60.0;
+}
+
 static enum sb_status make_arms(struct request *q, struct sb_error *err)
 {
 	struct sb_plan *plan = &q->opt.plan;
@@ -412,7 +426,8 @@ static enum sb_status make_arms(struct request *q, struct sb_error *err)
 	else if (q->arms)
 		status = sb_arms_parse(q->arms, plan->arms, &plan->n_arms, err);
 	else
-		status = sb_arms_default(q->factors, false, plan->arms, &plan->n_arms, err);
+		status = sb_arms_default(
+		        q->factors, q->on_gpu && !q->factors && !q->n_set, plan->arms, &plan->n_arms, err);
 	for (int i = 0; i < q->n_set && !status; i++)
 		for (int a = 0; a < plan->n_arms && !status; a++)
 			status = sb_levels_set(&plan->arms[a].levels, q->set[i], err);
@@ -507,8 +522,7 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 		q->resume_ref = p.n_operands ? p.operands[0] : NULL;
 		return SB_OK;
 	}
-	if (q->opt.plan.blocks && !q->budget_given)
-		q->opt.plan.budget_s = 0.0;
+	choose_defaults(q);
 	if (p.n_operands)
 		return sb_fail(
 		        err, SB_E_USAGE, "run takes no argument '%.64s'; a video is given with --video", p.operands[0]);
@@ -732,7 +746,7 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 		fputs("\r\033[K", stderr);
 	if (result.clip_note[0])
 		sb_log(SB_LOG_INFO, "%s", result.clip_note);
-	if (result.inputs_note[0])
+	if (result.inputs_note[0] && !q->quiet)
 		sb_log(SB_LOG_INFO, "%s", result.inputs_note);
 	if (result.weights_note[0])
 		sb_log(SB_LOG_WARN, "%s", result.weights_note);
@@ -750,10 +764,8 @@ enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err)
 	if (!q)
 		return sb_fail(err, SB_E_NOMEM, "no memory for the options");
 	snprintf(q->opt.setup.c.workload, sizeof(q->opt.setup.c.workload), "tracker");
-	snprintf(q->opt.setup.c.preset, sizeof(q->opt.setup.c.preset), "tiny");
 	snprintf(q->opt.setup.device, sizeof(q->opt.setup.device), "auto");
 	q->opt.plan.trace_blocks = 6;
-	q->opt.plan.budget_s = 60.0;
 	q->opt.plan.timeout_s = 600.0;
 	q->opt.plan.seed = (uint64_t)sb_wall_time_ns();
 	q->opt.plan.seed = sb_splitmix64(&q->opt.plan.seed) >> 1;
