@@ -6,10 +6,11 @@
  * brings to shared memory one tile ahead; a warp takes 16 MT queries against SUB keys at a time, so that the scores
  * stay in registers. MT = 2 halves the reads of shared memory per product: with 16 queries a warp they take longer than
  * the products. Rows are padded so that no read of a fragment meets itself in a bank: keys to 16 words modulo 32 (two
- * rows of 16 words a quarter warp), values to 4 (four rows 2t of 8 words).
+ * rows of 16 words a quarter warp), values to 4 (four rows 2t of 8 words, a half warp).
  *
- * One product:    queries rounded in registers; keys and values rounded in place once they have arrived, by the thread
- *                 that fetched them, once a block instead of once a warp.
+ * One product:    queries rounded in registers, keys and values as they are read. Sums stay in the tensor cores for
+ *                 kFlush keys and are then added to totals in shared memory: over 25,008 values of one sign, what the
+ *                 tensor cores truncate would be 20 times what TF32 loses.
  * Three products: queries split once into shared memory, where each thread keeps its own fragments; keys and values
  *                 split as they are read, since twice the reads would cost more than the arithmetic.
  *
@@ -24,20 +25,20 @@ extern "C" {
 #include "attention_cuda_internal.h"
 }
 #include "attention_mma.cuh"
+#include "attention_pipe.cuh"
 
 /* Weights reach at most 2^8 this way: far from overflow in sums of 2^31 of them. */
 constexpr float kSlack = 8.0f;
-#ifndef SB_PARTIAL
-#define SB_PARTIAL true
-#endif
-constexpr bool kPartial = SB_PARTIAL;
+constexpr int kFlush = 512;
 
 struct problem {
 	const float *q, *k, *v;
 	float *o;
 	struct sb_attention_strides qs, ks, vs, os;
-	int lq, lk, heads;
+	int lq, lk;
+	unsigned heads;
 	unsigned tiles; /* blocks for each (batch, head) */
+	int warps;      /* of them with queries in a block, at most */
 	float c;        /* |scale| log2(e), at least FLT_MIN so that c * -infinity is no NaN */
 	float sign;     /* of scale */
 	bool q_wide, k_wide, v_wide, o_wide;
@@ -53,21 +54,18 @@ static constexpr __host__ __device__ int value_stride(int dim)
 	return dim + 4;
 }
 
-/* Shared memory of a block, in floats: two stages of keys and values, then the split queries. */
+/* At the start of shared memory: what is needed once a tile and not worth registers. */
+struct head {
+	const float *k, *v; /* of this (batch, head) */
+};
+
+constexpr int kHeadFloats = sizeof(struct head) / sizeof(float);
+
+/* Shared memory of a block, in floats: the head, two stages of keys and values, the split queries or the totals. */
 template <int DIM, int MT, int WARPS, int KEYS, int PRODUCTS> static constexpr __host__ __device__ int shared_floats()
 {
-	return 2 * KEYS * (key_stride(DIM) + value_stride(DIM)) + (PRODUCTS == 3 ? 2 * 16 * MT * WARPS * DIM : 0);
-}
-
-/* 4 BYTES / 4 floats; zeros where not `valid`. */
-template <int BYTES> static __device__ __forceinline__ void copy_async(float *to, const float *from, bool valid)
-{
-	const uint32_t at = (uint32_t)__cvta_generic_to_shared(to);
-
-	if constexpr (BYTES == 16)
-		asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(at), "l"(from), "r"(valid ? 16 : 0));
-	else
-		asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(at), "l"(from), "r"(valid ? 4 : 0));
+	return kHeadFloats + 2 * KEYS * (key_stride(DIM) + value_stride(DIM)) +
+	       (PRODUCTS == 3 ? 2 : 1) * 16 * MT * WARPS * DIM;
 }
 
 /*
@@ -112,22 +110,6 @@ static __device__ __forceinline__ void fetch(float *to, const float *from, int64
 	}
 }
 
-/* Round in place what this thread fetched. */
-template <int DIM, int KEYS, int THREADS, int STRIDE> static __device__ __forceinline__ void round_fetched(float *x)
-{
-#pragma unroll
-	for (int i = 0; i < KEYS * (DIM / 4) / THREADS; i++) {
-		const int at = i * THREADS + (int)threadIdx.x, row = at / (DIM / 4), col = at % (DIM / 4) * 4;
-		float4 *p = (float4 *)(x + row * STRIDE + col), y = *p;
-
-		y.x = __uint_as_float(tf32(y.x));
-		y.y = __uint_as_float(tf32(y.y));
-		y.z = __uint_as_float(tf32(y.z));
-		y.w = __uint_as_float(tf32(y.w));
-		*p = y;
-	}
-}
-
 /* Softmax so far: the running maximum, scaled, of rows g and g + 8 of each tile, and this lane's share of the sums. */
 template <int MT> struct running {
 	float max[MT][2], sum[MT][2];
@@ -154,10 +136,58 @@ static __device__ __forceinline__ bool exceeds(const float s[MT][TILES][4], cons
 	return far;
 }
 
-/* Raise the maxima to the largest score of each row and scale down what was summed with the old ones. */
+/* This thread's totals of tile i, n: 4 floats for each. */
+template <int DIM, int MT> static __device__ __forceinline__ float4 *total(float *own, int i, int n)
+{
+	const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+
+	return (float4 *)own + ((warp * (DIM / 16) + i) * 2 * MT + n) * kWarp + lane;
+}
+
+/* Add what was summed to the totals, or make it the totals, and start from zero. */
+template <int DIM, int MT>
+static __device__ __forceinline__ void flush(float o[DIM / 16][2 * MT][4], float *own, bool first)
+{
+#pragma unroll
+	for (int i = 0; i < DIM / 16; i++) {
+#pragma unroll
+		for (int n = 0; n < 2 * MT; n++) {
+			float4 *at = total<DIM, MT>(own, i, n), x = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+
+			if (!first)
+				x = *at;
+			*at = make_float4(x.x + o[i][n][0], x.y + o[i][n][1], x.z + o[i][n][2], x.w + o[i][n][3]);
+#pragma unroll
+			for (int e = 0; e < 4; e++)
+				o[i][n][e] = 0.0f;
+		}
+	}
+}
+
+/* What was summed and the totals together. */
+template <int DIM, int MT> static __device__ __forceinline__ void recall(float o[DIM / 16][2 * MT][4], float *own)
+{
+#pragma unroll
+	for (int i = 0; i < DIM / 16; i++) {
+#pragma unroll
+		for (int n = 0; n < 2 * MT; n++) {
+			const float4 x = *total<DIM, MT>(own, i, n);
+
+			o[i][n][0] += x.x;
+			o[i][n][1] += x.y;
+			o[i][n][2] += x.z;
+			o[i][n][3] += x.w;
+		}
+	}
+}
+
+/*
+ * Raise the maxima to the largest score of each row and scale down what was summed with the old ones, totals included
+ * where there are any.
+ */
 template <int DIM, int MT, int TILES>
 static __device__ __forceinline__ void raise(
-        const float s[MT][TILES][4], running<MT> *r, float o[DIM / 16][2 * MT][4], float c)
+        const float s[MT][TILES][4], running<MT> *r, float o[DIM / 16][2 * MT][4], float c, float *totals)
 {
 #pragma unroll
 	for (int n = 0; n < 2 * MT; n++) {
@@ -181,6 +211,11 @@ static __device__ __forceinline__ void raise(
 			o[i][n][1] *= f.y;
 			o[i][n][2] *= f.x;
 			o[i][n][3] *= f.y;
+			if (totals) {
+				float4 *at = total<DIM, MT>(totals, i, n), x = *at;
+
+				*at = make_float4(x.x * f.x, x.y * f.y, x.z * f.x, x.w * f.y);
+			}
 		}
 	}
 }
@@ -292,70 +327,92 @@ static __device__ __forceinline__ void queries_get(const queries<DIM, MT, PRODUC
 	}
 }
 
-/*
- * o += v^T p^T for SUB keys. One product: partial sums over SUB keys, over 25,008 keys of one sign truncated sums lose
- * 14 times what TF32 does. Three: over 16, so that split weights of so many are enough at a time.
- */
-template <int DIM, int MT, int SUB, int PRODUCTS>
-static __device__ __forceinline__ void weigh(
+/* o += v^T p^T for SUB keys. Of one product all sums advance side by side, because each waits for its own last one. */
+template <int DIM, int MT, int SUB>
+static __device__ __forceinline__ void weigh_one(
         const float s[MT][SUB / 8][4], const struct rows *v, float o[DIM / 16][2 * MT][4])
 {
-	constexpr int kPairs = SUB / 16, kNT = 2 * MT, kGroup = PRODUCTS == 1 ? kPairs : 1;
+#pragma unroll
+	for (int j = 0; j < SUB / 8; j++) {
+		uint32_t b[2 * MT][2];
 
 #pragma unroll
-	for (int group = 0; group < kPairs; group += kGroup) {
-		right<PRODUCTS> b[kGroup][kNT];
+		for (int i = 0; i < 4 * MT; i++)
+			b[i / 2][i % 2] = tf32(s[i / 4][j][i % 4]);
+#pragma unroll
+		for (int i = 0; i < DIM / 16; i++) {
+			uint32_t a[4];
+
+			value_step_load(a, v, 8 * j, 16 * i);
+#pragma unroll
+			for (int n = 0; n < 2 * MT; n++)
+				mma(o[i][n], a, b[n][0], b[n][1]);
+		}
+	}
+}
+
+/* The same of three products, 16 keys at a time: split weights of so many are enough. */
+template <int DIM, int MT, int SUB>
+static __device__ __forceinline__ void weigh_three(
+        const float s[MT][SUB / 8][4], const struct rows *v, float o[DIM / 16][2 * MT][4])
+{
+#pragma unroll
+	for (int j = 0; j < SUB / 8; j += 2) {
+		right<3> b[2 * MT];
 
 #pragma unroll
-		for (int pair = 0; pair < kGroup; pair++) {
-#pragma unroll
-			for (int n = 0; n < kNT; n++) {
-				const float *x = s[n / 2][2 * (group + pair)] + n % 2 * 2;
-				const float *y = s[n / 2][2 * (group + pair) + 1] + n % 2 * 2;
+		for (int n = 0; n < 2 * MT; n++) {
+			const float *x = s[n / 2][j] + n % 2 * 2, *y = s[n / 2][j + 1] + n % 2 * 2;
 
-				b[pair][n] = right_of_weights<PRODUCTS>(x[0], x[1], y[0], y[1]);
-			}
+			b[n] = right_of_weights<3>(x[0], x[1], y[0], y[1]);
 		}
 #pragma unroll
 		for (int i = 0; i < DIM / 16; i++) {
-			float part[kNT][4] = {};
+			const value_rows x = value_rows_load(v, 8 * j, 16 * i);
 
-#pragma unroll
-			for (int pair = 0; pair < kGroup; pair++) {
-				const value_rows x = value_rows_load(v, 16 * (group + pair), 16 * i);
-
-				values<kNT, PRODUCTS>(PRODUCTS == 1 && kPartial ? part : o[i], b[pair], &x, true);
-			}
-#pragma unroll
-			for (int n = 0; PRODUCTS == 1 && kPartial && n < 4 * kNT; n++)
-				o[i][n / 4][n % 4] += part[n / 4][n % 4];
+			values<2 * MT, 3>(o[i], b, &x, true);
 		}
+	}
+}
+
+/* Scores of this warp's queries against SUB keys. */
+template <int DIM, int MT, int SUB, int PRODUCTS>
+static __device__ __forceinline__ void score(
+        float s[MT][SUB / 8][4], const queries<DIM, MT, PRODUCTS> *q, const struct rows *k)
+{
+#pragma unroll
+	for (int i = 0; i < MT * SUB / 2; i++)
+		s[i / (SUB / 2)][i / 4 % (SUB / 8)][i % 4] = 0.0f;
+#pragma unroll
+	for (int chunk = 0; chunk < DIM / 16; chunk++) {
+		left<PRODUCTS> a[MT];
+		float4 x[SUB / 8];
+
+		queries_get<DIM, MT, PRODUCTS>(q, chunk, a);
+		key_rows_load<SUB / 8>(x, k, 16 * chunk);
+		scores<MT, SUB / 8, PRODUCTS>(s, a, x, false);
 	}
 }
 
 /* One step of the online softmax: this warp's queries against SUB keys in shared memory, of which `valid` exist. */
 template <int DIM, int MT, int SUB, int PRODUCTS>
 static __device__ __forceinline__ void step(const queries<DIM, MT, PRODUCTS> *q, const float *k, const float *v,
-        int valid, float c, running<MT> *r, float o[DIM / 16][2 * MT][4])
+        int valid, float c, running<MT> *r, float o[DIM / 16][2 * MT][4], float *totals)
 {
-	constexpr int kTiles = SUB / 8;
-	const struct rows kr = { k, key_stride(DIM), SUB, true, true };
-	const struct rows vr = { v, value_stride(DIM), SUB, true, true };
-	float s[MT][kTiles][4] = {};
+	const struct rows kr = { k, key_stride(DIM), SUB, true, false },
+	                  vr = { v, value_stride(DIM), SUB, true, false };
+	float s[MT][SUB / 8][4];
 
-#pragma unroll
-	for (int chunk = 0; chunk < DIM / 16; chunk++) {
-		left<PRODUCTS> a[MT];
-
-		queries_get<DIM, MT, PRODUCTS>(q, chunk, a);
-		scores<MT, kTiles, PRODUCTS>(s, a, &kr, 16 * chunk);
-	}
+	score<DIM, MT, SUB, PRODUCTS>(s, q, &kr);
 	if (valid < SUB)
-		mask<MT, kTiles>(s, valid);
-	if (__any_sync(kAllLanes, exceeds<MT, kTiles>(s, r, c)))
-		raise<DIM, MT, kTiles>(s, r, o, c);
-	exponentials<MT, kTiles>(s, r, c);
-	weigh<DIM, MT, SUB, PRODUCTS>(s, &vr, o);
+		mask<MT, SUB / 8>(s, valid);
+	if (__any_sync(kAllLanes, exceeds<MT, SUB / 8>(s, r, c)))
+		raise<DIM, MT, SUB / 8>(s, r, o, c, totals);
+	exponentials<MT, SUB / 8>(s, r, c);
+	if constexpr (PRODUCTS == 1)
+		weigh_one<DIM, MT, SUB>(s, &vr, o);
+	else
+		weigh_three<DIM, MT, SUB>(s, &vr, o);
 }
 
 template <int DIM, int MT>
@@ -373,26 +430,76 @@ static __device__ __forceinline__ void finish(
 	}
 }
 
-template <int DIM, int MT, int WARPS, int KEYS, int SUB, int PRODUCTS>
-static __global__ void __launch_bounds__(WARPS *kWarp, 8 / WARPS) attention_efficient(const struct problem p)
+/* Warps a multiprocessor, which bound the registers: 8 leave a thread 255 of them, 12 leave 168. */
+static constexpr int warps_wanted(int dim, int mt)
+{
+	return mt == 2 || dim > 64 ? 8 : 12;
+}
+
+template <int DIM, int WARPS, int KEYS>
+static __device__ __forceinline__ void fetch_tile(const struct problem *p, const struct head *h, float *to, int key)
 {
 	constexpr int kThreads = WARPS * kWarp, kKeyStride = key_stride(DIM), kValueStride = value_stride(DIM);
+
+	fetch<DIM, KEYS, kThreads, kKeyStride>(to, h->k + key * p->ks.row, p->ks.row, p->lk - key, p->k_wide);
+	fetch<DIM, KEYS, kThreads, kValueStride>(
+	        to + KEYS * kKeyStride, h->v + key * p->vs.row, p->vs.row, p->lk - key, p->v_wide);
+}
+
+/* Over all keys. An idle warp has no queries and only fetches. `own`: room for totals. True if there are any. */
+template <int DIM, int MT, int WARPS, int KEYS, int SUB, int PRODUCTS>
+static __device__ __forceinline__ bool walk(const struct problem *p, const struct head *h, float *stages, bool idle,
+        const queries<DIM, MT, PRODUCTS> *q, running<MT> *r, float o[DIM / 16][2 * MT][4], float *own)
+{
+	constexpr int kKeyStride = key_stride(DIM), kValueStride = value_stride(DIM);
 	constexpr int kStage = KEYS * (kKeyStride + kValueStride);
+	float *totals = NULL;
+
+	static_assert(kFlush % KEYS == 0, "totals are added to between tiles");
+#pragma unroll 1
+	for (int key = 0, stage = 0; key < p->lk; key += KEYS, stage ^= 1) {
+		const float *k = stages + stage * kStage, *v = k + KEYS * kKeyStride;
+
+		copies_wait();
+		/* This tile is there for all, and nobody reads the one before any more. */
+		__syncthreads();
+		if (key + KEYS < p->lk)
+			fetch_tile<DIM, WARPS, KEYS>(p, h, stages + (stage ^ 1) * kStage, key + KEYS);
+		if (idle)
+			continue;
+		if (PRODUCTS == 1 && key && key % kFlush == 0) {
+			flush<DIM, MT>(o, own, !totals);
+			totals = own;
+		}
+#pragma unroll 1
+		for (int sub = 0; sub < KEYS && key + sub < p->lk; sub += SUB)
+			step<DIM, MT, SUB, PRODUCTS>(
+			        q, k + sub * kKeyStride, v + sub * kValueStride, p->lk - key - sub, p->c, r, o, totals);
+	}
+	return totals;
+}
+
+template <int DIM, int MT, int WARPS, int KEYS, int SUB, int PRODUCTS>
+static __global__ void __launch_bounds__(WARPS *kWarp, warps_wanted(DIM, MT) / WARPS)
+        attention_efficient(const struct problem p)
+{
 	extern __shared__ __align__(16) float shared[];
-	const int64_t bh = blockIdx.x / p.tiles, batch = bh / p.heads, head = bh % p.heads;
-	const float *k = p.k + batch * p.ks.batch + head * p.ks.head, *v = p.v + batch * p.vs.batch + head * p.vs.head;
-	const int warp = threadIdx.x / kWarp;
-	const int row0 = ((int)(blockIdx.x % p.tiles) * WARPS + warp) * 16 * MT;
-	const bool idle = row0 >= p.lq; /* no query for this warp: it only fetches */
+	struct head *h = (struct head *)shared;
+	float *stages = shared + kHeadFloats, *own = stages + 2 * KEYS * (key_stride(DIM) + value_stride(DIM));
+	const unsigned bh = blockIdx.x / p.tiles, batch = bh / p.heads, head = bh % p.heads;
+	const int warp = threadIdx.x / kWarp, row0 = ((int)(blockIdx.x % p.tiles) * p.warps + warp) * 16 * MT;
+	const bool idle = warp >= p.warps || row0 >= p.lq; /* no query for this warp: it only fetches */
 	queries<DIM, MT, PRODUCTS> q;
 	running<MT> r;
 	float o[DIM / 16][2 * MT][4];
 
-	fetch<DIM, KEYS, kThreads, kKeyStride>(shared, k, p.ks.row, p.lk, p.k_wide);
-	fetch<DIM, KEYS, kThreads, kValueStride>(shared + KEYS * kKeyStride, v, p.vs.row, p.lk, p.v_wide);
-	asm volatile("cp.async.commit_group;");
-	queries_load<DIM, MT, PRODUCTS>(
-	        &q, &p, p.q + batch * p.qs.batch + head * p.qs.head, row0, (uint4 *)(shared + 2 * kStage));
+	if (threadIdx.x == 0) {
+		h->k = p.k + batch * p.ks.batch + head * p.ks.head;
+		h->v = p.v + batch * p.vs.batch + head * p.vs.head;
+	}
+	__syncthreads();
+	fetch_tile<DIM, WARPS, KEYS>(&p, h, stages, 0);
+	queries_load<DIM, MT, PRODUCTS>(&q, &p, p.q + batch * p.qs.batch + head * p.qs.head, row0, (uint4 *)own);
 #pragma unroll
 	for (int n = 0; n < 2 * MT; n++) {
 		r.max[n / 2][n % 2] = -FLT_MAX;
@@ -401,39 +508,17 @@ static __global__ void __launch_bounds__(WARPS *kWarp, 8 / WARPS) attention_effi
 		for (int i = 0; i < DIM / 4; i++)
 			o[i / 4][n][i % 4] = 0.0f;
 	}
-	for (int key0 = 0, stage = 0; key0 < p.lk; key0 += KEYS, stage ^= 1) {
-		float *kt = shared + stage * kStage, *vt = kt + KEYS * kKeyStride;
-		const int next = key0 + KEYS, left = p.lk - key0;
-
-		asm volatile("cp.async.wait_group 0;" ::: "memory");
-		if constexpr (PRODUCTS == 1) {
-			round_fetched<DIM, KEYS, kThreads, kKeyStride>(kt);
-			round_fetched<DIM, KEYS, kThreads, kValueStride>(vt);
-		}
-		/* This tile is there for all, and nobody reads the one before any more. */
-		__syncthreads();
-		if (next < p.lk) {
-			float *to = shared + (stage ^ 1) * kStage;
-
-			fetch<DIM, KEYS, kThreads, kKeyStride>(
-			        to, k + next * p.ks.row, p.ks.row, p.lk - next, p.k_wide);
-			fetch<DIM, KEYS, kThreads, kValueStride>(
-			        to + KEYS * kKeyStride, v + next * p.vs.row, p.vs.row, p.lk - next, p.v_wide);
-		}
-		asm volatile("cp.async.commit_group;");
-		if (idle)
-			continue;
-#pragma unroll 1
-		for (int sub = 0; sub < KEYS && sub < left; sub += SUB)
-			step<DIM, MT, SUB, PRODUCTS>(
-			        &q, kt + sub * kKeyStride, vt + sub * kValueStride, left - sub, p.c, &r, o);
-	}
+	if (walk<DIM, MT, WARPS, KEYS, SUB, PRODUCTS>(&p, h, stages, idle, &q, &r, o, own))
+		recall<DIM, MT>(o, own);
 	if (!idle)
 		finish<DIM, MT>(&p, p.o + batch * p.os.batch + head * p.os.head, row0, &r, o);
 }
 
-static struct problem problem_of(const struct sb_attention_args *a, int rows)
+/* `rows` queries a warp. As many blocks as full ones would be, with as many queries each: few idle warps in the last.
+ */
+static struct problem problem_of(const struct sb_attention_args *a, int rows, int warps)
 {
+	const int64_t all = (a->lq + rows - 1) / rows, tiles = (all + warps - 1) / warps;
 	struct problem p = {};
 
 	p.q = a->q;
@@ -446,8 +531,9 @@ static struct problem problem_of(const struct sb_attention_args *a, int rows)
 	p.os = a->os;
 	p.lq = (int)a->lq;
 	p.lk = (int)a->lk;
-	p.heads = (int)a->heads;
-	p.tiles = (unsigned)((a->lq + rows - 1) / rows);
+	p.heads = (unsigned)a->heads;
+	p.tiles = (unsigned)tiles;
+	p.warps = (int)((all + tiles - 1) / tiles);
 	p.c = fmaxf((float)(fabs((double)a->scale) * 1.4426950408889634), FLT_MIN);
 	p.sign = a->scale < 0.0f ? -1.0f : 1.0f;
 	p.q_wide = sb_attention_wide(a->q, &a->qs);
@@ -461,7 +547,7 @@ template <int DIM, int MT, int WARPS, int KEYS, int SUB, int PRODUCTS>
 static int launch(const struct sb_attention_args *a, struct sb_cuda_launch *l)
 {
 	constexpr size_t kBytes = sizeof(float) * shared_floats<DIM, MT, WARPS, KEYS, PRODUCTS>();
-	const struct problem p = problem_of(a, 16 * MT * WARPS);
+	const struct problem p = problem_of(a, 16 * MT, WARPS);
 	const int64_t blocks = a->batch * a->heads * p.tiles;
 
 	if (blocks > INT32_MAX)
@@ -512,14 +598,17 @@ static const struct shape shapes[] = {
 	SHAPE(48, 1, 4, 64, 32, 1),
 	SHAPE(48, 2, 4, 64, 32, 3),
 	SHAPE(48, 1, 4, 64, 32, 3),
+	SHAPE(64, 2, 8, 128, 32, 1),
 	SHAPE(64, 2, 4, 64, 32, 1),
 	SHAPE(64, 1, 4, 64, 32, 1),
+	SHAPE(64, 2, 8, 64, 32, 3),
 	SHAPE(64, 2, 4, 32, 32, 3),
 	SHAPE(64, 1, 4, 32, 32, 3),
-	SHAPE(128, 1, 8, 32, 32, 1),
-	SHAPE(128, 1, 4, 32, 32, 1),
-	SHAPE(128, 1, 8, 32, 32, 3),
-	SHAPE(128, 1, 4, 32, 32, 3),
+	SHAPE(128, 1, 8, 32, 16, 1),
+	SHAPE(128, 1, 4, 32, 16, 1),
+	SHAPE(128, 1, 4, 16, 16, 1),
+	SHAPE(128, 1, 8, 32, 16, 3),
+	SHAPE(128, 1, 4, 32, 16, 3),
 	SHAPE(128, 1, 4, 16, 16, 3),
 };
 constexpr int kShapes = sizeof(shapes) / sizeof(shapes[0]);
@@ -529,12 +618,10 @@ static const struct shape others[] = {
 #ifdef SB_ATTENTION_ALL_SHAPES
 	SHAPE(64, 2, 8, 64, 32, 1),
 	SHAPE(64, 2, 4, 32, 32, 1),
-	SHAPE(64, 2, 8, 32, 32, 1),
-	SHAPE(64, 2, 8, 128, 32, 1),
+	SHAPE(64, 2, 8, 64, 16, 1),
 	SHAPE(64, 2, 8, 64, 64, 1),
 	SHAPE(64, 2, 4, 32, 16, 3),
-	SHAPE(64, 2, 8, 32, 16, 3),
-	SHAPE(64, 2, 8, 64, 16, 3),
+	SHAPE(64, 2, 8, 32, 32, 3),
 #endif
 	{},
 };

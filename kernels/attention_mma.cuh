@@ -210,23 +210,44 @@ static __device__ __forceinline__ void element(float x, bool rounded, uint32_t *
 		*big = rounded ? __float_as_uint(x) : tf32(x);
 }
 
-/* s[m][j] += 16 dims, from `dim`, of q k^T: MT x 16 queries against 8 TILES keys. */
-template <int MT, int TILES, int PRODUCTS>
-static __device__ __forceinline__ void scores(
-        float s[MT][TILES][4], const left<PRODUCTS> q[MT], const struct rows *k, int dim)
+/* 16 dims, from `dim`, of 8 TILES keys, this lane's part: key 8 j + g. */
+template <int TILES>
+static __device__ __forceinline__ void key_rows_load(float4 x[TILES], const struct rows *k, int dim)
 {
 	const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4;
 
 #pragma unroll
+	for (int j = 0; j < TILES; j++)
+		x[j] = row_load4(k, 8 * j + g, dim + 4 * t);
+}
+
+/* s[m][j] += 16 dims of q k^T: MT x 16 queries against 8 TILES keys. */
+template <int MT, int TILES, int PRODUCTS>
+static __device__ __forceinline__ void scores(
+        float s[MT][TILES][4], const left<PRODUCTS> q[MT], const float4 k[TILES], bool rounded)
+{
+	if constexpr (PRODUCTS == 1) {
+#pragma unroll
+		for (int i = 0; i < 2 * TILES; i++) {
+			const int j = i % TILES;
+			const uint32_t b0 = tf32(i < TILES ? k[j].x : k[j].z), b1 = tf32(i < TILES ? k[j].y : k[j].w);
+
+#pragma unroll
+			for (int m = 0; m < MT; m++)
+				mma(s[m][j], q[m].big[i / TILES], b0, b1);
+		}
+		return;
+	}
+#pragma unroll
 	for (int j = 0; j < TILES; j++) {
-		const float4 x = row_load4(k, 8 * j + g, dim + 4 * t);
+		constexpr int three = PRODUCTS == 3;
 		right<PRODUCTS> b;
 		float *acc[MT];
 
-		element<PRODUCTS>(x.x, k->rounded, &b.big[0][0], &b.small[0][0]);
-		element<PRODUCTS>(x.y, k->rounded, &b.big[0][1], &b.small[0][PRODUCTS == 3]);
-		element<PRODUCTS>(x.z, k->rounded, &b.big[1][0], &b.small[PRODUCTS == 3][0]);
-		element<PRODUCTS>(x.w, k->rounded, &b.big[1][1], &b.small[PRODUCTS == 3][PRODUCTS == 3]);
+		element<PRODUCTS>(k[j].x, rounded, &b.big[0][0], &b.small[0][0]);
+		element<PRODUCTS>(k[j].y, rounded, &b.big[0][1], &b.small[0][three]);
+		element<PRODUCTS>(k[j].z, rounded, &b.big[1][0], &b.small[three][0]);
+		element<PRODUCTS>(k[j].w, rounded, &b.big[1][1], &b.small[three][three]);
 #pragma unroll
 		for (int m = 0; m < MT; m++)
 			acc[m] = s[m][j];
@@ -248,6 +269,18 @@ static __device__ __forceinline__ value_rows value_rows_load(const struct rows *
 	for (int i = 0; i < 4; i++)
 		r.x[i / 2][i % 2] = row_load2(v, key + 8 * (i / 2) + 2 * t + i % 2, dim + 2 * g);
 	return r;
+}
+
+/* 16 dims of 8 keys from `key` on as the operand of one product. */
+static __device__ __forceinline__ void value_step_load(uint32_t a[4], const struct rows *v, int key, int dim)
+{
+	const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4;
+	const float2 x = row_load2(v, key + 2 * t, dim + 2 * g), y = row_load2(v, key + 2 * t + 1, dim + 2 * g);
+
+	a[0] = tf32(x.x);
+	a[1] = tf32(x.y);
+	a[2] = tf32(y.x);
+	a[3] = tf32(y.y);
 }
 
 template <int PRODUCTS>

@@ -53,52 +53,92 @@ static __device__ __forceinline__ const float *part(
 	return x + t->batch * s->batch + t->head * s->head;
 }
 
-/* s = sign(scale) q k^T for 16 queries and all keys. */
-template <int DIM, int TILES, int PRODUCTS>
-static __device__ __forceinline__ void all_scores(const struct problem *p, const struct task *x, float s[1][TILES][4])
-{
-	const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4, lo = x->row0 + g, hi = lo + 8;
-	const float *q = part(p->q, &p->qs, x) + 4 * t;
-	const struct rows k = { part(p->k, &p->ks, x), p->ks.row, p->lk, p->k_wide, false };
-
-#pragma unroll
-	for (int j = 0; j < TILES; j++)
-#pragma unroll
-		for (int i = 0; i < 4; i++)
-			s[0][j][i] = 0.0f;
-#pragma unroll
-	for (int chunk = 0; chunk < DIM / 16; chunk++) {
-		float4 a = load4(q + lo * p->qs.row + 16 * chunk, p->q_wide, lo < p->lq);
-		float4 b = load4(q + hi * p->qs.row + 16 * chunk, p->q_wide, hi < p->lq);
-		left<PRODUCTS> y;
-
-		a = make_float4(a.x * p->sign, a.y * p->sign, a.z * p->sign, a.w * p->sign);
-		b = make_float4(b.x * p->sign, b.y * p->sign, b.z * p->sign, b.w * p->sign);
-		y = left_of_queries<PRODUCTS>(a, b);
-		scores<1, TILES, PRODUCTS>(s, &y, &k, 16 * chunk);
-	}
-}
-
-/* Values, up to 64 registers of them a lane, are asked for before the scores, and travel while those are computed. */
-template <int DIM, int TILES> struct ahead {
-	static constexpr int kPairs = DIM * TILES <= 256 ? TILES / 2 : 0;
-	value_rows x[kPairs ? kPairs : 1][DIM / 16];
+/*
+ * What a lane reads. Where it fits into registers all of it is asked for before anything is computed, a warp that waits
+ * three times waits three times as long; otherwise 16 dims of queries and keys at a time, then the values.
+ */
+template <int DIM, int TILES> struct operands {
+	static constexpr bool kWhole = DIM * TILES <= 256; /* 64 registers each of keys and of values at most */
+	float4 lo[kWhole ? DIM / 16 : 1], hi[kWhole ? DIM / 16 : 1];
+	float4 k[kWhole ? DIM / 16 : 1][TILES];
+	value_rows v[kWhole ? TILES / 2 : 1][DIM / 16];
 };
 
+static __device__ __forceinline__ float4 query_load(const struct problem *p, const struct task *x, int row, int col)
+{
+	float4 a = load4(part(p->q, &p->qs, x) + row * p->qs.row + col, p->q_wide, row < p->lq);
+
+	return make_float4(a.x * p->sign, a.y * p->sign, a.z * p->sign, a.w * p->sign);
+}
+
+static __device__ __forceinline__ struct rows keys_of(const struct problem *p, const struct task *x)
+{
+	return { part(p->k, &p->ks, x), p->ks.row, p->lk, p->k_wide, false };
+}
+
+static __device__ __forceinline__ struct rows values_of(const struct problem *p, const struct task *x)
+{
+	return { part(p->v, &p->vs, x), p->vs.row, p->lk, p->v_wide, false };
+}
+
 template <int DIM, int TILES>
-static __device__ __forceinline__ void ahead_load(ahead<DIM, TILES> *a, const struct rows *v)
+static __device__ __forceinline__ void score_operands_load(
+        operands<DIM, TILES> *a, int at, int chunk, const struct problem *p, const struct task *x)
+{
+	const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4, col = 16 * chunk + 4 * t;
+	const struct rows k = keys_of(p, x);
+
+	a->lo[at] = query_load(p, x, x->row0 + g, col);
+	a->hi[at] = query_load(p, x, x->row0 + g + 8, col);
+	key_rows_load<TILES>(a->k[at], &k, 16 * chunk);
+}
+
+template <int DIM, int TILES>
+static __device__ __forceinline__ void scores_ahead(
+        operands<DIM, TILES> *a, const struct problem *p, const struct task *x)
 {
 #pragma unroll
-	for (int pair = 0; pair < a->kPairs; pair++)
+	for (int chunk = 0; a->kWhole && chunk < DIM / 16; chunk++)
+		score_operands_load<DIM, TILES>(a, chunk, chunk, p, x);
+}
+
+template <int DIM, int TILES>
+static __device__ __forceinline__ void values_ahead(
+        operands<DIM, TILES> *a, const struct problem *p, const struct task *x)
+{
+	const struct rows v = values_of(p, x);
+
 #pragma unroll
-		for (int i = 0; i < DIM / 16; i++)
-			a->x[pair][i] = value_rows_load(v, 16 * pair, 16 * i);
+	for (int i = 0; a->kWhole && i < TILES / 2 * (DIM / 16); i++)
+		a->v[i / (DIM / 16)][i % (DIM / 16)] =
+		        value_rows_load(&v, 16 * (i / (DIM / 16)), 16 * (i % (DIM / 16)));
+}
+
+/* s = sign(scale) q k^T for 16 queries and all keys. */
+template <int DIM, int TILES, int PRODUCTS>
+static __device__ __forceinline__ void all_scores(
+        const struct problem *p, const struct task *x, operands<DIM, TILES> *a, float s[1][TILES][4])
+{
+#pragma unroll
+	for (int i = 0; i < 4 * TILES; i++)
+		s[0][i / 4][i % 4] = 0.0f;
+#pragma unroll
+	for (int chunk = 0; chunk < DIM / 16; chunk++) {
+		const int at = a->kWhole ? chunk : 0;
+
+		if (!a->kWhole)
+			score_operands_load<DIM, TILES>(a, 0, chunk, p, x);
+		left<PRODUCTS> q = left_of_queries<PRODUCTS>(a->lo[at], a->hi[at]);
+
+		scores<1, TILES, PRODUCTS>(s, &q, a->k[at], false);
+	}
 }
 
 template <int DIM, int TILES, int PRODUCTS>
 static __device__ __forceinline__ void all_values(const struct problem *p, const struct task *x,
-        const ahead<DIM, TILES> *a, const struct rows *v, const float s[1][TILES][4], const float factor[2])
+        operands<DIM, TILES> *a, const float s[1][TILES][4], const float factor[2])
 {
+	const struct rows v = values_of(p, x);
 	float *out = p->o + x->batch * p->os.batch + x->head * p->os.head + x->row0 * p->os.row;
 	float o[DIM / 16][2][4] = {};
 
@@ -114,7 +154,7 @@ static __device__ __forceinline__ void all_values(const struct problem *p, const
 			b[n] = right_of_weights<PRODUCTS>(p0[2 * n], p0[2 * n + 1], p1[2 * n], p1[2 * n + 1]);
 #pragma unroll
 		for (int i = 0; i < DIM / 16; i++) {
-			const value_rows y = a->kPairs ? a->x[pair][i] : value_rows_load(v, 16 * pair, 16 * i);
+			const value_rows y = a->kWhole ? a->v[pair][i] : value_rows_load(&v, 16 * pair, 16 * i);
 
 			values<2, PRODUCTS>(o[i], b, &y, false);
 		}
@@ -122,11 +162,6 @@ static __device__ __forceinline__ void all_values(const struct problem *p, const
 #pragma unroll
 	for (int n = 0; n < 2; n++)
 		outputs<DIM, 2>(o, n, factors_of_outputs(factor[n]), out, p->os.row, p->lq - x->row0, p->o_wide);
-}
-
-static __device__ __forceinline__ struct rows values_of(const struct problem *p, const struct task *x)
-{
-	return { part(p->v, &p->vs, x), p->vs.row, p->lk, p->v_wide, false };
 }
 
 template <int DIM, int TILES, int PRODUCTS>
@@ -138,11 +173,11 @@ static __global__ void __launch_bounds__(kWarps *kWarp) attention_efficient_smal
 
 	if (!task_of_warp(&p, &x))
 		return;
-	const struct rows v = values_of(&p, &x);
-	ahead<DIM, TILES> a;
+	operands<DIM, TILES> a;
 
-	ahead_load(&a, &v);
-	all_scores<DIM, TILES, PRODUCTS>(&p, &x, s);
+	scores_ahead(&a, &p, &x);
+	values_ahead(&a, &p, &x);
+	all_scores<DIM, TILES, PRODUCTS>(&p, &x, &a, s);
 #pragma unroll
 	for (int half = 0; half < 2; half++) {
 		float max = -FLT_MAX, sum = 0.0f;
@@ -169,7 +204,7 @@ static __global__ void __launch_bounds__(kWarps *kWarp) attention_efficient_smal
 		sum += __shfl_xor_sync(kAllLanes, sum, 2);
 		factor[half] = 1.0f / sum;
 	}
-	all_values<DIM, TILES, PRODUCTS>(&p, &x, &a, &v, s, factor);
+	all_values<DIM, TILES, PRODUCTS>(&p, &x, &a, s, factor);
 }
 
 /* ---- standard ------------------------------------------------------------------------------------------------ */
@@ -185,7 +220,10 @@ static __global__ void __launch_bounds__(kWarps *kWarp) attention_small_scores_t
 
 	if (!task_of_warp(&p, &x))
 		return;
-	all_scores<DIM, TILES, 1>(&p, &x, s);
+	operands<DIM, TILES> a;
+
+	scores_ahead(&a, &p, &x);
+	all_scores<DIM, TILES, 1>(&p, &x, &a, s);
 #pragma unroll
 	for (int half = 0; half < 2; half++) {
 		const int row = x.row0 + g + 8 * half;
@@ -211,10 +249,9 @@ static __global__ void __launch_bounds__(kWarps *kWarp) attention_small_values_t
 
 	if (!task_of_warp(&p, &x))
 		return;
-	const struct rows v = values_of(&p, &x);
-	ahead<DIM, TILES> a;
+	operands<DIM, TILES> a;
 
-	ahead_load(&a, &v);
+	values_ahead(&a, &p, &x);
 #pragma unroll
 	for (int half = 0; half < 2; half++) {
 		const int row = x.row0 + g + 8 * half;
@@ -227,7 +264,7 @@ static __global__ void __launch_bounds__(kWarps *kWarp) attention_small_values_t
 				s[0][j][2 * half + i] =
 				        row < p.lq && 8 * j + 2 * t + i < p.lk ? from[8 * j + 2 * t + i] : 0.0f;
 	}
-	all_values<DIM, TILES, 1>(&p, &x, &a, &v, s, factor);
+	all_values<DIM, TILES, 1>(&p, &x, &a, s, factor);
 }
 
 /* A block of 4 x 4 results of one pair, a thread each. */
