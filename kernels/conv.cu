@@ -98,7 +98,7 @@ extern "C" int sb_conv_cuda_fits(const struct sb_conv_args *a)
 	uintptr_t pointers = (uintptr_t)a->x | (uintptr_t)a->w | (uintptr_t)a->y | (uintptr_t)a->bias | (uintptr_t)a->residual |
 	                     (uintptr_t)a->residual2;
 
-	return a->cin % 32 == 0 && a->cout % 2 == 0 && pointers % 16 == 0 && a->h < 16384 && a->width < 16384 && a->pad < 64 &&
+	return a->cin % 32 == 0 && a->cout % 2 == 0 && a->kh * a->kw <= 28 && a->cout * a->kh * a->kw * a->cin < INT32_MAX && pointers % 16 == 0 && a->h < 16384 && a->width < 16384 && a->pad < 64 &&
 	       a->n * a->h * a->width * a->cin < INT32_MAX && a->n * ho * wo < INT32_MAX - 128;
 }
 

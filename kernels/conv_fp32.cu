@@ -58,22 +58,24 @@ static __global__ void __launch_bounds__(kThreads, Blocks) conv_fp32(implicit p)
 	constexpr uint32_t kWindowBytes = kTileRows * kPiece * 4, kStageBytes = (kTileRows + kColumns) * kPiece * 4;
 	extern __shared__ float4 shared[];
 	const char *tiles = reinterpret_cast<const char *>(shared);
-	uint32_t stages = (uint32_t)__cvta_generic_to_shared(shared);
+	uint32_t stages = (uint32_t)__cvta_generic_to_shared(shared), own; /* own: where this thread's first chunk goes */
 	int chunk = threadIdx.x % kChunks, thread_row = threadIdx.x / kChunks;
 	int down = threadIdx.x / kAcross, across = threadIdx.x % kAcross;
 	int first_column = (int)(blockIdx.x % p.column_tiles) * kColumns;
 	int first_row = (int)(blockIdx.x / p.column_tiles) * kTileRows;
 	struct fetcher<kTileRows / kStep> f;
-	struct cursor next = { 0, 0, 0 };
+	struct cursor next = { 0, 0, 0, 0 };
+	int32_t weights[kColumns / kStep];
 	float sum[kRowsEach][Each] = {};
 
-	fetcher_init<kTileRows / kStep, kStep>(&f, p, first_row, thread_row);
+	own = stages + place(thread_row, chunk);
+	fetcher_init<kTileRows / kStep, kStep>(&f, p, first_row, thread_row, chunk);
+	weights_init<kColumns / kStep, kStep>(weights, p, first_column, thread_row, chunk);
 #pragma unroll
 	for (int s = 0; s < kStages - 1; s++) {
 		if (s < p.pieces) {
-			fetch_windows<kTileRows / kStep, kStep>(f, p, next, thread_row, chunk, stages + s * kStageBytes);
-			fetch_weights<kColumns / kStep, kStep>(
-			        p, first_column, s, thread_row, chunk, stages + s * kStageBytes + kWindowBytes);
+			fetch_windows<kTileRows / kStep, kStep>(f, p, next, own + s * kStageBytes);
+			fetch_weights<kColumns / kStep, kStep>(p, weights, s, own + s * kStageBytes + kWindowBytes);
 			advance(&next, p);
 		}
 		copies_commit();
@@ -82,11 +84,10 @@ static __global__ void __launch_bounds__(kThreads, Blocks) conv_fp32(implicit p)
 		copies_wait<kStages - 2>();
 		__syncthreads();
 		if (piece + kStages - 1 < p.pieces) {
-			uint32_t to = stages + fill * kStageBytes;
+			uint32_t to = own + fill * kStageBytes;
 
-			fetch_windows<kTileRows / kStep, kStep>(f, p, next, thread_row, chunk, to);
-			fetch_weights<kColumns / kStep, kStep>(
-			        p, first_column, piece + kStages - 1, thread_row, chunk, to + kWindowBytes);
+			fetch_windows<kTileRows / kStep, kStep>(f, p, next, to);
+			fetch_weights<kColumns / kStep, kStep>(p, weights, piece + kStages - 1, to + kWindowBytes);
 			advance(&next, p);
 		}
 		copies_commit();

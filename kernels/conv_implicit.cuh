@@ -35,11 +35,9 @@ static inline struct implicit sb_implicit_of(const struct sb_conv_args *a)
 		0 };
 }
 
-/* 16 bytes into shared memory, or zeros. */
-static __device__ __forceinline__ void copy_async(uint32_t to, const float *from, bool valid)
+/* 16 bytes into shared memory: `bytes` of them from memory, 16 or 0, the rest zeros. */
+static __device__ __forceinline__ void copy_async(uint32_t to, const float *from, uint32_t bytes)
 {
-	int bytes = valid ? 16 : 0;
-
 	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
 }
 
@@ -59,84 +57,99 @@ static __device__ __forceinline__ uint32_t place(int row, int chunk)
 	return (uint32_t)(row * kChunks + (chunk ^ (row % 8))) * 16;
 }
 
-/* NaN stays. */
+/* NaN stays. One instruction. */
 static __device__ __forceinline__ float relu(float v)
 {
-	return v < 0.0f ? 0.0f : v;
+	float r;
+
+	asm("max.NaN.f32 %0, %1, 0f00000000;" : "=f"(r) : "f"(v));
+	return r;
 }
 
-/* Which pieces come next: the place in the window, and the first channel. */
+/*
+ * Where the next piece lies: its place in the window, and how far that is from the window's first value. From one place to
+ * its right neighbour values follow one another, so the distance grows by a piece each time, and jumps where a row ends.
+ */
 struct cursor {
-	int ky, kx, c;
+	int place, kx, channel, distance;
 };
 
 static __device__ __forceinline__ void advance(struct cursor *k, const struct implicit &p)
 {
-	k->c += kPiece;
-	if (k->c < (int)p.a.cin)
+	k->distance += kPiece;
+	k->channel += kPiece;
+	if (k->channel < (int)p.a.cin)
 		return;
-	k->c = 0;
+	k->channel = 0;
+	k->place++;
 	if (++k->kx < p.a.kw)
 		return;
 	k->kx = 0;
-	k->ky++;
+	k->distance += ((int)p.a.width - p.a.kw) * (int)p.a.cin;
 }
 
 /*
- * The rows of a tile that one thread fetches a chunk of: every `Step`-th. Where a row's window begins is kept as an
- * offset into x and as a pixel, both of which may lie outside the image.
+ * The rows of a tile that one thread fetches a chunk of: every `Step`-th. Where a row's window begins in x (perhaps
+ * outside), and which of its places are inside the image: bit 4 + place, which a shift turns into 16 bytes or none.
  */
 template <int Rows> struct fetcher {
 	int32_t offset[Rows];
-	int16_t y[Rows], x[Rows];
+	uint32_t inside[Rows];
 };
 
-constexpr int16_t kNowhere = -16384; /* no place of a window brings this into an image */
+static __device__ __forceinline__ uint32_t places_inside(const struct implicit &p, int y, int x)
+{
+	uint32_t row = 0, all = 0;
+
+	for (int kx = 0; kx < p.a.kw; kx++)
+		row |= (uint32_t)((unsigned)(x + kx) < (unsigned)p.a.width) << kx;
+	for (int ky = 0; ky < p.a.kh; ky++)
+		all |= (unsigned)(y + ky) < (unsigned)p.a.h ? row << (ky * p.a.kw) : 0;
+	return all << 4;
+}
 
 template <int Rows, int Step>
 static __device__ __forceinline__ void fetcher_init(
-        struct fetcher<Rows> *f, const struct implicit &p, int first, int thread_row)
+        struct fetcher<Rows> *f, const struct implicit &p, int first, int thread_row, int chunk)
 {
 #pragma unroll
 	for (int i = 0; i < Rows; i++) {
 		int row = first + thread_row + i * Step, image = row / p.pixels, at = row - image * p.pixels;
 		int oy = at / p.wo, ox = at - oy * p.wo;
 		int y = oy * p.a.stride - p.a.pad, x = ox * p.a.stride - p.a.pad;
-		bool inside = row < p.rows;
 
-		f->y[i] = inside ? (int16_t)y : kNowhere;
-		f->x[i] = (int16_t)x;
-		f->offset[i] = inside ? ((image * (int)p.a.h + y) * (int)p.a.width + x) * (int)p.a.cin : 0;
+		f->inside[i] = row < p.rows ? places_inside(p, y, x) : 0;
+		f->offset[i] = ((image * (int)p.a.h + y) * (int)p.a.width + x) * (int)p.a.cin + chunk * 4;
 	}
 }
 
+/* An address that lies outside is not read: no byte of it is asked for. */
 template <int Rows, int Step>
 static __device__ __forceinline__ void fetch_windows(
-        const struct fetcher<Rows> &f, const struct implicit &p, struct cursor k, int thread_row, int chunk, uint32_t tile)
+        const struct fetcher<Rows> &f, const struct implicit &p, const struct cursor &k, uint32_t to)
 {
-	int add = (k.ky * (int)p.a.width + k.kx) * (int)p.a.cin + k.c + chunk * 4;
-
 #pragma unroll
-	for (int i = 0; i < Rows; i++) {
-		bool inside = (unsigned)(f.y[i] + k.ky) < (unsigned)p.a.h && (unsigned)(f.x[i] + k.kx) < (unsigned)p.a.width;
-
-		copy_async(tile + place(thread_row + i * Step, chunk), p.a.x + (inside ? f.offset[i] + add : 0), inside);
-	}
+	for (int i = 0; i < Rows; i++)
+		copy_async(to + i * Step * kChunks * 16, p.a.x + (f.offset[i] + k.distance), f.inside[i] >> k.place & 16);
 }
 
-/* The same piece of rows of w, one an output channel. */
+/* The same piece of rows of w, one an output channel. Beyond the last one it is fetched again: nobody looks at that. */
 template <int Rows, int Step>
 static __device__ __forceinline__ void fetch_weights(
-        const struct implicit &p, int first, int piece, int thread_row, int chunk, uint32_t tile)
+        const struct implicit &p, const int32_t offset[Rows], int piece, uint32_t to)
 {
 #pragma unroll
-	for (int i = 0; i < Rows; i++) {
-		int row = first + thread_row + i * Step;
-		bool inside = row < (int)p.a.cout;
-		const float *w = p.a.w + (inside ? (int64_t)row * p.window + piece * kPiece + chunk * 4 : 0);
+	for (int i = 0; i < Rows; i++)
+		copy_async(to + i * Step * kChunks * 16, p.a.w + (offset[i] + piece * kPiece), 16);
+}
 
-		copy_async(tile + place(thread_row + i * Step, chunk), w, inside);
-	}
+template <int Rows, int Step>
+static __device__ __forceinline__ void weights_init(
+        int32_t offset[Rows], const struct implicit &p, int first, int thread_row, int chunk)
+{
+#pragma unroll
+	for (int i = 0; i < Rows; i++)
+		offset[i] = min(first + thread_row + i * Step, (int)p.a.cout - 1) * p.window + chunk * 4;
 }
 
 /* What follows the sum of one output; `at` is its place in y. */

@@ -33,7 +33,7 @@ static __device__ __forceinline__ void multiply(float d[4], const uint32_t a[4],
 	             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-/* One piece: the warp's Tm x 16 pixels by Tn x 8 channels. */
+/* One piece: the warp's Tm x 16 pixels by Tn x 8 channels. Weights were rounded when they were prepared. */
 template <int Tm, int Tn, bool Relu>
 static __device__ __forceinline__ void multiply_piece(
         float sum[Tm][Tn][4], uint32_t windows, uint32_t weights, int warp_row, int warp_column, int lane)
@@ -53,12 +53,8 @@ static __device__ __forceinline__ void multiply_piece(
 			}
 		}
 #pragma unroll
-		for (int n = 0; n < Tn / 2; n++) {
+		for (int n = 0; n < Tn / 2; n++)
 			load_four(weights + place(warp_column + n * 16 + lane % 8 + lane / 16 * 8, 2 * k + lane / 8 % 2), b[n]);
-#pragma unroll
-			for (int i = 0; i < 4; i++)
-				b[n][i] = rounded(b[n][i]);
-		}
 #pragma unroll
 		for (int m = 0; m < Tm; m++)
 #pragma unroll
@@ -75,23 +71,25 @@ template <int Columns, int WarpRows, bool Relu> static __global__ void __launch_
 	constexpr uint32_t kWindowBytes = kTileRows * kPiece * 4, kStageBytes = (kTileRows + Columns) * kPiece * 4;
 	static_assert(kTn % 2 == 0, "channels of a warp are fetched 16 at a time");
 	extern __shared__ float4 shared[];
-	uint32_t stages = (uint32_t)__cvta_generic_to_shared(shared);
+	uint32_t stages = (uint32_t)__cvta_generic_to_shared(shared), own; /* own: where this thread's first chunk goes */
 	int lane = threadIdx.x % 32, warp = threadIdx.x / 32, chunk = threadIdx.x % kChunks;
 	int thread_row = threadIdx.x / kChunks;
 	int first_column = (int)(blockIdx.x % p.column_tiles) * Columns;
 	int first_row = (int)(blockIdx.x / p.column_tiles) * kTileRows;
 	int warp_row = warp % kWarpsDown * WarpRows, warp_column = warp / kWarpsDown * kWarpColumns;
 	struct fetcher<kTileRows / kStep> f;
-	struct cursor next = { 0, 0, 0 };
+	struct cursor next = { 0, 0, 0, 0 };
+	int32_t weights[Columns / kStep];
 	float sum[kTm][kTn][4] = {};
 
-	fetcher_init<kTileRows / kStep, kStep>(&f, p, first_row, thread_row);
+	own = stages + place(thread_row, chunk);
+	fetcher_init<kTileRows / kStep, kStep>(&f, p, first_row, thread_row, chunk);
+	weights_init<Columns / kStep, kStep>(weights, p, first_column, thread_row, chunk);
 #pragma unroll
 	for (int s = 0; s < kStages - 1; s++) {
 		if (s < p.pieces) {
-			fetch_windows<kTileRows / kStep, kStep>(f, p, next, thread_row, chunk, stages + s * kStageBytes);
-			fetch_weights<Columns / kStep, kStep>(
-			        p, first_column, s, thread_row, chunk, stages + s * kStageBytes + kWindowBytes);
+			fetch_windows<kTileRows / kStep, kStep>(f, p, next, own + s * kStageBytes);
+			fetch_weights<Columns / kStep, kStep>(p, weights, s, own + s * kStageBytes + kWindowBytes);
 			advance(&next, p);
 		}
 		copies_commit();
@@ -100,11 +98,10 @@ template <int Columns, int WarpRows, bool Relu> static __global__ void __launch_
 		copies_wait<kStages - 2>();
 		__syncthreads();
 		if (piece + kStages - 1 < p.pieces) {
-			uint32_t to = stages + fill * kStageBytes;
+			uint32_t to = own + fill * kStageBytes;
 
-			fetch_windows<kTileRows / kStep, kStep>(f, p, next, thread_row, chunk, to);
-			fetch_weights<Columns / kStep, kStep>(
-			        p, first_column, piece + kStages - 1, thread_row, chunk, to + kWindowBytes);
+			fetch_windows<kTileRows / kStep, kStep>(f, p, next, to);
+			fetch_weights<Columns / kStep, kStep>(p, weights, piece + kStages - 1, to + kWindowBytes);
 			advance(&next, p);
 		}
 		copies_commit();

@@ -1,6 +1,7 @@
 /* Both allocators over the device's pages, the limit, and the way between host and device. */
 #include "backend_check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,7 +219,7 @@ static void check_weights(struct sb_backend *be)
 	int wrong = 0;
 
 	for (int i = 0; i < A * B * K * K; i++)
-		src[i] = (float)i + 1.000123f;
+		src[i] = (float)i + 1.0f; /* TF32 holds these exactly */
 	for (size_t u = 0; u < SB_ARRAY_LEN(uses); u++) {
 		float *device = to_device(be, src, A * B * K * K);
 
@@ -239,6 +240,28 @@ static void check_weights(struct sb_backend *be)
 	check("weights not where they should be", wrong, 0.0);
 }
 
+/* At tf32, those of convolutions come rounded and the others as they were. */
+static void check_rounded_weights(struct sb_backend *be)
+{
+	static const int64_t shape[4] = { 2, 1, 1, 2 };
+	const float src[4] = { 1.000123f, -1.0004883f, INFINITY, -3.1415927f };
+	static const enum sb_weight_use uses[] = { SB_WEIGHT_CONV, SB_WEIGHT_LINEAR };
+	struct sb_error err = { .msg = "" };
+	float want[4], got[4];
+
+	for (size_t u = 0; u < SB_ARRAY_LEN(uses); u++) {
+		float *device = to_device(be, src, 4);
+
+		memcpy(want, src, sizeof(want));
+		if (uses[u] == SB_WEIGHT_CONV)
+			sb_tf32_round_cpu(src, want, 4);
+		must(be->ops->weight_prepare(be, uses[u], shape, 4, src, device, &err), &err, "weights");
+		from_device(be, device, got, 4);
+		check_that("weights at tf32", memcmp(got, want, sizeof(want)) == 0, "another rounding");
+		drop(be, device);
+	}
+}
+
 void check_transfers(bool quick)
 {
 	static const int64_t sizes[] = { 1, 3, MIB - 1, MIB, MIB + 1, 5 * MIB + 12345, 64 * MIB, 64 * MIB + 1,
@@ -252,6 +275,7 @@ void check_transfers(bool quick)
 	}
 	check_many_transfers(be);
 	check_weights(be);
+	check_rounded_weights(be);
 	end_levels(be);
 	sb_backend_close(be);
 }

@@ -374,6 +374,8 @@ static void check_conv(struct sb_backend *be, struct sb_conv_args a, int residua
 	plain = conv_plain(&a, tf32);
 	op.u.conv = a;
 	op.u.conv.x = to_device(be, x, n_x);
+	if (tf32) /* as weights are prepared */
+		sb_tf32_round_cpu(w, w, (size_t)n_w);
 	op.u.conv.w = to_device(be, w, n_w);
 	op.u.conv.bias = to_device(be, bias, a.cout);
 	op.u.conv.y = to_device(be, a.y, n_y);

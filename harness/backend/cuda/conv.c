@@ -156,15 +156,23 @@ static bool windows_only(void)
 	return way && !strcmp(way, "windows");
 }
 
+/*
+ * FP32: the library's product is faster than our kernel by a fifth, which pays for windows in memory only when many
+ * channels share them (H200: from 256 on; kernels/NOTES.md), and where a window is one pixel.
+ */
+static bool windows_pay(const struct sb_conv_args *a)
+{
+	return a->cout > 128 || a->kh * a->kw == 1;
+}
+
 enum sb_status sb_cuda_conv(struct cuda *c, const struct sb_conv_args *a, struct sb_error *err)
 {
+	bool tf32 = sb_cuda_tf32(c, SB_PART_PRECISION_CONV);
 	struct sb_cuda_launch l = sb_cuda_launch_of(c);
 
-	if (!sb_conv_cuda_fits(a) || windows_only())
+	if (!sb_conv_cuda_fits(a) || windows_only() || (!tf32 && windows_pay(a)))
 		return by_windows(c, a, err);
-	if (sb_cuda_tf32(c, SB_PART_PRECISION_CONV))
-		return sb_cuda_launched(c, &l, sb_conv_tf32_cuda(a, &l), err);
-	return sb_cuda_launched(c, &l, sb_conv_fp32_cuda(a, &l), err);
+	return sb_cuda_launched(c, &l, tf32 ? sb_conv_tf32_cuda(a, &l) : sb_conv_fp32_cuda(a, &l), err);
 }
 
 /* ---- transposed convolution ---------------------------------------------------------------------------------------
