@@ -19,16 +19,22 @@ static void names_become_readable(void **state)
 		{ "_Z16track_neighboursI6float4Ev18sb_neighbours_argsil", "track_neighbours<float4>" },
 		{ "_Z8scale_upIfLb1ELin5EEvPf", "scale_up<float,1,-5>" },
 		{ "_Z15corr_layer_tf325layer", "corr_layer_tf32" },
-		/* not read: they stay */
+		{ "_ZN7cutlass7Kernel2I52cutlass_80_tensorop_s1688gemm_128x256_32x3_tn_align1EEvNT_6ParamsE",
+		        "cutlass::Kernel2<cutlass_80_tensorop_s1688gemm_128x256_32x3_tn_align1>" },
+		{ "_ZN8cublasLt19splitKreduce_kernelILi32ELi16EiffLb0EEEvNS_18cublasSplitKParamsIT4_EE",
+		        "cublasLt::splitKreduce_kernel<32,16,int,float,float,0>" },
+		{ "_Z17gemv2T_kernel_valIiLi128E18cublasGemvParamsExIiEEvT11_",
+		        "gemv2T_kernel_val<int,128,cublasGemvParamsEx,..>" },
+		{ "_Z3fooIT_EvPf", "foo<..>" },
+		{ "_Z3fooILi5", "foo<..>" },
+		/* not mangled, or not so: they stay */
 		{ "sm90_xmma_gemm_f32f32_tf32f32_f32_tn_n", "sm90_xmma_gemm_f32f32_tf32f32_f32_tn_n" },
-		{ "_ZN7cutlass6KernelIfEEvT_", "_ZN7cutlass6KernelIfEEvT_" },
-		{ "_Z3fooIT_EvPf", "_Z3fooIT_EvPf" },
-		{ "_Z3fooILi5", "_Z3fooILi5" },
+		{ "_ZNKSt3fooEv", "_ZNKSt3fooEv" },
 		{ "_Z99short", "_Z99short" },
 		{ "_Z", "_Z" },
 		{ "", "" },
 	};
-	char out[64];
+	char out[128];
 
 	(void)state;
 	for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
@@ -71,13 +77,12 @@ static void names_tell_the_precision(void **state)
 		{ "sm90_xmma_gemm_f32f32_tf32f32_f32_tn_n_tilesize128x128x32_warpgroupsize1x1x1_cublas",
 		        SB_KERNEL_TF32 },
 		{ "sm80_xmma_gemm_f32f32_tf32f32_f32_tn_n_tilesize64x64_tensor16x8x8_cublas", SB_KERNEL_TF32 },
-		{ "_ZN7cutlass7Kernel2I51cutlass_80_tensorop_s1688gemm_128x64_32x3_tn_align4EEvNT_6ParamsE",
-		        SB_KERNEL_TF32 },
+		{ "cutlass::Kernel2<cutlass_80_tensorop_s1688gemm_128x64_32x3_tn_align4>", SB_KERNEL_TF32 },
 		{ "ampere_sgemm_128x128_tn", SB_KERNEL_FP32 },
-		{ "_ZN7cutlass7Kernel2I38cutlass_80_simt_sgemm_256x128_8x4_tn_align1EEvNT_6ParamsE", SB_KERNEL_FP32 },
+		{ "cutlass::Kernel2<cutlass_80_simt_sgemm_256x128_8x4_tn_align1>", SB_KERNEL_FP32 },
 		{ "sm80_xmma_gemm_f32f32_f32f32_f32_tn_n_tilesize32x32x8_ffma_cublas", SB_KERNEL_FP32 },
-		{ "_ZN8cublasLt19splitKreduce_kernelILi32ELi16EffffLb1EEEvNS_18cublasSplitKParamsIT2_EE",
-		        SB_KERNEL_OTHER },
+		{ "cublasLt::splitKreduce_kernel<32,16,int,float,float,0>", SB_KERNEL_OTHER },
+		{ "cublasLt::epilogue::impl::globalKernel<8,32,float,float,1>", SB_KERNEL_OTHER },
 		{ "implicit_convolve_sgemm", SB_KERNEL_FP32 },
 		{ "sm80_xmma_fprop_implicit_gemm_tf32f32_tf32f32_f32_nhwckrsc_nhwc", SB_KERNEL_TF32 },
 	};

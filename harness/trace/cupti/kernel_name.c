@@ -73,25 +73,52 @@ static bool argument(const char **at, char *out, size_t n)
 	return true;
 }
 
-void sb_kernel_name(const char *mangled, char *out, size_t n)
+/* <identifier>, or N <identifier> .. up to its template arguments or end, joined by "::". */
+static bool qualified(const char **at, char *out, size_t n)
 {
-	const char *at = mangled + 2, *name;
-	char list[256] = "", one[64];
+	bool nested = **at == 'N';
+	size_t used = 0;
+	const char *name;
 	int length;
 
-	snprintf(out, n, "%s", mangled);
-	if (strncmp(mangled, "_Z", 2) != 0 || !identifier(&at, &name, &length))
-		return;
-	if (*at == 'I') {
-		at++;
-		while (*at && *at != 'E') {
-			size_t used = strlen(list);
+	*at += nested;
+	do {
+		if (!identifier(at, &name, &length))
+			return false;
+		snprintf(out + used, n - used, "%s%.*s", used ? "::" : "", length, name);
+		used = strlen(out);
+	} while (nested && isdigit((unsigned char)**at));
+	return true;
+}
 
-			if (!argument(&at, one, sizeof(one)))
-				return;
-			snprintf(list + used, sizeof(list) - used, "%s%s", used ? "," : "<", one);
-		}
-		snprintf(list + strlen(list), sizeof(list) - strlen(list), ">");
+/* Arguments up to the first that is not read, for which ".." stands. */
+static void arguments(const char *at, char *out, size_t n)
+{
+	char one[128];
+	bool first = true;
+
+	while (*at && *at != 'E') {
+		bool read = argument(&at, one, sizeof(one));
+		size_t used = strlen(out);
+
+		snprintf(out + used, n - used, "%s%s", first ? "<" : ",", read ? one : "..");
+		first = false;
+		if (!read)
+			break;
 	}
-	snprintf(out, n, "%.*s%s", length, name, list);
+	if (!first)
+		snprintf(out + strlen(out), n - strlen(out), ">");
+}
+
+void sb_kernel_name(const char *mangled, char *out, size_t n)
+{
+	char name[512], list[512] = "";
+	const char *at = mangled + 2;
+
+	snprintf(out, n, "%s", mangled);
+	if (strncmp(mangled, "_Z", 2) != 0 || !qualified(&at, name, sizeof(name)))
+		return;
+	if (*at == 'I')
+		arguments(at + 1, list, sizeof(list));
+	snprintf(out, n, "%s%s", name, list);
 }
