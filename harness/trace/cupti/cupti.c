@@ -339,7 +339,7 @@ static struct sb_activity *find(const struct sb_cupti *c, uint32_t correlation)
 
 static const char *kernel_name(struct sb_cupti *c, const char *mangled)
 {
-	char text[200];
+	char text[512];
 
 	if (!mangled)
 		return "kernel without a name";
