@@ -56,9 +56,9 @@ static pid_t start(const struct place *p, bool resume)
 	if (resume)
 		execl(p->spabench, "spabench", "run", "--resume", "--db", p->db, "--quiet", (char *)NULL);
 	else
-		execl(p->spabench, "spabench", "run", "--db", p->db, "--size", "84x56", "--frames", "3", "--blocks",
-		        "4", "--trace-blocks", "2", "--arms", "before,after", "--threads", "1", "--quiet",
-		        (char *)NULL);
+		execl(p->spabench, "spabench", "run", "--db", p->db, "--size", "84x56", "--frames", "3", "--grid", "2",
+		        "--support", "2", "--iterations", "1", "--blocks", "4", "--trace-blocks", "2", "--arms",
+		        "before,after", "--threads", "1", "--quiet", (char *)NULL);
 	_exit(99);
 }
 

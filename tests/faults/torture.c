@@ -77,9 +77,9 @@ static _Noreturn void become_spabench(const struct settings *s, const struct job
 		execl(s->spabench, "spabench", "compare", "--db", s->made, s->kind[0] == 'w' ? "--format=json" : NULL,
 		        (char *)NULL);
 	else
-		execl(s->spabench, "spabench", "run", "--db", j->db, "--size", "84x56", "--frames", "3", "--blocks",
-		        "1", "--trace-blocks", "1", "--arms", "before,after", "--threads", "1", "--seed", "1",
-		        "--quiet", (char *)NULL);
+		execl(s->spabench, "spabench", "run", "--db", j->db, "--size", "84x56", "--frames", "3", "--grid", "2",
+		        "--support", "2", "--iterations", "1", "--blocks", "1", "--trace-blocks", "1", "--arms",
+		        "before,after", "--threads", "1", "--seed", "1", "--quiet", (char *)NULL);
 	_exit(99);
 }
 
