@@ -275,13 +275,53 @@ static void check_linears(struct sb_backend *be, bool quick, bool tf32)
 	check_precision(be, tf32);
 }
 
+/* The ways a product can go: as the backend chooses, by kernels of ours wherever they fit, by the library. */
+static const char *const ways[] = { "chosen", "own", "library" };
+
+static struct sb_backend *open_way(const char *way, bool tf32)
+{
+	struct sb_backend *be;
+
+	setenv("SPABENCH_CUDA_PRODUCTS", way, 1);
+	be = open_device(0);
+	unsetenv("SPABENCH_CUDA_PRODUCTS");
+	printf("       products: %s\n", way);
+	must_be_device(be, tf32);
+	return be;
+}
+
+/* Tiles of 128 rows by 32, 64, 96 or 128 columns, filled, short and just over; gaps between rows. */
+static void check_own_linears(struct sb_backend *be, bool tf32)
+{
+	static const int64_t columns[] = { 2, 30, 32, 34, 64, 66, 96, 98, 128, 130, 256 };
+	static const enum sb_act acts[] = { SB_ACT_NONE, SB_ACT_GELU_ERF, SB_ACT_GELU_TANH };
+
+	for (size_t i = 0; i < SB_ARRAY_LEN(columns); i++) {
+		struct linear_case c = { .rows = 131,
+			.in = 96,
+			.out = columns[i],
+			.act = acts[i % 3],
+			.bias = i % 4 > 0,
+			.gamma = i % 2,
+			.residual = i % 3 > 0,
+			.in_place = i % 3 > 1,
+			.pad_x = 4 * (i % 2),
+			.pad_y = 2 * (i % 2) };
+
+		check_linear(be, &c, tf32);
+	}
+	check_linear(be, &(struct linear_case){ .rows = 128, .in = 32, .out = 128, .bias = true }, tf32);
+	check_linear(be, &(struct linear_case){ .rows = 1, .in = 512, .out = 64, .bias = true }, tf32);
+}
+
 void check_products(bool quick)
 {
-	for (int tf32 = 0; tf32 < 2; tf32++) {
-		struct sb_backend *be = open_device(0);
+	for (int i = 0; i < 2 * (int)SB_ARRAY_LEN(ways); i++) {
+		bool tf32 = i % 2;
+		struct sb_backend *be = open_way(ways[i / 2], tf32);
 
-		must_be_device(be, tf32);
 		check_linears(be, quick, tf32);
+		check_own_linears(be, tf32);
 		end_levels(be);
 		sb_backend_close(be);
 	}
@@ -611,14 +651,11 @@ void check_convolutions(bool quick)
 		{ .n = 3, .h = 53, .width = 57, .cin = 16, .cout = 64, .k = 4 },
 	};
 
-	for (int tf32 = 0; tf32 < 2; tf32++) {
-		struct sb_backend *be = open_device(0);
+	for (int w = 0; w < 2 * (int)SB_ARRAY_LEN(ways); w++) {
+		bool tf32 = w % 2;
+		struct sb_backend *be = open_way(ways[w / 2], tf32);
 
-		must_be_device(be, tf32);
 		check_convs(be, quick, tf32);
-		setenv("SPABENCH_CUDA_CONV", "windows", 1);
-		check_convs(be, quick, tf32);
-		unsetenv("SPABENCH_CUDA_CONV");
 		check_own_convs(be, quick, tf32);
 		for (size_t i = 0; i < SB_ARRAY_LEN(cases) - (quick ? 1 : 0); i++)
 			for (int bias = 0; bias < 2; bias++)
@@ -673,12 +710,12 @@ static void time_linear(struct sb_backend *be, const char *name, struct sb_linea
 /* The shapes of case (i): 24 frames of 782 tokens; 24 x 1012 tracks. */
 void time_products(void)
 {
-	int64_t t = 24 * 782, tn = 24 * 1012;
+	int64_t t = 24 * 782, tn = 24 * 1012, tile = 2040 * 16;
 
-	for (int tf32 = 0; tf32 < 2; tf32++) {
-		struct sb_backend *be = open_device(0);
+	for (int w = 0; w < 2 * (int)SB_ARRAY_LEN(ways); w++) {
+		bool tf32 = w % 2;
+		struct sb_backend *be = open_way(ways[w / 2], tf32);
 
-		must_be_device(be, tf32);
 		time_linear(be, "qkv", (struct sb_linear_args){ .rows = t, .in = 1024, .out = 3072 }, false, false);
 		time_linear(be, "proj, LayerScale and residual in place",
 		        (struct sb_linear_args){ .rows = t, .in = 1024, .out = 1024 }, true, true);
@@ -696,6 +733,14 @@ void time_products(void)
 		        false, false);
 		time_linear(be, "pointformer 128 -> 256",
 		        (struct sb_linear_args){ .rows = 16 * tn, .in = 128, .out = 256 }, false, false);
+		time_linear(be, "pointformer tile fc1 128 -> 512, GELU",
+		        (struct sb_linear_args){ .rows = tile, .in = 128, .out = 512, .act = SB_ACT_GELU_TANH }, false,
+		        false);
+		time_linear(be, "pointformer tile 128 -> 128",
+		        (struct sb_linear_args){ .rows = tile, .in = 128, .out = 128 }, false, true);
+		time_linear(be, "pointformer tile 256 -> 256, GELU",
+		        (struct sb_linear_args){ .rows = tile, .in = 256, .out = 256, .act = SB_ACT_GELU_ERF }, false,
+		        false);
 		time_linear(be, "one row, 1024 -> 4096", (struct sb_linear_args){ .rows = 1, .in = 1024, .out = 4096 },
 		        false, false);
 		time_linear(
@@ -717,11 +762,6 @@ static void time_conv(struct sb_backend *be, const char *name, struct sb_conv_ar
 	a.residual = residuals & RESIDUAL ? filled(be, n_y) : NULL;
 	op.u.conv = a;
 	time_op(be, name, &op);
-	if (a.cin % 32 == 0) {
-		setenv("SPABENCH_CUDA_CONV", "windows", 1);
-		time_op(be, name, &op);
-		unsetenv("SPABENCH_CUDA_CONV");
-	}
 	drop(be, a.x);
 	drop(be, a.w);
 	drop(be, a.bias);
@@ -731,11 +771,11 @@ static void time_conv(struct sb_backend *be, const char *name, struct sb_conv_ar
 
 void time_convolutions(void)
 {
-	for (int tf32 = 0; tf32 < 2; tf32++) {
-		struct sb_backend *be = open_device(0);
+	for (int w = 0; w < 2 * (int)SB_ARRAY_LEN(ways); w++) {
+		bool tf32 = w % 2;
+		struct sb_backend *be = open_way(ways[w / 2], tf32);
 		struct sb_conv_args k3 = { .n = 8, .kh = 3, .kw = 3, .stride = 1, .pad = 1 }, a;
 
-		must_be_device(be, tf32);
 		time_conv(be, "patch 14x14, 24 frames of 294x518",
 		        (struct sb_conv_args){ .n = 24,
 		                .h = 294,

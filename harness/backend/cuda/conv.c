@@ -1,13 +1,10 @@
 /*
  * Convolutions: by kernels of ours where their shape allows it, else as matrix products of the library's: windows laid
  * side by side, a piece of the output at a time, so that they stay in the L2 cache and the workspace small whatever the
- * image. SPABENCH_CUDA_CONV=windows takes the second way always, so that tests reach it at every shape.
+ * image.
  */
 #include "cuda_internal.h"
 #include "linear_cuda.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 /* Windows of one piece. Larger pieces fill the device better, smaller ones stay in L2 (40 MiB on an A100, 50 on an
  * H100). */
@@ -149,13 +146,6 @@ static enum sb_status by_windows(struct cuda *c, const struct sb_conv_args *a, s
 	return status;
 }
 
-static bool windows_only(void)
-{
-	const char *way = getenv("SPABENCH_CUDA_CONV");
-
-	return way && !strcmp(way, "windows");
-}
-
 /*
  * FP32: the library's product is faster than our kernel by a fifth, which pays for windows in memory only when many
  * channels share them (H200: from 256 on; kernels/NOTES.md), and where a window is one pixel.
@@ -170,7 +160,7 @@ enum sb_status sb_cuda_conv(struct cuda *c, const struct sb_conv_args *a, struct
 	bool tf32 = sb_cuda_tf32(c, SB_PART_PRECISION_CONV);
 	struct sb_cuda_launch l = sb_cuda_launch_of(c);
 
-	if (!sb_conv_cuda_fits(a) || windows_only() || (!tf32 && windows_pay(a)))
+	if (!sb_conv_cuda_fits(a) || !sb_cuda_own(c, tf32 || !windows_pay(a)))
 		return by_windows(c, a, err);
 	return sb_cuda_launched(c, &l, tf32 ? sb_conv_tf32_cuda(a, &l) : sb_conv_fp32_cuda(a, &l), err);
 }

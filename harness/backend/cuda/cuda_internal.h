@@ -43,6 +43,9 @@ struct cuda_staging {
 	int next; /* the piece used longest ago */
 };
 
+/* SPABENCH_CUDA_PRODUCTS=own|library: for tests, which so reach both ways at every shape. */
+enum cuda_products { CUDA_PRODUCTS_CHOSEN, CUDA_PRODUCTS_OWN, CUDA_PRODUCTS_LIBRARY };
+
 struct sb_cupti;
 struct sb_nvml;
 struct cuda_plans; /* products that were planned: linear.c */
@@ -61,7 +64,14 @@ struct cuda {
 	bool no_nvml;
 	cudaEvent_t marks[SB_MARKS_MAX];
 	int launches; /* kernels queued by the op that was submitted last */
+	enum cuda_products products;
 };
+
+/* Whether a product for which a kernel of ours would do is to be run by it: `wise`, unless all or none are. */
+static inline bool sb_cuda_own(const struct cuda *c, bool wise)
+{
+	return c->products == CUDA_PRODUCTS_OWN || (c->products == CUDA_PRODUCTS_CHOSEN && wise);
+}
 
 /* ---- errors: every code of CUDA and cuBLAS becomes an sb_error here ---------------------------------------------- */
 

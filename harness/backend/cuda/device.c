@@ -132,6 +132,15 @@ static void cuda_close(struct sb_backend *be)
 	free(c);
 }
 
+static enum cuda_products which_products(void)
+{
+	const char *text = getenv("SPABENCH_CUDA_PRODUCTS");
+
+	if (text && !strcmp(text, "own"))
+		return CUDA_PRODUCTS_OWN;
+	return text && !strcmp(text, "library") ? CUDA_PRODUCTS_LIBRARY : CUDA_PRODUCTS_CHOSEN;
+}
+
 static enum sb_status cuda_open(int ordinal, int64_t limit, struct sb_backend **out, struct sb_error *err)
 {
 	struct cuda *c = calloc(1, sizeof(*c));
@@ -141,6 +150,7 @@ static enum sb_status cuda_open(int ordinal, int64_t limit, struct sb_backend **
 		return sb_fail(err, SB_E_NOMEM, "no memory for the CUDA backend");
 	c->base.ops = &sb_backend_cuda_ops;
 	c->ordinal = ordinal;
+	c->products = which_products();
 	status = check_device(c, err);
 	if (!status)
 		status = open_stream(c, err);
