@@ -1,6 +1,6 @@
 /*
  * The timed pass asks the host for no memory: every malloc and its kin of the whole process, libraries included, are
- * counted while the default case is run a second time, as a worker runs it.
+ * counted while a case is run a second time, as a worker runs it.
  */
 #define _GNU_SOURCE /* dladdr() */
 #include <setjmp.h>
@@ -142,14 +142,13 @@ struct bench {
 	struct sb_workload *w;
 };
 
-static struct bench bench_open(void)
+static struct bench bench_open(const struct sb_case *c)
 {
-	static const struct sb_case c = { .workload = "tracker", .preset = "tiny" };
 	struct sb_workload_info info;
 	struct sb_error err = { .msg = "" };
 	struct bench b;
 
-	if (sb_backend_open("cpu", 0, &b.be, &err) || sb_workload_tracker.open(&c, b.be, &b.w, &info, &err))
+	if (sb_backend_open("cpu", 0, &b.be, &err) || sb_workload_tracker.open(c, b.be, &b.w, &info, &err))
 		fail_msg("%s", err.msg);
 	return b;
 }
@@ -208,29 +207,58 @@ static void the_counter_counts(void **state)
 	assert_true(stop_counting() > 0);
 }
 
-static void the_timed_pass_asks_the_host_for_no_memory(void **state)
+/* Every way through the pass there is: arms, threads; then several windows and bundle adjustment. */
+static const struct {
+	struct sb_case c;
+	const char *arms;
+	int min_threads, max_threads;
+} cases[] = {
+	{ { .preset = "tiny", .frames = 3, .width = 84, .height = 56, .grid = 2, .support = 2 }, ARMS, 1, 3 },
+	{ { .preset = "tiny",
+	          .frames = 9,
+	          .width = 84,
+	          .height = 56,
+	          .grid = 2,
+	          .support = 60,
+	          .window = 6,
+	          .overlap = 2,
+	          .iterations = 2,
+	          .cameras = "ba" },
+	        "before,after", 2, 2 },
+	{ { .preset = "tiny", .frames = 3, .width = 84, .height = 56, .grid = 2, .cameras = "procrustes" }, "after", 2,
+	        2 },
+};
+
+static int requests_of_case(size_t i, int threads)
 {
 	struct sb_arm arms[SB_ARMS_MAX];
 	struct sb_error err;
-	int n_arms, before = omp_get_max_threads(), all = 0;
+	struct bench b;
+	int n_arms, all = 0;
+
+	assert_int_equal(sb_arms_parse(cases[i].arms, arms, &n_arms, &err), SB_OK);
+	omp_set_num_threads(threads);
+	b = bench_open(&cases[i].c);
+	for (int a = 0; a < n_arms; a++) {
+		int n = requests_of(&b, &arms[a].levels);
+
+		if (n)
+			print_message("  case %zu, %d threads, %s: %d requests\n", i, threads, arms[a].name, n);
+		print_seen(n);
+		all += n;
+	}
+	bench_close(&b);
+	return all;
+}
+
+static void the_timed_pass_asks_the_host_for_no_memory(void **state)
+{
+	int before = omp_get_max_threads(), all = 0;
 
 	(void)state;
-	assert_int_equal(sb_arms_parse(ARMS, arms, &n_arms, &err), SB_OK);
-	for (int threads = 1; threads <= 3; threads++) {
-		struct bench b;
-
-		omp_set_num_threads(threads);
-		b = bench_open();
-		for (int a = 0; a < n_arms; a++) {
-			int n = requests_of(&b, &arms[a].levels);
-
-			if (n)
-				print_message("  %d threads, %s: %d requests\n", threads, arms[a].name, n);
-			print_seen(n);
-			all += n;
-		}
-		bench_close(&b);
-	}
+	for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++)
+		for (int threads = cases[i].min_threads; threads <= cases[i].max_threads; threads++)
+			all += requests_of_case(i, threads);
 	omp_set_num_threads(before);
 	assert_int_equal(all, 0);
 }

@@ -8,7 +8,7 @@
 #define PATH         0.1             /* how far the camera moves over the clip */
 #define NOISE        0.5             /* px */
 #define WRONG        0.1             /* part of the observations */
-#define ASTRAY       30.0            /* px */
+#define ASTRAY       5.0             /* px; more would drown what the short path gives to see */
 #define START_TURN   0.5             /* degrees */
 #define START_MOVE   0.01
 #define START_POINT  0.05

@@ -31,7 +31,7 @@ struct sb_planted {
 
 /*
  * Everything but the depth's place on the device. The scene: points on the planted depth of frame 0, seen from the
- * planted cameras with 0.5 px of noise, every tenth observation up to 30 px astray, those outside the frame missing;
+ * planted cameras with 0.5 px of noise, every tenth observation up to 5 px astray, those outside the frame missing;
  * its start has cameras 0.5 degrees and 0.01 off and points 5 % off.
  * Errors: SB_E_NOMEM.
  */

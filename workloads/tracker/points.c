@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Stages that a pass enters; the device has room for SB_MARKS_MAX of them, and the front end needs a few. */
+#define STAGES_OF_A_WINDOW     6
+#define STAGES_OF_AN_ITERATION 7
+
 /* Source: ARCHITECTURE section 2.6. */
 static const struct mode {
 	const char *name;
@@ -48,6 +52,11 @@ static enum sb_status count_windows(const struct sb_points_frame *f, struct sb_p
 		        "windows of %lld frames cannot overlap by %lld: give a smaller --overlap", (long long)p->window,
 		        (long long)p->overlap);
 	p->windows = sb_track_windows(f->frames, p->window, p->overlap);
+	if (p->windows * (STAGES_OF_A_WINDOW + STAGES_OF_AN_ITERATION * p->iterations) > SB_MARKS_MAX - 16)
+		return sb_fail(err, SB_E_USAGE,
+		        "%lld windows are more than can be timed: give fewer --frames, a longer --window or a smaller "
+		        "--overlap",
+		        (long long)p->windows);
 	return SB_OK;
 }
 
@@ -85,7 +94,7 @@ static enum sb_status read_support(
 	if (!c->support_file[0])
 		return SB_OK;
 	if (sb_queries_read(c->support_file, frames, f->h, f->w, &p->support, &n, err))
-		return err->code;
+		return sb_wrap(err, "--support-file");
 	if (c->support <= 0)
 		p->n_support = n;
 	if (n != p->n_support && n != p->n_support * p->windows)

@@ -224,12 +224,11 @@ static enum sb_status load_clip(
 static void note_planted(const struct sb_workload *w, char note[512])
 {
 	if (w->plant_inputs)
-		add_note(note, "planted, for the weights are synthetic: the tracker's depth, intrinsics and cameras");
+		add_note(note, "planted (synthetic weights): the tracker's depth, intrinsics and cameras");
 	if (w->plant_scene && w->points.cameras == SB_CAMERAS_BA)
 		add_note(note, w->plant_inputs
 		                       ? "the observations of the bundle adjustment"
-		                       : "planted, for the tracker's weights are synthetic: the observations of "
-		                         "the bundle adjustment");
+		                       : "planted (synthetic weights): the observations of the bundle adjustment");
 }
 
 static enum sb_status load_points(
@@ -411,6 +410,11 @@ static enum sb_status tracker_run(struct sb_workload *w, bool perturb, struct sb
 	};
 	if (sb_track_video_run(w->be, w->net->track, w->room, &clip, &w->out.track, NULL, err))
 		return err->code;
+	if (sb_track_video_info(w->room)->replaced < 0)
+		return sb_fail(err, SB_E_DATA,
+		        "none of the %lld queries lies on a valid depth: nothing can be tracked; give others with "
+		        "--queries or --grid",
+		        (long long)w->points.n_queries);
 	sb_device_free(w->be, valid);
 	sb_device_free(w->be, depth);
 	sb_device_free(w->be, kept.video);

@@ -7,12 +7,12 @@ fault() {
 	try_tiny "$@"
 	unset SPABENCH_FAULT
 }
-# A trial of this size is about 480 ops: the second one of each worker.
-fault crash:700 --blocks 2 --db crash.db
+# A trial of this size is about 1700 ops: the second one of each worker.
+fault crash:2000 --blocks 2 --db crash.db
 outcome crash.db
-fault hang:700 --blocks 2 --timeout 1.2 --db hang.db
+fault hang:2000 --blocks 2 --timeout 8 --db hang.db
 outcome hang.db
-fault fail:700 --blocks 2 --db fail.db
+fault fail:2000 --blocks 2 --db fail.db
 outcome fail.db
 echo '# no trial succeeds'
 fault crash:1 --db crash1.db

@@ -48,7 +48,7 @@ name=$(printf 'r\351.raw')
 cp clip.raw "$name"
 "$SPABENCH" run $tiny --db r.db --video "$name" --raw 64x48 --blocks 500 --budget 3 >/dev/null 2>&1 &
 pid=$!
-eventually 20 has_trials r.db
+eventually 60 has_trials r.db
 kill -INT "$pid" 2>/dev/null
 wait "$pid"
 outcome r.db | grep '^run'

@@ -3,7 +3,7 @@ interrupt() {
 	echo "# SIG$1"
 	"$SPABENCH" run $tiny --blocks 5000 --db "$1.db" >../run.out 2>../run.err </dev/null &
 	pid=$!
-	eventually 20 has_trials "$1.db" || echo 'no trial within 20 s'
+	eventually 60 has_trials "$1.db" || echo 'no trial within 60 s'
 	worker=$(children $pid)
 	kill -"$1" $pid
 	wait $pid

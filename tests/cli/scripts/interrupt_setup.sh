@@ -19,7 +19,7 @@ export PATH
 begin() {
 	"$SPABENCH" run $tiny --video clip.mp4 "$@" >../out 2>../err </dev/null &
 	pid=$!
-	eventually 20 ffmpegs "$n" || echo 'no ffmpeg within 20 s'
+	eventually 60 ffmpegs "$n" || echo 'no ffmpeg within 60 s'
 	worker=$(children $pid)
 	ffmpeg=$(tail -n 1 ../ffmpeg.pids)
 }

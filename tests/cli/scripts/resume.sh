@@ -4,7 +4,7 @@ pid=$!
 has_trials() {
 	"$SPABENCH" compare --db r.db 2>/dev/null | grep -q '^  trials .*[1-9]'
 }
-eventually 20 has_trials || echo 'no trial within 20 s'
+eventually 60 has_trials || echo 'no trial within 60 s'
 kill -INT $pid
 wait $pid
 echo "[exit $?]"

@@ -11,7 +11,7 @@ has_traces() {
 "$SPABENCH" run $tiny $plan --db whole.db 2>/dev/null </dev/null | evidence >../whole
 "$SPABENCH" run $tiny $plan --db r.db >../run.out 2>&1 </dev/null &
 pid=$!
-eventually 20 has_traces || echo 'no trace trial within 20 s'
+eventually 60 has_traces || echo 'no trace trial within 60 s'
 kill -INT $pid
 wait $pid
 echo "[exit $?]"

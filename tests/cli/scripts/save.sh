@@ -32,11 +32,11 @@ save --depth-images x --overlay x
 [ ! -e x ] || echo 'x is there'
 echo '# the clip is another one by then'
 mkdir frames
-cp "$SB_SOURCE"/tests/data/frames/00[01].png frames
-"$SPABENCH" run $tiny --db c.db --video frames --frames 2 --blocks 40 --save c >../out 2>../err </dev/null &
+cp "$SB_SOURCE"/tests/data/frames/00[012].png frames
+"$SPABENCH" run $tiny --db c.db --video frames --blocks 8 --save c >../out 2>../err </dev/null &
 pid=$!
-eventually 20 has_trials c.db
-cp "$SB_SOURCE/tests/data/frames/002.png" frames/001.png
+eventually 60 has_trials c.db
+cp "$SB_SOURCE/tests/data/frames/003.png" frames/001.png
 wait "$pid"
 echo "[exit $?]"
 visible '2> ' <../err

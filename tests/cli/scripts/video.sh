@@ -46,4 +46,4 @@ cp ok.mp4 "./$bad"
 video "$bad"
 echo '# a clip shorter than asked for is played forward and back, and its own size'
 try_tiny --db short.db --video ok.mp4 --frames 12 | grep '^2> '
-try_tiny --db native.db --video ok.mp4 --size native --frames 2 | tail -n 2
+try_tiny --db native.db --video ok.mp4 --size native --frames 3 | tail -n 2

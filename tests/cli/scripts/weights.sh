@@ -1,8 +1,14 @@
 # Weights from a file, and the synthetic ones into a file.
 try export weights --out w.safetensors
 try_tiny --weights-front w.safetensors --db w.db | grep -v '^[a-z]*: '
-"$SPABENCH" compare --db w.db | grep -A1 '^  case' | visible ''
+"$SPABENCH" compare --db w.db | grep -E '^  (case|points|device)' | visible ''
 try_tiny --weights w.safetensors --db w.db | grep '\[exit'
+echo '# both parts: the tracker alone, and with the front end'
+try export weights --part track --out t.safetensors
+try_tiny --weights t.safetensors --db t.db | grep '\[exit'
+"$SPABENCH" compare --db t.db | grep '^  case'
+try_tiny --weights w.safetensors --weights t.safetensors --db t.db | grep '\[exit'
+"$SPABENCH" compare --db t.db | grep '^  case'
 echo '# files in their folder'
 ls
 echo '# mistakes: before a database is made'
@@ -20,13 +26,16 @@ header='{"spatrack.Track3D.fnet.conv1.weight":{"dtype":"F32","shape":[1],"data_o
 printf "\\$(printf %o ${#header})\\0\\0\\0\\0\\0\\0\\0%s0123" "$header" >track
 try_tiny --weights track --db no.db
 try_tiny --weights-front track --db no.db
+try_tiny --weights-front t.safetensors --db no.db
+try_tiny --weights t.safetensors --weights-track t.safetensors --db no.db
+rm t.safetensors
 test ! -e no.db || echo 'a database was made'
 # begin DB: a run in the background, as $pid, with a trial or more in its database.
 begin() {
 	db=$1
 	"$SPABENCH" run $tiny --weights w.safetensors --blocks 400 --db "$db" >../run.out 2>&1 </dev/null &
 	pid=$!
-	eventually 20 has_trials || echo 'no trial within 20 s'
+	eventually 60 has_trials || echo 'no trial within 60 s'
 }
 has_trials() {
 	"$SPABENCH" compare --db "$db" 2>/dev/null | grep -q '^  trials .*[1-9]'
@@ -63,7 +72,7 @@ try export weights --out x --preset huge
 try export weights --out .
 try export weights --out missing/x
 (
-	ulimit -f 8
+	ulimit -f 64
 	try export weights --out x
 )
 ls x* 2>/dev/null || echo 'nothing is left'
