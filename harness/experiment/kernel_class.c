@@ -19,6 +19,7 @@ static const struct {
 	{ "corr", "", SB_KERNEL_FP32 },
 	{ "conv_im2col", "", SB_KERNEL_FP32 }, /* the CPU's; CUDA's "im2col" is a copy */
 	{ "conv_transpose", "", SB_KERNEL_FP32 },
+	{ "conv_fp32", "", SB_KERNEL_FP32 },
 	/* cuBLAS and cuDNN */
 	{ "s1688gemm", "", SB_KERNEL_TF32 }, /* there, in CUTLASS's own naming this would be three products */
 	{ "s1688fprop", "", SB_KERNEL_TF32 },
