@@ -370,7 +370,7 @@ static __device__ __forceinline__ void weigh_three(
 		for (int i = 0; i < DIM / 16; i++) {
 			const value_rows x = value_rows_load(v, 8 * j, 16 * i);
 
-			values<2 * MT, 3>(o[i], b, &x, true);
+			values<2 * MT, 3>(o[i], b, &x);
 		}
 	}
 }
@@ -390,7 +390,7 @@ static __device__ __forceinline__ void score(
 
 		queries_get<DIM, MT, PRODUCTS>(q, chunk, a);
 		key_rows_load<SUB / 8>(x, k, 16 * chunk);
-		scores<MT, SUB / 8, PRODUCTS>(s, a, x, false);
+		scores<MT, SUB / 8, PRODUCTS>(s, a, x);
 	}
 }
 
@@ -399,8 +399,7 @@ template <int DIM, int MT, int SUB, int PRODUCTS>
 static __device__ __forceinline__ void step(const queries<DIM, MT, PRODUCTS> *q, const float *k, const float *v,
         int valid, float c, running<MT> *r, float o[DIM / 16][2 * MT][4], float *totals)
 {
-	const struct rows kr = { k, key_stride(DIM), SUB, true, false },
-	                  vr = { v, value_stride(DIM), SUB, true, false };
+	const struct rows kr = { k, key_stride(DIM), SUB, true }, vr = { v, value_stride(DIM), SUB, true };
 	float s[MT][SUB / 8][4];
 
 	score<DIM, MT, SUB, PRODUCTS>(s, q, &kr);
@@ -567,61 +566,63 @@ static int launch(const struct sb_attention_args *a, struct sb_cuda_launch *l)
 }
 
 struct shape {
-	const char *name;
-	int dim, products, rows;
-	size_t bytes; /* of shared memory */
+	const char *name;                         /* DIM, MT, WARPS, KEYS, SUB, PRODUCTS */
+	int speed, dim, products, rows, together; /* together: blocks a multiprocessor, by registers */
+	size_t bytes;                             /* of shared memory */
 	int (*launch)(const struct sb_attention_args *a, struct sb_cuda_launch *l);
 };
 
-/* DIM, MT, WARPS, KEYS, SUB, PRODUCTS */
-#define SHAPE(dim, mt, warps, keys, sub, products)                                                                  \
-	{                                                                                                           \
-#dim " x" #mt " " #warps "w " #keys "/" #sub " " #products "p", dim, products, 16 * mt *warps,      \
-		        sizeof(float) * shared_floats < dim, mt, warps, keys, products>(), launch < dim, mt, warps, \
-		        keys, sub, products>                                                                        \
-	}
+template <int DIM, int MT, int WARPS, int KEYS, int SUB, int PRODUCTS>
+static struct shape shape_of(int speed, const char *name)
+{
+	return { name, speed, DIM, PRODUCTS, 16 * MT * WARPS, warps_wanted(DIM, MT) / WARPS,
+		sizeof(float) * shared_floats<DIM, MT, WARPS, KEYS, PRODUCTS>(),
+		launch<DIM, MT, WARPS, KEYS, SUB, PRODUCTS> };
+}
+
+#define SHAPE(speed, ...) shape_of<__VA_ARGS__>(speed, #__VA_ARGS__)
 
 /*
- * Of each dim and number of products: large blocks first, the last for few or short sequences. The last fits into the
- * 99 KiB of shared memory that a block has on 8.6 and 8.9; 8.0 has 163, 9.0 227.
+ * `speed` is TFLOP/s on an H200 where there is plenty to do; only its ratios matter, for choosing. One of each dim and
+ * number of products fits into the 99 KiB of shared memory that a block has on 8.6 and 8.9; 8.0 has 163, 9.0 227.
  */
 static const struct shape shapes[] = {
-	SHAPE(16, 2, 4, 64, 32, 1),
-	SHAPE(16, 1, 4, 64, 32, 1),
-	SHAPE(16, 2, 4, 64, 32, 3),
-	SHAPE(16, 1, 4, 64, 32, 3),
-	SHAPE(32, 2, 4, 64, 32, 1),
-	SHAPE(32, 1, 4, 64, 32, 1),
-	SHAPE(32, 2, 4, 64, 32, 3),
-	SHAPE(32, 1, 4, 64, 32, 3),
-	SHAPE(48, 2, 4, 64, 32, 1),
-	SHAPE(48, 1, 4, 64, 32, 1),
-	SHAPE(48, 2, 4, 64, 32, 3),
-	SHAPE(48, 1, 4, 64, 32, 3),
-	SHAPE(64, 2, 8, 128, 32, 1),
-	SHAPE(64, 2, 4, 64, 32, 1),
-	SHAPE(64, 1, 4, 64, 32, 1),
-	SHAPE(64, 2, 8, 64, 32, 3),
-	SHAPE(64, 2, 4, 32, 32, 3),
-	SHAPE(64, 1, 4, 32, 32, 3),
-	SHAPE(128, 1, 8, 32, 16, 1),
-	SHAPE(128, 1, 4, 32, 16, 1),
-	SHAPE(128, 1, 4, 16, 16, 1),
-	SHAPE(128, 1, 8, 32, 16, 3),
-	SHAPE(128, 1, 4, 32, 16, 3),
-	SHAPE(128, 1, 4, 16, 16, 3),
+	SHAPE(100, 16, 2, 4, 64, 32, 1),
+	SHAPE(75, 16, 1, 4, 64, 32, 1),
+	SHAPE(100, 16, 2, 4, 64, 32, 3),
+	SHAPE(85, 16, 1, 4, 64, 32, 3),
+	SHAPE(100, 32, 2, 4, 64, 32, 1),
+	SHAPE(75, 32, 1, 4, 64, 32, 1),
+	SHAPE(100, 32, 2, 4, 64, 32, 3),
+	SHAPE(85, 32, 1, 4, 64, 32, 3),
+	SHAPE(100, 48, 2, 4, 64, 32, 1),
+	SHAPE(75, 48, 1, 4, 64, 32, 1),
+	SHAPE(100, 48, 2, 4, 64, 32, 3),
+	SHAPE(85, 48, 1, 4, 64, 32, 3),
+	SHAPE(180, 64, 2, 8, 128, 32, 1),
+	SHAPE(169, 64, 2, 4, 64, 32, 1),
+	SHAPE(126, 64, 1, 4, 64, 32, 1),
+	SHAPE(70, 64, 2, 8, 64, 32, 3),
+	SHAPE(69, 64, 2, 4, 32, 32, 3),
+	SHAPE(60, 64, 1, 4, 32, 32, 3),
+	SHAPE(100, 128, 1, 8, 32, 16, 1),
+	SHAPE(95, 128, 1, 4, 32, 16, 1),
+	SHAPE(85, 128, 1, 4, 16, 16, 1),
+	SHAPE(100, 128, 1, 8, 32, 16, 3),
+	SHAPE(90, 128, 1, 4, 32, 16, 3),
+	SHAPE(80, 128, 1, 4, 16, 16, 3),
 };
 constexpr int kShapes = sizeof(shapes) / sizeof(shapes[0]);
 
 /* For timing, never chosen. */
 static const struct shape others[] = {
 #ifdef SB_ATTENTION_ALL_SHAPES
-	SHAPE(64, 2, 8, 64, 32, 1),
-	SHAPE(64, 2, 4, 32, 32, 1),
-	SHAPE(64, 2, 8, 64, 16, 1),
-	SHAPE(64, 2, 8, 64, 64, 1),
-	SHAPE(64, 2, 4, 32, 16, 3),
-	SHAPE(64, 2, 8, 32, 32, 3),
+	SHAPE(0, 64, 2, 8, 64, 32, 1),
+	SHAPE(0, 64, 2, 4, 32, 32, 1),
+	SHAPE(0, 64, 2, 8, 64, 16, 1),
+	SHAPE(0, 64, 2, 8, 64, 64, 1),
+	SHAPE(0, 64, 2, 4, 32, 16, 3),
+	SHAPE(0, 64, 2, 8, 32, 32, 3),
 #endif
 	{},
 };
@@ -648,31 +649,40 @@ int sb_attention_efficient_cuda_as(int shape, const struct sb_attention_args *a,
 	return supported(shape_at(shape), a, l) ? shape_at(shape)->launch(a, l) : cudaErrorInvalidValue;
 }
 
-/* Large blocks only where they fit, are full and there are two for each multiprocessor. */
-static bool worth_large(
-        const struct shape *s, const struct sb_attention_args *a, const struct sb_cuda_launch *l, size_t bytes)
+/* What a shape would take, in a unit of its own: rounds of blocks times the queries of a round over the speed. */
+static double cost(const struct shape *s, const struct sb_attention_args *a, const struct sb_cuda_launch *l, int room)
 {
-	const int64_t blocks = a->batch * a->heads * ((a->lq + s->rows - 1) / s->rows);
+	const int by_room = (int)((size_t)room / (s->bytes + 1024)),
+	          together = by_room < s->together ? by_room : s->together;
+	const int64_t blocks = a->batch * a->heads * ((a->lq + s->rows - 1) / s->rows),
+	              slots = (int64_t)l->sms * together;
+	int64_t each;
 
-	return s->bytes <= bytes && a->lq > s->rows / 2 && blocks >= 2 * (int64_t)l->sms;
+	if (together == 0)
+		return INFINITY;
+	/* The last round need not fill every slot of a multiprocessor: then its blocks share it with fewer. */
+	each = blocks / slots * together + (blocks % slots + l->sms - 1) / l->sms;
+	return (double)each * s->rows / s->speed;
 }
 
 int sb_attention_efficient_cuda(const struct sb_attention_args *a, struct sb_cuda_launch *l)
 {
 	const struct shape *best = NULL;
-	int ordinal = 0, bytes = 0;
+	double least = INFINITY;
+	int ordinal = 0, room = 0;
 	cudaError_t error = cudaGetDevice(&ordinal);
 
 	if (error == cudaSuccess)
-		error = cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal);
+		error = cudaDeviceGetAttribute(&room, cudaDevAttrMaxSharedMemoryPerMultiprocessor, ordinal);
 	if (error != cudaSuccess)
 		return error;
 	for (int i = 0; i < kShapes; i++) {
-		if (!supported(&shapes[i], a, l))
-			continue;
-		best = &shapes[i];
-		if (worth_large(best, a, l, (size_t)bytes))
-			break;
+		const double c = supported(&shapes[i], a, l) ? cost(&shapes[i], a, l, room) : INFINITY;
+
+		if (c < least) {
+			least = c;
+			best = &shapes[i];
+		}
 	}
 	return best ? best->launch(a, l) : cudaErrorInvalidValue;
 }

@@ -178,12 +178,12 @@ static __device__ __forceinline__ right<PRODUCTS> right_of_weights(float p00, fl
 	return b;
 }
 
-/* Keys or values in memory, rows 0 .. valid - 1 of which exist; the others read as 0. `rounded`: to TF32 already. */
+/* Keys or values in memory, rows 0 .. valid - 1 of which exist; the others read as 0. `wide`: 16-byte aligned. */
 struct rows {
 	const float *at;
 	int64_t stride;
 	int valid;
-	bool wide, rounded;
+	bool wide;
 };
 
 static __device__ __forceinline__ float4 row_load4(const struct rows *r, int row, int col)
@@ -201,13 +201,12 @@ static __device__ __forceinline__ float2 row_load2(const struct rows *r, int row
 }
 
 /* An element of a key or value as an operand. */
-template <int PRODUCTS>
-static __device__ __forceinline__ void element(float x, bool rounded, uint32_t *big, uint32_t *small)
+template <int PRODUCTS> static __device__ __forceinline__ void element(float x, uint32_t *big, uint32_t *small)
 {
 	if constexpr (PRODUCTS == 3)
 		split(x, big, small);
 	else
-		*big = rounded ? __float_as_uint(x) : tf32(x);
+		*big = tf32(x);
 }
 
 /* 16 dims, from `dim`, of 8 TILES keys, this lane's part: key 8 j + g. */
@@ -223,10 +222,11 @@ static __device__ __forceinline__ void key_rows_load(float4 x[TILES], const stru
 
 /* s[m][j] += 16 dims of q k^T: MT x 16 queries against 8 TILES keys. */
 template <int MT, int TILES, int PRODUCTS>
-static __device__ __forceinline__ void scores(
-        float s[MT][TILES][4], const left<PRODUCTS> q[MT], const float4 k[TILES], bool rounded)
+static __device__ __forceinline__ void scores(float s[MT][TILES][4], const left<PRODUCTS> q[MT], const float4 k[TILES])
 {
 	if constexpr (PRODUCTS == 1) {
+		/* Steps outermost, so that a sum waits for its last product as long as there are others to go on with.
+		 */
 #pragma unroll
 		for (int i = 0; i < 2 * TILES; i++) {
 			const int j = i % TILES;
@@ -236,22 +236,21 @@ static __device__ __forceinline__ void scores(
 			for (int m = 0; m < MT; m++)
 				mma(s[m][j], q[m].big[i / TILES], b0, b1);
 		}
-		return;
-	}
+	} else {
 #pragma unroll
-	for (int j = 0; j < TILES; j++) {
-		constexpr int three = PRODUCTS == 3;
-		right<PRODUCTS> b;
-		float *acc[MT];
+		for (int j = 0; j < TILES; j++) {
+			right<3> b;
+			float *acc[MT];
 
-		element<PRODUCTS>(k[j].x, rounded, &b.big[0][0], &b.small[0][0]);
-		element<PRODUCTS>(k[j].y, rounded, &b.big[0][1], &b.small[0][three]);
-		element<PRODUCTS>(k[j].z, rounded, &b.big[1][0], &b.small[three][0]);
-		element<PRODUCTS>(k[j].w, rounded, &b.big[1][1], &b.small[three][three]);
+			split(k[j].x, &b.big[0][0], &b.small[0][0]);
+			split(k[j].y, &b.big[0][1], &b.small[0][1]);
+			split(k[j].z, &b.big[1][0], &b.small[1][0]);
+			split(k[j].w, &b.big[1][1], &b.small[1][1]);
 #pragma unroll
-		for (int m = 0; m < MT; m++)
-			acc[m] = s[m][j];
-		multiply<MT, 1, PRODUCTS>(acc, q, &b);
+			for (int m = 0; m < MT; m++)
+				acc[m] = s[m][j];
+			multiply<MT, 1, 3>(acc, q, &b);
+		}
 	}
 }
 
@@ -283,8 +282,7 @@ static __device__ __forceinline__ void value_step_load(uint32_t a[4], const stru
 	a[3] = tf32(y.y);
 }
 
-template <int PRODUCTS>
-static __device__ __forceinline__ left<PRODUCTS> left_of_values(const value_rows *v, bool rounded)
+template <int PRODUCTS> static __device__ __forceinline__ left<PRODUCTS> left_of_values(const value_rows *v)
 {
 	constexpr int three = PRODUCTS == 3;
 	left<PRODUCTS> a;
@@ -295,17 +293,16 @@ static __device__ __forceinline__ left<PRODUCTS> left_of_values(const value_rows
 
 #pragma unroll
 		for (int i = 0; i < 4; i++)
-			element<PRODUCTS>(x[i], rounded, &a.big[step][i], &a.small[three * step][three * i]);
+			element<PRODUCTS>(x[i], &a.big[step][i], &a.small[three * step][three * i]);
 	}
 	return a;
 }
 
 /* o[n] += 16 dims of v^T p^T over 16 keys. */
 template <int NT, int PRODUCTS>
-static __device__ __forceinline__ void values(
-        float o[NT][4], const right<PRODUCTS> p[NT], const value_rows *v, bool rounded)
+static __device__ __forceinline__ void values(float o[NT][4], const right<PRODUCTS> p[NT], const value_rows *v)
 {
-	const left<PRODUCTS> a = left_of_values<PRODUCTS>(v, rounded);
+	const left<PRODUCTS> a = left_of_values<PRODUCTS>(v);
 	float *acc[NT];
 
 #pragma unroll

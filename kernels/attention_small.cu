@@ -73,12 +73,12 @@ static __device__ __forceinline__ float4 query_load(const struct problem *p, con
 
 static __device__ __forceinline__ struct rows keys_of(const struct problem *p, const struct task *x)
 {
-	return { part(p->k, &p->ks, x), p->ks.row, p->lk, p->k_wide, false };
+	return { part(p->k, &p->ks, x), p->ks.row, p->lk, p->k_wide };
 }
 
 static __device__ __forceinline__ struct rows values_of(const struct problem *p, const struct task *x)
 {
-	return { part(p->v, &p->vs, x), p->vs.row, p->lk, p->v_wide, false };
+	return { part(p->v, &p->vs, x), p->vs.row, p->lk, p->v_wide };
 }
 
 template <int DIM, int TILES>
@@ -130,7 +130,7 @@ static __device__ __forceinline__ void all_scores(
 			score_operands_load<DIM, TILES>(a, 0, chunk, p, x);
 		left<PRODUCTS> q = left_of_queries<PRODUCTS>(a->lo[at], a->hi[at]);
 
-		scores<1, TILES, PRODUCTS>(s, &q, a->k[at], false);
+		scores<1, TILES, PRODUCTS>(s, &q, a->k[at]);
 	}
 }
 
@@ -156,7 +156,7 @@ static __device__ __forceinline__ void all_values(const struct problem *p, const
 		for (int i = 0; i < DIM / 16; i++) {
 			const value_rows y = a->kWhole ? a->v[pair][i] : value_rows_load(&v, 16 * pair, 16 * i);
 
-			values<2, PRODUCTS>(o[i], b, &y, false);
+			values<2, PRODUCTS>(o[i], b, &y);
 		}
 	}
 #pragma unroll
