@@ -1,10 +1,22 @@
-# Finds the CUDA toolkit and turns its language on; sets SB_WITH_CUDA. AUTO does without where something is missing.
+# Finds the CUDA toolkit and turns its language on; sets SB_WITH_CUDA. AUTO does without where something is missing, and in
+# builds that are instrumented.
+include(CheckLanguage)
 if(SB_CUDA STREQUAL "AUTO")
+  if(SB_SANITIZE OR SB_COVERAGE OR SB_FUZZ)
+    message(STATUS "CUDA backend: left out of an instrumented build")
+    return()
+  endif()
   find_package(CUDAToolkit 12.8 QUIET)
 else()
   find_package(CUDAToolkit 12.8 REQUIRED)
 endif()
-if(CUDAToolkit_FOUND AND CUDAToolkit_NVCC_EXECUTABLE AND TARGET CUDA::cublasLt AND TARGET CUDA::cudart_static)
+if(CUDAToolkit_NVCC_EXECUTABLE AND NOT DEFINED ENV{CUDACXX})
+  set(ENV{CUDACXX} ${CUDAToolkit_NVCC_EXECUTABLE})
+endif()
+if(CUDAToolkit_FOUND AND TARGET CUDA::cublasLt AND TARGET CUDA::cudart_static)
+  check_language(CUDA) # an nvcc that does not get on with the C compiler is as good as none
+endif()
+if(CUDAToolkit_FOUND AND TARGET CUDA::cublasLt AND TARGET CUDA::cudart_static AND CMAKE_CUDA_COMPILER)
   # "90a" has instructions of Hopper alone and no PTX that would run on what comes after it: PTX is of the last plain one.
   set(sb_cuda_plain ${SB_CUDA_ARCHS})
   list(FILTER sb_cuda_plain INCLUDE REGEX "^[0-9]+$")
@@ -12,9 +24,6 @@ if(CUDAToolkit_FOUND AND CUDAToolkit_NVCC_EXECUTABLE AND TARGET CUDA::cublasLt A
   if(sb_cuda_plain)
     list(GET sb_cuda_plain -1 sb_cuda_last)
     list(APPEND CMAKE_CUDA_ARCHITECTURES "${sb_cuda_last}-virtual")
-  endif()
-  if(NOT CMAKE_CUDA_COMPILER)
-    set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE})
   endif()
   enable_language(CUDA)
   set(SB_WITH_CUDA ON)
