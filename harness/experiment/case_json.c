@@ -70,8 +70,9 @@ static bool seed_into(const json_t *j, uint64_t *out)
 
 bool sb_case_points_from_json(const json_t *j, struct sb_case *c)
 {
-	bool sound = path_into(j, "queries", c->queries) & path_into(j, "support_file", c->support_file);
+	bool sound = path_into(j, "queries", c->queries);
 
+	sound &= path_into(j, "support_file", c->support_file);
 	sound &= word_into(j, "mode", c->mode, sizeof(c->mode));
 	sound &= word_into(j, "cameras", c->cameras, sizeof(c->cameras));
 	sound &= seed_into(j, &c->seed);

@@ -105,6 +105,11 @@ static void a_plan_keeps_names_and_raw_sizes(void **state)
 	snprintf(setup->c.weights_front, sizeof(setup->c.weights_front), "w\xfe");
 	setup->c.raw_width = 99999;
 	setup->c.raw_height = 7;
+	snprintf(setup->c.queries, sizeof(setup->c.queries), "q\xfe");
+	snprintf(setup->c.mode, sizeof(setup->c.mode), "online");
+	setup->c.support = -1;
+	setup->c.window = 9;
+	setup->c.seed = UINT64_MAX;
 	text = sb_plan_format(&plan, setup);
 	assert_non_null(text);
 	assert_int_equal(sb_plan_parse(text, &got, back, &err), SB_OK);
@@ -114,6 +119,12 @@ static void a_plan_keeps_names_and_raw_sizes(void **state)
 	assert_int_equal(back->c.raw_width, 99999);
 	assert_int_equal(back->c.raw_height, 7);
 	assert_true(got.seed == UINT64_MAX);
+	assert_string_equal(back->c.queries, setup->c.queries);
+	assert_string_equal(back->c.mode, "online");
+	assert_string_equal(back->c.cameras, "");
+	assert_int_equal(back->c.support, -1);
+	assert_int_equal(back->c.window, 9);
+	assert_true(back->c.seed == UINT64_MAX);
 
 	/* One that was written before there were raw frames. */
 	while ((cut = strstr(text, "raw_")))

@@ -384,7 +384,7 @@ static enum sb_status perturb_video(struct sb_workload *w, float *video, struct 
 
 static enum sb_status tracker_run(struct sb_workload *w, bool perturb, struct sb_error *err)
 {
-	struct sb_front_device kept = { NULL };
+	struct sb_front_device kept = { .video = NULL };
 	struct sb_front_input input = w->input;
 	struct sb_front_outputs *front = &w->out.front;
 	float *depth, *valid;
