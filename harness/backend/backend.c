@@ -39,18 +39,20 @@ static enum sb_status open_named(const char *name, int64_t limit, struct sb_back
 	return sb_fail(err, SB_E_USAGE, "no device '%.40s'; there are auto, cpu and cuda:N", name);
 }
 
-/* A GPU when one can be used. Where one is to be seen and cannot, somebody wants to know why. */
+/*
+ * A GPU when one can be used. Why not is said where one might have expected it: a GPU is to be seen, or the CUDA
+ * backend was built. `doctor` always says.
+ */
 static enum sb_status open_auto(int64_t limit, struct sb_backend **out, struct sb_error *err)
 {
 	bool visible = access("/dev/nvidiactl", F_OK) == 0 || access("/dev/nvidia0", F_OK) == 0;
 	struct sb_error why;
+	char file[4096];
 
 	if (!open_named("cuda", limit, out, &why))
 		return SB_OK;
-	if (visible)
-		sb_log(SB_LOG_WARN, "device auto: the CPU, because of %s", why.msg);
-	else
-		sb_log(SB_LOG_DEBUG, "device auto: the CPU, because of %s", why.msg);
+	if (visible || sb_backend_cuda_file(file, sizeof(file)))
+		sb_log(visible ? SB_LOG_WARN : SB_LOG_INFO, "device auto: the CPU; %s", why.msg);
 	return open_named("cpu", limit, out, err);
 }
 
