@@ -18,6 +18,7 @@
 #include "planted.h"
 #include "sb_factors.h"
 #include "sb_points.h"
+#include "sb_safetensors.h"
 #include "sb_tracker.h"
 
 /* ---- the pass ------------------------------------------------------------------------------------------------ */
@@ -145,6 +146,85 @@ static void the_stages_of_the_tracker_stand_behind_those_of_the_front_end(void *
 	assert_true(ops->weights_bytes(b.w) > 4 * 61000000); /* of both networks */
 	assert_int_equal(b.info.parameters, 1464612 + 60753685);
 	bench_close(&b);
+}
+
+/* ---- weights that are not ours: nothing is planted ------------------------------------------------------------ */
+
+#define TENSORS_MAX 512
+
+struct written {
+	struct sb_safetensor v[TENSORS_MAX];
+	size_t n;
+	float confidence; /* what the depth head's last bias says of every pixel's confidence */
+};
+
+static void add_tensor(void *ctx, const char *name, const int64_t *shape, int ndim)
+{
+	struct written *w = ctx;
+	struct sb_safetensor *t = &w->v[w->n++];
+	float *values;
+
+	assert_true(w->n <= TENSORS_MAX);
+	*t = (struct sb_safetensor){ .name = sb_strdup(name), .ndim = ndim, .n = 1 };
+	for (int i = 0; i < ndim; i++)
+		t->n *= t->shape[i] = shape[i];
+	values = malloc((size_t)t->n * sizeof(*values));
+	assert_non_null(values);
+	sb_synthetic_fill(name, shape, ndim, values);
+	if (!strcmp(name, "depth_head.scratch.output_conv2.2.weight")) /* nearly one depth: no edges */
+		for (int64_t i = 0; i < t->n; i++)
+			values[i] *= 1e-3f;
+	if (!strcmp(name, "depth_head.scratch.output_conv2.2.bias"))
+		values[1] = w->confidence;
+	t->data = values;
+}
+
+/* The tiny front end as if trained, in a file. */
+static void write_front(const char *path, float confidence)
+{
+	static struct written w;
+	const struct sb_preset *preset;
+	const char *metadata[] = { NULL };
+	struct sb_error err = { .msg = "" };
+
+	w = (struct written){ .confidence = confidence };
+	assert_int_equal(sb_preset_find("tiny", &preset, &err), SB_OK);
+	sb_front_tensors(&preset->front, add_tensor, &w);
+	if (sb_safetensors_write(path, w.v, w.n, metadata, &err))
+		fail_msg("%s", err.msg);
+	for (size_t i = 0; i < w.n; i++) {
+		free((char *)(uintptr_t)w.v[i].name);
+		free((float *)(uintptr_t)w.v[i].data);
+	}
+}
+
+static void queries_that_all_lie_on_no_valid_depth_are_an_error_that_says_so(void **state)
+{
+	struct sb_case c = { .preset = "tiny", .frames = 3, .width = 84, .height = 56, .grid = 2, .support = 4 };
+	struct sb_levels levels;
+	struct sb_error err = { .msg = "" };
+	char path[] = "/tmp/spabench-test-pipeline-XXXXXX";
+	struct bench b;
+
+	(void)state;
+	assert_true(close(mkstemp(path)) == 0);
+	snprintf(c.weights_front, sizeof(c.weights_front), "%s", path);
+	write_front(path, 50.0f); /* all confident: it runs, on the front end's own depth and cameras */
+	b = bench_open(&c);
+	assert_null(strstr(b.info.inputs_note, "depth"));
+	pass(&b, "attention=efficient", false);
+	bench_close(&b);
+	write_front(path, -50.0f);
+	b = bench_open(&c);
+	assert_int_equal(sb_levels_parse("attention=efficient", &levels, &err), SB_OK);
+	sb_backend_set_levels(b.be, &levels);
+	assert_int_equal(ops->prepare(b.w, &err), SB_OK);
+	assert_int_equal(sb_backend_begin_arm(b.be, &err), SB_OK);
+	assert_int_equal(sb_backend_begin_pass(b.be, 0, &err), SB_OK);
+	assert_int_equal(ops->run(b.w, false, &err), SB_E_DATA);
+	assert_non_null(strstr(err.msg, "none of the 4 queries lies on a valid depth"));
+	bench_close(&b);
+	unlink(path);
 }
 
 /* ---- planted inputs ------------------------------------------------------------------------------------------ */
@@ -329,6 +409,7 @@ int main(void)
 		cmocka_unit_test(a_pass_gives_the_same_bits_for_any_threads_and_allocator),
 		cmocka_unit_test(a_moved_input_moves_the_tracks_a_little),
 		cmocka_unit_test(the_stages_of_the_tracker_stand_behind_those_of_the_front_end),
+		cmocka_unit_test(queries_that_all_lie_on_no_valid_depth_are_an_error_that_says_so),
 		cmocka_unit_test(planted_depth_is_that_of_the_goldens),
 		cmocka_unit_test(planted_cameras_move_sideways_by_a_tenth),
 		cmocka_unit_test(the_planted_scene_can_be_solved),
