@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLANS         1024 /* a power of two; the full network needs about 150 */
+#define PLANS         4096 /* a power of two, at most half full; the network has some hundred shapes */
 #define WORKSPACE_MAX ((size_t)32 << 20)
 #define CANDIDATES    8
 #define MAX_ALIGNMENT 256
