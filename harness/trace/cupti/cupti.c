@@ -73,6 +73,11 @@ static enum sb_status failed(const struct sb_cupti *c, CUptiResult r, const char
 {
 	const char *text = "?";
 
+	/* Whichever call comes first says so; only subscribe() names it. */
+	if (r == CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED)
+		return sb_fail(err, SB_E_ENV,
+		        "CUPTI is taken by another profiler or a checker: only one can be attached; run spabench "
+		        "without it for traces");
 	c->result_string(r, &text);
 	return sb_fail(err, SB_E_ENV, "CUPTI: %s: %s (%d)", what, text, (int)r);
 }
