@@ -58,15 +58,18 @@ static enum sb_status slot_sent(struct cuda *c, struct cuda_slot *slot, struct s
 	return SB_CUDA(err, cudaEventRecord(slot->done, c->stream));
 }
 
+/* By all threads: one alone copies at a tenth of what the bus carries. */
 enum sb_status sb_cuda_staging_finish(struct cuda_staging *s, struct sb_error *err)
 {
-	(void)err;
-	for (int i = 0; i < SB_CUDA_SLOTS; i++) {
-		struct cuda_slot *slot = &s->slot[(s->next + i) % SB_CUDA_SLOTS];
+	int busy = 0;
 
-		if (slot->busy)
-			empty_slot(slot);
-	}
+	(void)err;
+	for (int i = 0; i < SB_CUDA_SLOTS; i++)
+		busy += s->slot[i].busy;
+#pragma omp parallel for schedule(static) if (busy > 1)
+	for (int i = 0; i < SB_CUDA_SLOTS; i++)
+		if (s->slot[i].busy)
+			empty_slot(&s->slot[i]);
 	return SB_OK;
 }
 
@@ -79,24 +82,54 @@ static void drop_slots(struct cuda_staging *s)
 	}
 }
 
+/* Pieces that are filled at once, by as many threads. */
+#define BATCH 16
+
+struct piece {
+	struct cuda_slot *slot;
+	size_t at, bytes;
+};
+
+static enum sb_status upload_batch(
+        struct cuda *c, char *dst, const char *src, struct piece *pieces, int n, struct sb_error *err)
+{
+	enum sb_status status = SB_OK;
+
+	for (int i = 0; i < n && !status; i++)
+		status = take_slot(&c->staging, &pieces[i].slot, err);
+	if (status)
+		return status;
+#pragma omp parallel for schedule(static) if (n > 1)
+	for (int i = 0; i < n; i++)
+		memcpy(pieces[i].slot->pinned, src + pieces[i].at, pieces[i].bytes);
+	for (int i = 0; i < n && !status; i++) {
+		struct piece *p = &pieces[i];
+
+		status = SB_CUDA(err,
+		        cudaMemcpyAsync(dst + p->at, p->slot->pinned, p->bytes, cudaMemcpyHostToDevice, c->stream));
+		if (!status)
+			status = slot_sent(c, p->slot, err);
+	}
+	return status;
+}
+
 enum sb_status sb_cuda_upload(struct cuda *c, void *dst, const void *src, size_t bytes, struct sb_error *err)
 {
-	for (size_t at = 0; at < bytes; at += SB_CUDA_SLOT_BYTES) {
-		size_t n = bytes - at < SB_CUDA_SLOT_BYTES ? bytes - at : SB_CUDA_SLOT_BYTES;
-		struct cuda_slot *slot;
-		enum sb_status status = take_slot(&c->staging, &slot, err);
+	struct piece pieces[BATCH];
+	enum sb_status status = SB_OK;
 
-		if (!status) {
-			memcpy(slot->pinned, (const char *)src + at, n);
-			status = SB_CUDA(err,
-			        cudaMemcpyAsync((char *)dst + at, slot->pinned, n, cudaMemcpyHostToDevice, c->stream));
+	for (size_t at = 0; at < bytes && !status;) {
+		int n = 0;
+
+		for (; n < BATCH && at < bytes; n++) {
+			size_t left = bytes - at;
+
+			pieces[n] = (struct piece){ NULL, at, left < SB_CUDA_SLOT_BYTES ? left : SB_CUDA_SLOT_BYTES };
+			at += pieces[n].bytes;
 		}
-		if (!status)
-			status = slot_sent(c, slot, err);
-		if (status)
-			return status;
+		status = upload_batch(c, dst, src, pieces, n, err);
 	}
-	return SB_OK;
+	return status;
 }
 
 enum sb_status sb_cuda_download(struct cuda *c, void *dst, const void *src, size_t bytes, struct sb_error *err)
