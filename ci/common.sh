@@ -60,7 +60,7 @@ need_packages() {
 
 # build PRESET [TARGET..]: configures and builds in build/PRESET, on as many cores as this process may use.
 build() {
-	local preset=$1 cache=$root/build/$1/CMakeCache.txt log fresh=() generator=()
+	local preset=$1 cache=$root/build/$1/CMakeCache.txt log fresh=() generator=() cuda=()
 
 	shift
 	command -v ninja >/dev/null && generator=(-G Ninja)
@@ -69,10 +69,16 @@ build() {
 		generator=()
 		grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$cache" || fresh=(--fresh)
 	fi
+	# The CUDA kernels take minutes to build: where there is a GPU to run them, or on demand (SB_CUDA=ON).
+	if [ "$preset" = release ]; then
+		cuda=(-DSB_CUDA=OFF)
+		[ ! -e /dev/nvidiactl ] || cuda=(-DSB_CUDA=AUTO)
+		[ -z "${SB_CUDA:-}" ] || cuda=(-DSB_CUDA="$SB_CUDA")
+	fi
 	say "building ($preset)"
 	mkdir -p -- "$root/build"
 	log=$root/build/configure-$preset.log
-	(cd -- "$root" && cmake --preset "$preset" "${fresh[@]}" "${generator[@]}") >"$log" 2>&1 || {
+	(cd -- "$root" && cmake --preset "$preset" "${fresh[@]}" "${generator[@]}" "${cuda[@]}") >"$log" 2>&1 || {
 		cat -- "$log" >&2
 		die "cannot configure the build"
 	}
