@@ -710,6 +710,19 @@ static void check_finds(struct fixture *f, const char *statement, const char *me
 	free(good);
 }
 
+static void a_trace_can_be_taken_out(void **state)
+{
+	struct fixture *f = *state;
+	struct sb_store *st;
+
+	make_two_traces(f);
+	tamper(f, "UPDATE trial SET trace_first = NULL, trace_n = 0 WHERE id = 1; DELETE FROM trace WHERE id <= 20");
+	st = open_db(f, SB_STORE_READ);
+	assert_ok(f, sb_store_check(st, &f->err));
+	sb_store_close(st);
+	check_finds(f, "DELETE FROM trace WHERE id > 20", "0 trace rows, of which trials own 20");
+}
+
 static void check_proves_that_rollups_are_their_rows(void **state)
 {
 	struct fixture *f = *state;
@@ -873,6 +886,7 @@ int main(void)
 		T(trace_rows_come_back_in_launch_order),
 		T(a_rollup_comes_largest_first),
 		T(a_trace_row_takes_at_most_35_bytes),
+		T(a_trace_can_be_taken_out),
 		T(check_proves_that_rollups_are_their_rows),
 		T(an_incomplete_trace_may_differ_from_its_rollup),
 		T(reading_changes_no_file_and_makes_none),
