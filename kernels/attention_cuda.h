@@ -2,12 +2,15 @@
  * attention_cuda: attention.h on a CUDA device, called as cuda_launch.h says. l->efficient picks the implementation,
  * l->tf32 the products (the tf32 member of the arguments is ignored). Lengths below 2^31.
  *
- * standard   products by cuBLAS on l->blas, a cublasHandle_t whose stream is l->stream (cublasSetStream() would give
- * its workspace back, so it is not called here) and whose pointer mode is host; one call for each entry of the shorter
- * of the two batch axes. Sequences of at most 64 by own kernels without cuBLAS. Workspace: S and P. efficient  one
- * kernel, head dims 16, 32, 48, 64, 128. FP32-accurate by three TF32 products, or one TF32 product. No workspace.
- * Infinite operands give NaN with three products. Returns cudaErrorInvalidValue for a shape that is not supported or a
- * missing handle.
+ * standard: products by cuBLAS on l->blas, a cublasHandle_t whose stream is l->stream (cublasSetStream() would give its
+ * workspace back, so it is not called here) and whose pointer mode is host; one call for each entry of the shorter of
+ * the two batch axes. l->launches counts these calls; cuBLAS may queue more than one kernel for one. Sequences of at
+ * most 64 by own kernels, without cuBLAS. Workspace: S and P.
+ *
+ * efficient: one kernel, head dims 16, 32, 48, 64, 128. FP32-accurate by three TF32 products, or one TF32 product. No
+ * workspace. Infinite operands give NaN with three products.
+ *
+ * cudaErrorInvalidValue for a shape that is not supported or a missing handle.
  */
 #ifndef SB_ATTENTION_CUDA_H
 #define SB_ATTENTION_CUDA_H
