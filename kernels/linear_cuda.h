@@ -30,13 +30,6 @@ struct sb_epilogue_args {
 int sb_epilogue_cuda(const struct sb_epilogue_args *a, struct sb_cuda_launch *l);
 
 /*
- * linear with its whole epilogue in one kernel, one TF32 product. For what sb_linear_cuda_fits() says yes to: `in` a
- * multiple of 32, `out` even, no ReLU or SiLU, everything aligned, sizes that 32 bits hold.
- */
-int sb_linear_cuda_fits(const struct sb_linear_args *a);
-int sb_linear_tf32_cuda(const struct sb_linear_args *a, struct sb_cuda_launch *l);
-
-/*
  * Windows of output pixels first .. first + rows - 1 of a convolution, relu_in applied: dst [rows, kh kw cin], dense.
  * Of the arguments x and the shape are used.
  */

@@ -57,7 +57,6 @@ static void names_tell_the_precision(void **state)
 		{ "conv_im2col", SB_KERNEL_FP32 },
 		{ "conv_fp32<8,3,0>", SB_KERNEL_FP32 },
 		{ "conv_tf32<128,64,1>", SB_KERNEL_TF32 },
-		{ "linear_tf32<128,64,4>", SB_KERNEL_TF32 },
 		{ "conv_transpose_tf32_emulated", SB_KERNEL_TF32 },
 		{ "attention_standard", SB_KERNEL_FP32 },
 		{ "attention_efficient_tf32_emulated", SB_KERNEL_TF32 },

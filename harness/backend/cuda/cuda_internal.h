@@ -43,7 +43,7 @@ struct cuda_staging {
 	int next; /* the piece used longest ago */
 };
 
-/* SPABENCH_CUDA_PRODUCTS=own|library: for tests, which so reach both ways at every shape. */
+/* SPABENCH_CUDA_PRODUCTS=own|library: for tests, which so reach both ways of a convolution at every shape. */
 enum cuda_products { CUDA_PRODUCTS_CHOSEN, CUDA_PRODUCTS_OWN, CUDA_PRODUCTS_LIBRARY };
 
 struct sb_cupti;

@@ -86,27 +86,14 @@ static enum sb_status in_two(
 	return status;
 }
 
-/* Many rows of few inputs: up to 256 always, where the library's kernels are slow; up to 512 if it needs a second pass.
- */
-static bool short_product(const struct cuda *c, const struct sb_linear_args *a)
-{
-	int64_t tiles = (a->rows + 127) / 128 * ((a->out + 127) / 128);
-	bool second_pass = a->gamma || a->act != SB_ACT_NONE;
-
-	return a->in <= (second_pass ? 512 : 256) && tiles >= c->prop.multiProcessorCount;
-}
-
 enum sb_status sb_cuda_linear(struct cuda *c, const struct sb_linear_args *a, struct sb_error *err)
 {
 	struct cuda_product p = product_of(a, sb_cuda_tf32(c, SB_PART_PRECISION_GEMM));
-	struct sb_cuda_launch l = sb_cuda_launch_of(c);
 	bool done = false;
 	enum sb_status status;
 
 	if (a->rows == 0 || a->out == 0)
 		return SB_OK;
-	if (p.tf32 && sb_linear_cuda_fits(a) && sb_cuda_own(c, short_product(c, a)))
-		return sb_cuda_launched(c, &l, sb_linear_tf32_cuda(a, &l), err);
 	status = all_in_one(c, a, p, &done, err);
 	return status || done ? status : in_two(c, a, p, err);
 }
