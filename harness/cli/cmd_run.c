@@ -408,7 +408,7 @@ static void choose_defaults(struct request *q)
 	if (!strcmp(setup->device, "auto") && sb_backend_gpu_expected())
 		snprintf(setup->device, sizeof(setup->device), "cuda:0");
 	q->on_gpu = !strncmp(setup->device, "cuda", 4);
-	if (!setup->c.preset[0])
+	if (!strcmp(setup->c.preset, "auto"))
 		snprintf(setup->c.preset, sizeof(setup->c.preset), "%s", q->on_gpu ? "full" : "tiny");
 	if (!q->budget_given)
 		q->opt.plan.budget_s = q->opt.plan.blocks ? 0.0 : q->on_gpu ? 300.0 : 60.0;
@@ -764,6 +764,7 @@ enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err)
 	if (!q)
 		return sb_fail(err, SB_E_NOMEM, "no memory for the options");
 	snprintf(q->opt.setup.c.workload, sizeof(q->opt.setup.c.workload), "tracker");
+	snprintf(q->opt.setup.c.preset, sizeof(q->opt.setup.c.preset), "auto");
 	snprintf(q->opt.setup.device, sizeof(q->opt.setup.device), "auto");
 	q->opt.plan.trace_blocks = 6;
 	q->opt.plan.timeout_s = 600.0;
