@@ -1,4 +1,5 @@
 # What is read without ffmpeg: folders of PNG images, Y4M and raw files.
+tiny="$tiny --arms before" # what is looked at is the same in every arm
 mkdir empty
 clip() {
 	echo "\$ spabench run [tiny] $*" | visible ''

@@ -1,4 +1,5 @@
 # What is tracked, and how: files of points, grids, windows, cameras; and what is refused, before a database is made.
+tiny="$tiny --arms before" # what is looked at is the same in every arm
 bare='--frames 3 --size 84x56 --iterations 1 --threads 1 --blocks 1 --trace-blocks 0 --arms before --seed 1 --quiet'
 # points ARGS..: a run, and what compare and show say of its points
 points() {

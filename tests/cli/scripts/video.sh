@@ -1,4 +1,5 @@
 # Files that are videos, and files that are none.
+tiny="$tiny --arms before" # what is looked at is the same in every arm
 command -v ffmpeg >/dev/null || {
 	echo 'no ffmpeg on this machine' >&2
 	exit 77
