@@ -19,13 +19,14 @@ void sb_page_blanks(struct sb_page *p, int n)
 }
 
 /* Columns of the first len bytes. */
-static int width_of(const char *text, size_t len)
+static int width_of(struct sb_page *p, const char *text, size_t len)
 {
 	struct sb_buf head = { 0 };
 	int width;
 
 	sb_buf_add(&head, text, len);
 	width = sb_display_width(sb_buf_str(&head));
+	p->buf.failed |= head.failed; /* a width that is not known puts lines elsewhere */
 	sb_buf_release(&head);
 	return width;
 }
@@ -44,7 +45,7 @@ void sb_page_cell(struct sb_page *p, const char *text, int columns, bool right, 
 	width = sb_display_width(text);
 	if (width > columns) {
 		len = sb_display_head(text, columns - 2);
-		width = width_of(text, len) + 2;
+		width = width_of(p, text, len) + 2;
 		end = "..";
 	}
 	if (right)
@@ -75,7 +76,7 @@ void sb_page_paragraph(struct sb_page *p, const char *text, int at, int indent)
 	sb_report_escape(&clean, text);
 	for (s = sb_buf_str(&clean); *s; s += strspn(s, " ")) {
 		size_t len = strcspn(s, " ");
-		int width = width_of(s, len);
+		int width = width_of(p, s, len);
 
 		if (!first && at + 1 + width > p->width) {
 			sb_page_end(p);
@@ -91,7 +92,7 @@ void sb_page_paragraph(struct sb_page *p, const char *text, int at, int indent)
 			len = sb_display_head(s, p->width - at);
 			if (len == 0)
 				break;
-			width = width_of(s, len);
+			width = width_of(p, s, len);
 		}
 		sb_buf_add(&p->buf, s, len);
 		at += width;
