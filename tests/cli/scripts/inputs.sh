@@ -47,7 +47,7 @@ clip --video large.y4m --frames 10000
 echo '# an interrupted run of raw frames, its name no UTF-8, goes on with the same'
 name=$(printf 'r\351.raw')
 cp clip.raw "$name"
-"$SPABENCH" run $tiny --db r.db --video "$name" --raw 64x48 --blocks 500 --budget 3 >/dev/null 2>&1 &
+"$SPABENCH" run $tiny --db r.db --video "$name" --raw 64x48 --blocks 8 >/dev/null 2>&1 &
 pid=$!
 eventually 60 has_trials r.db
 kill -INT "$pid" 2>/dev/null
