@@ -152,6 +152,7 @@ struct sb_activity {
 	uint32_t stream;
 	int32_t grid[3], block[3]; /* 0 for copies and sets */
 	int32_t shared_bytes, registers;
+	uint32_t correlation; /* joins it with the call that asked for it; 0: none */
 };
 
 /* Nothing of a trace may be missing in silence. */

@@ -272,6 +272,30 @@ static const char *name_at(const struct sb_trial_result *r, json_t *row, size_t 
 	return i >= 0 && (size_t)i < r->n_names ? r->names[i] : "?";
 }
 
+/* Launch shapes as eight numbers; none of a build that knew no such list. */
+static enum sb_status read_launches(json_t *launches, struct sb_trial_result *r, struct sb_error *err)
+{
+	size_t n = json_array_size(launches);
+
+	r->launches = calloc(n + 1, sizeof(*r->launches));
+	if (!r->launches)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a trial's trace");
+	for (size_t i = 0; i < n; i++) {
+		int32_t v[8];
+
+		for (size_t k = 0; k < SB_ARRAY_LEN(v); k++) {
+			json_int_t x = json_integer_value(json_array_get(json_array_get(launches, i), k));
+
+			if (x < 0 || x > INT32_MAX)
+				return sb_fail(err, SB_E_DATA, "the worker's launch shapes are not what it announced");
+			v[k] = (int32_t)x;
+		}
+		r->launches[r->n_launches++] =
+		        (struct sb_launch){ { v[0], v[1], v[2] }, { v[3], v[4], v[5] }, v[6], v[7] };
+	}
+	return SB_OK;
+}
+
 static enum sb_status read_trace(json_t *j, struct sb_trial_result *r, struct sb_error *err)
 {
 	json_t *names = json_object_get(j, "names"), *sums = json_object_get(j, "sums");
@@ -296,7 +320,7 @@ static enum sb_status read_trace(json_t *j, struct sb_trial_result *r, struct sb
 			json_integer_value(json_array_get(row, 5)), json_integer_value(json_array_get(row, 6)) };
 	}
 	r->trace_complete = json_is_true(json_object_get(j, "complete"));
-	return SB_OK;
+	return read_launches(json_object_get(j, "launches"), r, err);
 }
 
 static enum sb_outcome outcome_by_name(const char *name)
@@ -324,11 +348,13 @@ enum sb_status sb_message_result(json_t *j, struct sb_trial_result *r, size_t *r
 	return status;
 }
 
-/* The store takes a row's names for granted. */
-static bool row_is_sound(const struct sb_trace_row *row, size_t n_names)
+/* The store takes a row's names and shape for granted. */
+static bool row_is_sound(const struct sb_trace_row *row, const struct sb_trial_result *r)
 {
-	return row->name >= 0 && (size_t)row->name < n_names && (row->stage < 0 || (size_t)row->stage < n_names) &&
-	       (row->op < 0 || (size_t)row->op < n_names) && row->launch == 0;
+	size_t n = r->n_names;
+
+	return row->name >= 0 && (size_t)row->name < n && (row->stage < 0 || (size_t)row->stage < n) &&
+	       (row->op < 0 || (size_t)row->op < n) && row->launch >= 0 && (size_t)row->launch <= r->n_launches;
 }
 
 enum sb_status sb_message_rows(struct sb_frame *f, size_t rows, struct sb_trial_result *r, struct sb_error *err)
@@ -338,7 +364,7 @@ enum sb_status sb_message_rows(struct sb_frame *f, size_t rows, struct sb_trial_
 
 	f->data = NULL;
 	for (size_t i = 0; sound && i < rows; i++)
-		sound = row_is_sound(&v[i], r->n_names);
+		sound = row_is_sound(&v[i], r);
 	if (!sound) {
 		free(v);
 		return sb_fail(err, SB_E_DATA, "the worker's trace rows are not what it announced");

@@ -37,7 +37,7 @@ void sb_message_ready(json_t *j, struct sb_worker_facts *f);
 enum sb_status sb_message_result(json_t *j, struct sb_trial_result *r, size_t *rows, struct sb_error *err);
 /*
  * The trace rows announced by the result in *r. Takes f->data, always.
- * Errors: SB_E_DATA: another number of rows, or a row whose name is none of the result's.
+ * Errors: SB_E_DATA: another number of rows, or a row whose name or launch shape is none of the result's.
  */
 enum sb_status sb_message_rows(struct sb_frame *f, size_t rows, struct sb_trial_result *r, struct sb_error *err);
 

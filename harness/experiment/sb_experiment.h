@@ -38,6 +38,8 @@ struct sb_trial_result {
 	size_t n_rollup;
 	struct sb_trace_row *trace;
 	size_t n_trace;
+	struct sb_launch *launches; /* that rows point to */
+	size_t n_launches;
 };
 void sb_trial_result_release(struct sb_trial_result *r);
 /* A sample's value; NAN when there is none. */

@@ -149,6 +149,8 @@ static enum sb_status add_trial(void *self, int arm, int block, int position, en
 		.n_trace = r->n_trace,
 		.names = (const char *const *)r->names,
 		.n_names = r->n_names,
+		.launches = r->launches,
+		.n_launches = r->n_launches,
 		.trace_complete = r->trace_complete,
 	};
 	status = sb_store_add_trial(s->st, s->run_key, &row, err);

@@ -15,6 +15,7 @@ void sb_trial_result_release(struct sb_trial_result *r)
 	free(r->samples);
 	free(r->rollup);
 	free(r->trace);
+	free(r->launches);
 	*r = (struct sb_trial_result){ 0 };
 }
 

@@ -6,6 +6,7 @@
 #include "messages.h"
 #include "path_json.h"
 #include "sb_trace.h"
+#include "trace_message.h"
 
 #include <fcntl.h>
 #include <jansson.h>
@@ -74,12 +75,6 @@ static json_t *text_json(const char *text)
 static void put(struct server *s, json_t *object, const char *key, json_t *value)
 {
 	if (json_object_set_new(object, key, value))
-		s->lost = true;
-}
-
-static void append(struct server *s, json_t *array, json_t *value)
-{
-	if (json_array_append_new(array, value))
 		s->lost = true;
 }
 
@@ -376,24 +371,14 @@ static json_t *samples_json(struct server *s, const struct timing *t)
 	return samples;
 }
 
-/* Adds op times, names and roll-up to the result; the rows go in a frame of their own. */
+/* Adds op times and what the tracer lost to the samples, names, roll-up and shapes to the result. */
 static void add_trace(struct server *s, const struct sb_trace *t, json_t *result, json_t *samples)
 {
-	json_t *names = json_array(), *sums = json_array();
 	char metric[SB_METRIC_NAME_MAX];
 
 	for (int k = 0; k < SB_KIND_COUNT; k++) {
 		snprintf(metric, sizeof(metric), "op.%s_ns", sb_op_kind_names[k]);
 		add(s, samples, metric, (double)t->kind_ns[k]);
-	}
-	for (size_t i = 0; i < t->n_names; i++)
-		append(s, names, json_string(t->names[i]));
-	for (size_t i = 0; i < t->n_sums; i++) {
-		const struct sb_trace_sum *u = &t->sums[i];
-
-		append(s, sums,
-		        json_pack("[iiiiIII]", u->stage, u->op, u->kind, u->name, (json_int_t)u->count,
-		                (json_int_t)u->dur_ns, (json_int_t)u->bytes));
 	}
 	if (t->account.requested) {
 		add(s, samples, "trace.requested", (double)t->account.requested);
@@ -403,10 +388,7 @@ static void add_trace(struct server *s, const struct sb_trace *t, json_t *result
 		add(s, samples, "trace.unmatched", (double)t->account.unmatched);
 		add(s, samples, "trace.overhead_ns", (double)t->account.overhead_ns);
 	}
-	put(s, result, "names", names);
-	put(s, result, "sums", sums);
-	put(s, result, "rows", json_integer((json_int_t)t->n_events));
-	put(s, result, "complete", json_boolean(t->complete));
+	s->lost |= !sb_trace_to_json(t, result);
 }
 
 static json_t *failure_json(struct server *s, enum sb_status status, const struct sb_error *err, json_t *samples)
@@ -433,21 +415,11 @@ static json_t *failure_json(struct server *s, enum sb_status status, const struc
 
 static enum sb_status send_rows(int fd, const struct sb_trace *t, struct sb_error *err)
 {
-	struct sb_trace_row *rows = calloc(t->n_events + 1, sizeof(*rows));
+	struct sb_trace_row *rows = sb_trace_to_rows(t);
 	enum sb_status status;
 
 	if (!rows)
 		return sb_fail(err, SB_E_NOMEM, "no memory for %zu trace rows", t->n_events);
-	for (size_t i = 0; i < t->n_events; i++) {
-		const struct sb_trace_event *e = &t->events[i];
-
-		rows[i] = (struct sb_trace_row){ .start_ns = e->start_ns,
-			.dur_ns = e->dur_ns,
-			.name = e->name,
-			.stage = e->stage,
-			.op = e->op,
-			.stream = e->stream };
-	}
 	status = sb_frame_write(fd, SB_FRAME_ROWS, rows, t->n_events * sizeof(*rows), err);
 	free(rows);
 	return status;

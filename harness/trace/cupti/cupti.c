@@ -389,6 +389,7 @@ static void put(const struct sb_cupti *c, uint32_t correlation, const struct sb_
 	uint32_t op = to->op;
 	*to = *a;
 	to->op = op;
+	to->correlation = correlation;
 }
 
 static void decode(struct sb_cupti *c, const CUpti_Activity *record, struct sb_activity_account *account)
