@@ -46,10 +46,13 @@ bool sb_backend_cuda_file(char *out, size_t n)
 bool sb_backend_gpu_expected(void)
 {
 	static const char *const drivers[] = { "/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/dxg" };
+	const char *asked = getenv("SPABENCH_CUDA_LIB");
 	char path[4096];
 
 	if (!sb_backend_cuda_file(path, sizeof(path)))
 		return false;
+	if (asked && *asked)
+		return true;
 	for (size_t i = 0; i < SB_ARRAY_LEN(drivers); i++)
 		if (access(drivers[i], F_OK) == 0)
 			return true;
@@ -84,13 +87,21 @@ static enum sb_status load(const struct sb_backend_ops **out, struct sb_error *e
 	return SB_OK;
 }
 
+static const struct sb_backend_ops *loaded; /* NULL: not yet */
+
 static enum sb_status cuda_open(int ordinal, int64_t limit, struct sb_backend **out, struct sb_error *err)
 {
-	static const struct sb_backend_ops *ops;
-
-	if (!ops && load(&ops, err))
+	if (!loaded && load(&loaded, err))
 		return sb_wrap(err, "device 'cuda:%d'", ordinal);
-	return ops->open(ordinal, limit, out, err);
+	return loaded->open(ordinal, limit, out, err);
 }
 
-const struct sb_backend_ops sb_backend_cuda = { .name = "cuda", .open = cuda_open };
+static void cuda_about(struct sb_backend_about *out)
+{
+	struct sb_error why;
+
+	if ((loaded || !load(&loaded, &why)) && loaded->about)
+		loaded->about(out);
+}
+
+const struct sb_backend_ops sb_backend_cuda = { .name = "cuda", .open = cuda_open, .about = cuda_about };

@@ -141,6 +141,24 @@ struct sb_device_info {
 	char software[256];      /* libraries that decide the numbers: BLAS and its configuration, threads */
 	uint32_t emulated_parts; /* bit 1 << enum sb_part: the part's second level has the numerics but not the speed */
 	int64_t memory_bytes;
+	int capability; /* of a CUDA device: 90 is 9.0; else 0 */
+};
+
+/* What a backend in a library of its own is made of and what it finds here, whether or not it has a device. */
+struct sb_backend_about {
+	char built[192]; /* "CUDA 13.0, code for 80, 90a"; "" for what is part of the program */
+	/* Libraries that it opens when it needs them. */
+	struct {
+		int version;    /* 10000 * major + 100 * minor + patch; 0: there is none */
+		char text[256]; /* where, or why not */
+	} tracer, dnn;
+};
+
+/* A device as a process of its own found it. */
+struct sb_device_look {
+	struct sb_device_info info;
+	int64_t free_bytes, total_bytes; /* with the device opened and nothing on it; 0: it does not say */
+	struct sb_backend_about about;
 };
 
 /* One kernel, copy or set that ran on the device. */
@@ -207,15 +225,25 @@ struct sb_backend_ops {
 	enum sb_status (*trace_end)(struct sb_backend *be, struct sb_error *err);
 	/* Optional. Between passes. */
 	void (*state)(struct sb_backend *be, struct sb_device_state *out);
+	/* Optional. Loads libraries and touches no device. */
+	void (*about)(struct sb_backend_about *out);
 };
 
 /*
  * What a backend that is opened at run time and the program that opens it must agree about: the layout of their
  * structs. By count and size, so that nobody has to think of it.
  */
-#define SB_BACKEND_ABI                                                        \
-	((uint64_t)SB_OP_COUNT << 48 | (uint64_t)sizeof(struct sb_op) << 32 | \
-	        (uint64_t)sizeof(struct sb_backend_ops) << 20 | (uint64_t)sizeof(struct sb_backend))
+#define SB_ABI_MIX(h, x) (((h) ^ (uint64_t)(x)) * UINT64_C(0x100000001b3))
+#define SB_ABI_OPS                                                                           \
+	SB_ABI_MIX(SB_ABI_MIX(SB_ABI_MIX(SB_FNV1A_INIT, SB_OP_COUNT), sizeof(struct sb_op)), \
+	        sizeof(struct sb_backend_ops))
+#define SB_ABI_BACKEND                                                                                     \
+	SB_ABI_MIX(SB_ABI_MIX(SB_ABI_MIX(SB_ABI_OPS, sizeof(struct sb_backend)), sizeof(struct sb_pages)), \
+	        sizeof(struct sb_pages_ops))
+#define SB_BACKEND_ABI                                                                                                 \
+	SB_ABI_MIX(                                                                                                    \
+	        SB_ABI_MIX(SB_ABI_MIX(SB_ABI_BACKEND, sizeof(struct sb_device_info)), sizeof(struct sb_device_state)), \
+	        sizeof(struct sb_activity))
 
 /* The written table of devices; NULL-terminated. */
 extern const struct sb_backend_ops *const sb_backends[];
@@ -277,8 +305,17 @@ enum sb_status sb_backend_open(
 void sb_backend_close(struct sb_backend *be);
 /* The file of the CUDA backend that would be opened, into out[n]; false when there is none beside this program. */
 bool sb_backend_cuda_file(char *out, size_t n);
-/* Is a GPU likely to be used by `auto`? The library and a driver are here; nothing is loaded, no device touched. */
+/*
+ * Is a GPU likely to be used by `auto`? The library is here, and a driver or SPABENCH_CUDA_LIB says that it is meant;
+ * nothing is loaded, no device touched.
+ */
 bool sb_backend_gpu_expected(void);
+/*
+ * Open a device in a process of its own, which this one survives, and close it again. Not while this process has
+ * threads. Errors: why it does not open (out->about is set all the same); SB_E_DEVICE: the process was killed, or had
+ * no answer within timeout_s.
+ */
+enum sb_status sb_backend_look(const char *name, double timeout_s, struct sb_device_look *out, struct sb_error *err);
 void sb_backend_info(const struct sb_backend *be, struct sb_device_info *out);
 
 /*

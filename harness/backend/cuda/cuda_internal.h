@@ -130,6 +130,7 @@ enum sb_status sb_cuda_linear(struct cuda *c, const struct sb_linear_args *a, st
 enum sb_status sb_cuda_conv(struct cuda *c, const struct sb_conv_args *a, struct sb_error *err);
 enum sb_status sb_cuda_conv_transpose(struct cuda *c, const struct sb_conv_transpose_args *a, struct sb_error *err);
 
+void sb_cuda_about(struct sb_backend_about *out); /* about.c */
 enum sb_status sb_cuda_sync(struct sb_backend *be, struct sb_error *err);
 enum sb_status sb_cuda_trace_open(struct sb_backend *be, size_t capacity, struct sb_error *err);
 enum sb_status sb_cuda_trace_begin(struct sb_backend *be, struct sb_error *err);

@@ -1,6 +1,7 @@
 /* The device: open and close, what it is, marks in its stream of work. */
 #include "cuda_internal.h"
 #include "linear_cuda.h"
+#include "requirements.h"
 #include "sb_cupti.h"
 #include "sb_nvml.h"
 
@@ -9,41 +10,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIN_CAPABILITY 80 /* Ampere: TF32 */
-
 /* ---- is there one that will do? -----------------------------------------------------------------------------------
  */
 
-static const char *visible_devices(void)
+/* What there is on this machine, for sb_cuda_check_machine(). */
+static void find_devices(struct sb_cuda_found *f)
 {
-	const char *text = getenv("CUDA_VISIBLE_DEVICES");
-
-	return text ? text : "";
-}
-
-static enum sb_status count_devices(int *out, struct sb_error *err)
-{
-	int driver = 0, runtime = 0;
 	cudaError_t code;
 
-	cudaRuntimeGetVersion(&runtime);
-	if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0)
-		return sb_fail(err, SB_E_ENV, "no NVIDIA driver on this machine (libcuda.so.1 cannot be loaded)");
-	code = cudaGetDeviceCount(out);
-	if (code == cudaSuccess && *out > 0)
-		return SB_OK;
+	f->visible = getenv("CUDA_VISIBLE_DEVICES");
+	cudaRuntimeGetVersion(&f->runtime);
+	if (cudaDriverGetVersion(&f->driver) != cudaSuccess)
+		f->driver = 0;
+	code = cudaGetDeviceCount(&f->devices);
+	if (code == cudaSuccess)
+		return;
 	cudaGetLastError();
-	if (code == cudaErrorInsufficientDriver)
-		return sb_fail(err, SB_E_ENV,
-		        "the NVIDIA driver is for CUDA %d.%d and this build needs %d.%d: update the driver",
-		        driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
-	if (code != cudaSuccess && code != cudaErrorNoDevice)
-		return sb_fail(err, SB_E_ENV, "cannot look for CUDA devices: %s", cudaGetErrorString(code));
-	return sb_fail(err, SB_E_ENV,
-	        "no CUDA device is visible%s%s%s; with MIG on, one needs an instance and its name in "
-	        "CUDA_VISIBLE_DEVICES",
-	        *visible_devices() ? " (CUDA_VISIBLE_DEVICES='" : "", visible_devices(),
-	        *visible_devices() ? "')" : "");
+	f->devices = 0;
+	f->driver_refuses = code == cudaErrorInsufficientDriver;
+	if (code != cudaErrorNoDevice)
+		f->trouble = cudaGetErrorString(code);
 }
 
 /* Has this build code for the device? */
@@ -64,21 +50,27 @@ static enum sb_status check_kernels(struct cuda *c, struct sb_error *err)
 
 static enum sb_status check_device(struct cuda *c, struct sb_error *err)
 {
-	int count = 0;
+	struct sb_cuda_found found = { .ordinal = c->ordinal };
 
-	if (count_devices(&count, err))
+	find_devices(&found);
+	if (sb_cuda_check_machine(&found, err))
 		return err->code;
-	if (c->ordinal < 0 || c->ordinal >= count)
-		return sb_fail(
-		        err, SB_E_ENV, "it does not exist; there %s %d, from cuda:0", count == 1 ? "is" : "are", count);
 	if (SB_CUDA(err, cudaGetDeviceProperties(&c->prop, c->ordinal)))
 		return err->code;
-	if (c->prop.major * 10 + c->prop.minor < MIN_CAPABILITY)
-		return sb_fail(err, SB_E_ENV,
-		        "%.64s has compute capability %d.%d and 8.0 is needed (Ampere or newer); use another or "
-		        "--device cpu",
-		        c->prop.name, c->prop.major, c->prop.minor);
-	return SB_OK;
+	return sb_cuda_check_capability(c->prop.name, c->prop.major, c->prop.minor, err);
+}
+
+/* The device is there and has no room: a context and the libraries take half a gigabyte before anything is asked for.
+ */
+static enum sb_status explain_no_memory(struct sb_error *err)
+{
+	size_t avail = 0, total = 0;
+
+	if (cudaMemGetInfo(&avail, &total) != cudaSuccess) {
+		cudaGetLastError();
+		avail = total = 0;
+	}
+	return sb_cuda_no_memory((int64_t)avail, (int64_t)total, err);
 }
 
 /* ---- open, close --------------------------------------------------------------------------------------------------
@@ -164,6 +156,8 @@ static enum sb_status cuda_open(int ordinal, int64_t limit, struct sb_backend **
 		status = sb_cuda_plans_open(&c->plans, err);
 	if (!status)
 		status = sb_cuda_staging_open(&c->staging, err);
+	if (status == SB_E_NOMEM)
+		status = explain_no_memory(err);
 	if (status) {
 		cuda_close(&c->base);
 		return sb_wrap(err, "device 'cuda:%d'", ordinal);
@@ -275,6 +269,7 @@ static void cuda_info(const struct sb_backend *be, struct sb_device_info *out)
 	snprintf(out->name, sizeof(out->name), "%.127s", c->prop.name);
 	format_uuid(&c->prop.uuid, out->uuid, sizeof(out->uuid));
 	out->kind = "cuda";
+	out->capability = c->prop.major * 10 + c->prop.minor;
 	snprintf(out->software, sizeof(out->software), "%s, CUDA %d.%d, cuBLAS %zu.%zu.%zu%s%s", driver, runtime / 1000,
 	        runtime % 1000 / 10, blas / 10000, blas / 100 % 100, blas % 100, cudnn, environment);
 	sb_pages_info(be->pages, &free_bytes, &out->memory_bytes, NULL);
@@ -319,6 +314,7 @@ const struct sb_backend_ops sb_backend_cuda_ops = {
 	.trace_op = sb_cuda_trace_op,
 	.trace_end = sb_cuda_trace_end,
 	.state = cuda_state,
+	.about = sb_cuda_about,
 };
 
 /* The one function that is exported. NULL when the caller was built with other structs than this library. */
