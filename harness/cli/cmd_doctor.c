@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CHECKS_MAX 32
+#define CHECKS_MAX 48
 #define NOISE_S    1.0
 
 enum { OPT_DB, OPT_FORMAT };
@@ -21,7 +21,8 @@ const struct sb_option sb_doctor_options[] = {
 const char sb_doctor_details[] =
         "Without --db: a line for each thing that decides what can be measured here, how well it does, and the way "
         "out.\n"
-        "It takes about a second and changes nothing. Exit code 0: 'spabench run' is possible; 3: it is not.\n"
+        "It takes about a second, two with a GPU, and changes nothing. Exit code 0: 'spabench run' is possible; 3: it "
+        "is not.\n"
         "With --db: whether the database is whole (pages, keys, the roll-up of every trace), and what is in it. Exit\n"
         "code 0, or 4 for a database that is broken.\n";
 
@@ -56,18 +57,22 @@ static enum sb_status print(
 
 static enum sb_status examine_machine(struct findings *f, bool json, struct sb_error *err)
 {
-	const struct sb_doctor d = { sb_database_path(NULL), "", NOISE_S };
+	struct sb_doctor_gpu *gpu = sb_doctor_gpu_look("");
+	const struct sb_doctor d = { sb_database_path(NULL), "", NOISE_S, gpu };
 	int n[SB_HEALTH_BROKEN + 1] = { 0 };
 	struct sb_buf blocking = { 0 };
 	enum sb_status status;
 	char verdict[256];
 
-	for (f->n = 0; sb_doctor_checks[f->n].name; f->n++) {
+	f->n = 0;
+	for (const struct sb_doctor_check *c = sb_doctor_checks; c->name; c++) {
 		if (f->n == CHECKS_MAX)
 			SB_BUG("more than %d checks", CHECKS_MAX);
-		f->names[f->n] = sb_doctor_checks[f->n].name;
-		sb_doctor_checks[f->n].fn(&d, &f->v[f->n]);
+		f->names[f->n] = c->name;
+		c->fn(&d, &f->v[f->n]);
+		f->n += f->v[f->n].found[0] != '\0';
 	}
+	sb_doctor_gpu_free(gpu);
 	count(f, n, &blocking);
 	snprintf(verdict, sizeof(verdict), "'spabench run' is %s; %d ok, %d warning%s, %d missing",
 	        blocking.len ? "not possible" : "possible", n[SB_HEALTH_OK], n[SB_HEALTH_WARNING],

@@ -2,6 +2,8 @@
 #ifndef SB_DOCTOR_INTERNAL_H
 #define SB_DOCTOR_INTERNAL_H
 
+#include "card.h"
+#include "sb_backend.h"
 #include "sb_doctor.h"
 
 /* ---- findings ------------------------------------------------------------------------------------------------- */
@@ -10,6 +12,19 @@
 void sb_found(struct sb_finding *f, const char *fmt, ...) SB_PRINTF(2, 3);
 /* Lower the health and say what follows from it and what helps. A later call adds a sentence. */
 void sb_advise(struct sb_finding *f, enum sb_health health, const char *fmt, ...) SB_PRINTF(3, 4);
+
+/* ---- gpu.c: what one look at the GPU gave ---------------------------------------------------------------------- */
+
+struct sb_doctor_gpu {
+	bool library; /* there is a CUDA backend */
+	bool visible; /* an NVIDIA device shows below /dev */
+	bool looked, opened;
+	struct sb_device_look look; /* looked: about; opened: all of it */
+	struct sb_error why_closed; /* looked and not opened */
+	bool has_card;
+	struct sb_card card;
+	struct sb_error why_no_card; /* visible or looked, and no card */
+};
 
 /* ---- probe.c: looking at a system ------------------------------------------------------------------------------ */
 
@@ -42,13 +57,26 @@ void sb_check_clock(const struct sb_doctor *d, struct sb_finding *f);
 void sb_check_noise(const struct sb_doctor *d, struct sb_finding *f);
 /* software.c */
 void sb_check_device(const struct sb_doctor *d, struct sb_finding *f);
-void sb_check_gpu(const struct sb_doctor *d, struct sb_finding *f);
 void sb_check_openmp(const struct sb_doctor *d, struct sb_finding *f);
 void sb_check_openblas(const struct sb_doctor *d, struct sb_finding *f);
 void sb_check_libraries(const struct sb_doctor *d, struct sb_finding *f);
 void sb_check_ffmpeg(const struct sb_doctor *d, struct sb_finding *f);
 void sb_check_gnuplot(const struct sb_doctor *d, struct sb_finding *f);
 void sb_check_clip(const struct sb_doctor *d, struct sb_finding *f);
+/* gpu.c; all but the first say nothing where there is no GPU */
+void sb_check_gpu(const struct sb_doctor *d, struct sb_finding *f);
+void sb_check_driver(const struct sb_doctor *d, struct sb_finding *f);
+void sb_check_cuda(const struct sb_doctor *d, struct sb_finding *f);
+void sb_check_cudnn(const struct sb_doctor *d, struct sb_finding *f);
+void sb_check_cupti(const struct sb_doctor *d, struct sb_finding *f);
+void sb_check_counters(const struct sb_doctor *d, struct sb_finding *f);
+void sb_check_ecc(const struct sb_doctor *d, struct sb_finding *f);
+void sb_check_mig(const struct sb_doctor *d, struct sb_finding *f);
+void sb_check_persistence(const struct sb_doctor *d, struct sb_finding *f);
+void sb_check_compute_mode(const struct sb_doctor *d, struct sb_finding *f);
+void sb_check_clocks(const struct sb_doctor *d, struct sb_finding *f);
+void sb_check_vram(const struct sb_doctor *d, struct sb_finding *f);
+void sb_check_others(const struct sb_doctor *d, struct sb_finding *f);
 /* database.c */
 void sb_check_disk(const struct sb_doctor *d, struct sb_finding *f);
 

@@ -19,16 +19,27 @@ const char *sb_health_name(enum sb_health health); /* "ok", "warning", "missing"
 /* What a check found. Text is as the system gives it: escape it before it is shown. */
 struct sb_finding {
 	enum sb_health health;
-	char found[512];  /* what there is */
+	char found[512];  /* what there is; "" when the check is about something that this machine has not: no row */
 	char advice[512]; /* of anything but ok: why it matters, and the way out; or "" */
 	bool blocks_run;  /* `spabench run` without options is not possible */
 };
 
+/* What a look at the GPU gave, for all checks of it. */
+struct sb_doctor_gpu;
+
+/*
+ * Opens the device in a process of its own and asks NVML; a second, where there is a GPU. root: see sb_doctor. NULL
+ * when out of memory.
+ */
+struct sb_doctor_gpu *sb_doctor_gpu_look(const char *root);
+void sb_doctor_gpu_free(struct sb_doctor_gpu *g); /* accepts NULL */
+
 /* What the checks look at. */
 struct sb_doctor {
-	const char *db;   /* where a run would be stored */
-	const char *root; /* in front of /proc, /sys and /dev; "" but in tests */
-	double noise_s;   /* how long to measure the machine's noise */
+	const char *db;                  /* where a run would be stored */
+	const char *root;                /* in front of /proc, /sys and /dev; "" but in tests */
+	double noise_s;                  /* how long to measure the machine's noise */
+	const struct sb_doctor_gpu *gpu; /* NULL: not looked for */
 };
 
 struct sb_doctor_check {

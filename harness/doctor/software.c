@@ -1,6 +1,5 @@
 /* Checks of what spabench is made of and what it calls. */
 #include "doctor_internal.h"
-#include "sb_backend.h"
 #include "sb_clip.h"
 
 #include <cblas.h>
@@ -13,6 +12,7 @@
 #include <string.h>
 
 #define PROGRAM_TIMEOUT_S 5.0
+#define CPU_TIMEOUT_S     10.0
 
 /* ---- devices --------------------------------------------------------------------------------------------------- */
 
@@ -24,41 +24,26 @@ static void list_emulated(uint32_t parts, char *out, size_t n)
 			snprintf(out + strlen(out), n - strlen(out), "%s%s", *out ? ", " : "", sb_parts[p].name);
 }
 
+/* What `--device auto` takes. */
 void sb_check_device(const struct sb_doctor *d, struct sb_finding *f)
 {
-	struct sb_device_info info;
-	struct sb_backend *be;
+	struct sb_device_look look;
 	struct sb_error err;
 	char emulated[128];
 
-	(void)d;
-	if (sb_backend_open("auto", 0, &be, &err)) {
+	if (d->gpu && d->gpu->opened) {
+		sb_found(f, "cuda:0; nothing is emulated");
+		return;
+	}
+	if (sb_backend_look("cpu", CPU_TIMEOUT_S, &look, &err)) {
 		sb_found(f, "%.400s", err.msg);
 		sb_advise(f, SB_HEALTH_MISSING, "nothing can be run");
 		f->blocks_run = true;
 		return;
 	}
-	sb_backend_info(be, &info);
-	list_emulated(info.emulated_parts, emulated, sizeof(emulated));
-	sb_found(f, "%s; attention and allocators are real%s%s", info.kind, *emulated ? ", emulated: " : "", emulated);
-	sb_backend_close(be);
-}
-
-void sb_check_gpu(const struct sb_doctor *d, struct sb_finding *f)
-{
-	bool visible = sb_probe_exists(d->root, "/dev/nvidia0") || sb_probe_exists(d->root, "/dev/nvidiactl");
-	char file[4096];
-
-	if (sb_backend_cuda_file(file, sizeof(file))) {
-		sb_found(f, "this build has a CUDA backend%s", visible ? "" : ", this machine no NVIDIA device");
-		if (!visible)
-			sb_advise(f, SB_HEALTH_MISSING, "runs are on the CPU, which emulates TF32");
-		return;
-	}
-	sb_found(f, "no CUDA backend in this build%s", visible ? "; an NVIDIA device is visible" : "");
-	sb_advise(f, SB_HEALTH_MISSING,
-	        "TF32 is emulated on the CPU: its accuracy is measured, its speed is not; claims about it are not "
-	        "tested");
+	list_emulated(look.info.emulated_parts, emulated, sizeof(emulated));
+	sb_found(f, "%s; attention and allocators are real%s%s", look.info.kind, *emulated ? ", emulated: " : "",
+	        emulated);
 }
 
 /* ---- libraries ------------------------------------------------------------------------------------------------- */
