@@ -275,17 +275,17 @@ static void check_linears(struct sb_backend *be, bool quick, bool tf32)
 	check_precision(be, tf32);
 }
 
-/* The ways a convolution can go: as the backend chooses, by kernels of ours wherever they fit, by the library. */
-static const char *const ways[] = { "chosen", "own", "library" };
+/* The ways a convolution can go: as the backend chooses, by cuDNN, by kernels of ours wherever they fit, by windows. */
+static const char *const ways[] = { "auto", "cudnn", "kernels", "windows" };
 
 static struct sb_backend *open_way(const char *way, bool tf32)
 {
 	struct sb_backend *be;
 
-	setenv("SPABENCH_CUDA_PRODUCTS", way, 1);
+	setenv("SPABENCH_CUDA_CONV", way, 1);
 	be = open_device(0);
-	unsetenv("SPABENCH_CUDA_PRODUCTS");
-	printf("       products: %s\n", way);
+	unsetenv("SPABENCH_CUDA_CONV");
+	printf("       convolutions: %s\n", way);
 	must_be_device(be, tf32);
 	return be;
 }
@@ -293,7 +293,7 @@ static struct sb_backend *open_way(const char *way, bool tf32)
 void check_products(bool quick)
 {
 	for (int tf32 = 0; tf32 < 2; tf32++) {
-		struct sb_backend *be = open_way("chosen", tf32);
+		struct sb_backend *be = open_way("auto", tf32);
 
 		check_linears(be, quick, tf32);
 		end_levels(be);
@@ -687,7 +687,7 @@ void time_products(void)
 	int64_t t = 24 * 782, tn = 24 * 1012, tile = 2040 * 16;
 
 	for (int tf32 = 0; tf32 < 2; tf32++) {
-		struct sb_backend *be = open_way("chosen", tf32);
+		struct sb_backend *be = open_way("auto", tf32);
 
 		time_linear(be, "qkv", (struct sb_linear_args){ .rows = t, .in = 1024, .out = 3072 }, false, false);
 		time_linear(be, "proj, LayerScale and residual in place",

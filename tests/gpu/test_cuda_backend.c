@@ -1,8 +1,8 @@
 /*
  * The CUDA backend through the device interface: opening, both allocators over both kinds of pages, transfers, marks,
  * faults, matrix products and convolutions against double references. Plain main: the machine needs a GPU and nothing
- * else. --quick: small shapes alone, and no fault that a checker of memory would report. --time: how long products
- * take.
+ * else. --quick: small shapes alone, and no fault that a checker of memory would report. --conv: convolutions alone.
+ * --time: how long they take.
  */
 #include "backend_check.h"
 
@@ -116,13 +116,45 @@ static void check_marks(void)
 	sb_backend_close(be);
 }
 
+static bool given(int argc, char **argv, const char *option)
+{
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], option))
+			return true;
+	return false;
+}
+
+static void time_all(bool conv)
+{
+	if (!conv) {
+		time_transfers();
+		time_products();
+	}
+	time_convolutions();
+}
+
+static void check_all(bool quick, bool conv)
+{
+	if (!conv) {
+		check_names();
+		check_injection();
+		check_memory(quick);
+		check_transfers(quick);
+		check_products(quick);
+	}
+	check_convolutions(quick);
+	if (!quick && !conv)
+		check_marks();
+}
+
 int main(int argc, char **argv)
 {
-	bool quick = argc > 1 && !strcmp(argv[1], "--quick"), timing = argc > 1 && !strcmp(argv[1], "--time");
+	bool quick = given(argc, argv, "--quick"), timing = given(argc, argv, "--time");
+	bool conv = given(argc, argv, "--conv");
 	struct sb_device_info info;
 	struct sb_backend *be;
 
-	if (!quick && !timing)
+	if (!quick && !timing && !conv)
 		check_fault(); /* before this process has a device: it forks */
 	be = open_device(0);
 	sb_backend_info(be, &info);
@@ -130,19 +162,10 @@ int main(int argc, char **argv)
 	        info.software);
 	sb_backend_close(be);
 	if (timing) {
-		time_transfers();
-		time_products();
-		time_convolutions();
+		time_all(conv);
 		return 0;
 	}
-	check_names();
-	check_injection();
-	check_memory(quick);
-	check_transfers(quick);
-	check_products(quick);
-	check_convolutions(quick);
-	if (!quick)
-		check_marks();
+	check_all(quick, conv);
 	printf("%d failures\n", check_failures());
 	return check_failures() ? 1 : 0;
 }

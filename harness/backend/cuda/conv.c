@@ -45,18 +45,21 @@ struct conv_run {
 	float *windows, *out; /* [piece, window]; [piece, cout] where y cannot take the product */
 };
 
-/* The epilogue that the product's kernel can do at once: bias, then either ReLU or one plain residual. */
-static bool fits_product(const struct sb_conv_args *a)
+bool sb_cuda_conv_fits_product(const struct sb_conv_args *a)
 {
 	int residuals = (a->residual != NULL) + (a->residual2 != NULL);
 
 	return residuals == 0 || (residuals == 1 && !a->relu_out && (!a->residual || !a->residual_relu));
 }
 
-static enum sb_status finish_piece(
-        struct cuda *c, const struct conv_run *r, const float *v, int64_t first, int64_t rows, struct sb_error *err)
+int64_t sb_cuda_conv_pixels(const struct sb_conv_args *a)
 {
-	const struct sb_conv_args *a = r->a;
+	return a->n * ((a->h + 2 * a->pad - a->kh) / a->stride + 1) * ((a->width + 2 * a->pad - a->kw) / a->stride + 1);
+}
+
+enum sb_status sb_cuda_conv_finish(
+        struct cuda *c, const struct sb_conv_args *a, const float *v, int64_t first, int64_t rows, struct sb_error *err)
+{
 	int64_t at = first * a->cout;
 	struct sb_cuda_launch l = sb_cuda_launch_of(c);
 	struct sb_epilogue_args e = {
@@ -101,7 +104,7 @@ static enum sb_status conv_piece(
 
 	if (!r->direct)
 		status = sb_cuda_launched(c, &l, sb_im2col_cuda(a, first, rows, r->windows, &l), err);
-	if (!status && fits_product(a)) {
+	if (!status && sb_cuda_conv_fits_product(a)) {
 		struct cuda_product whole = p;
 
 		whole.bias = a->bias;
@@ -114,15 +117,14 @@ static enum sb_status conv_piece(
 	if (r->out)
 		p.y = r->out;
 	status = product(c, &p, &done, err);
-	return status ? status : finish_piece(c, r, p.y, first, rows, err);
+	return status ? status : sb_cuda_conv_finish(c, a, p.y, first, rows, err);
 }
 
 static enum sb_status by_windows(struct cuda *c, const struct sb_conv_args *a, struct sb_error *err)
 {
-	int64_t ho = (a->h + 2 * a->pad - a->kh) / a->stride + 1, wo = (a->width + 2 * a->pad - a->kw) / a->stride + 1;
 	struct conv_run r = {
 		.a = a,
-		.rows = a->n * ho * wo,
+		.rows = sb_cuda_conv_pixels(a),
 		.window = a->kh * a->kw * a->cin,
 		.direct = a->kh == 1 && a->kw == 1 && a->stride == 1 && a->pad == 0 && !a->relu_in,
 		.tf32 = sb_cuda_tf32(c, SB_PART_PRECISION_CONV),
@@ -155,14 +157,27 @@ static bool windows_pay(const struct sb_conv_args *a)
 	return a->cout > 128 || a->kh * a->kw == 1;
 }
 
-enum sb_status sb_cuda_conv(struct cuda *c, const struct sb_conv_args *a, struct sb_error *err)
+/* Kernels of ours, or windows and the library's product. */
+static enum sb_status by_own(struct cuda *c, const struct sb_conv_args *a, struct sb_error *err)
 {
 	bool tf32 = sb_cuda_tf32(c, SB_PART_PRECISION_CONV);
+	bool windows =
+	        c->conv_way == CUDA_CONV_WINDOWS || (c->conv_way != CUDA_CONV_KERNELS && !tf32 && windows_pay(a));
 	struct sb_cuda_launch l = sb_cuda_launch_of(c);
 
-	if (!sb_conv_cuda_fits(a) || !sb_cuda_own(c, tf32 || !windows_pay(a)))
+	if (windows || !sb_conv_cuda_fits(a))
 		return by_windows(c, a, err);
 	return sb_cuda_launched(c, &l, tf32 ? sb_conv_tf32_cuda(a, &l) : sb_conv_fp32_cuda(a, &l), err);
+}
+
+enum sb_status sb_cuda_conv(struct cuda *c, const struct sb_conv_args *a, struct sb_error *err)
+{
+	bool done = false;
+	enum sb_status status = SB_OK;
+
+	if (c->conv_way == CUDA_CONV_CUDNN)
+		status = sb_cuda_dnn_conv(c, a, &done, err);
+	return status || done ? status : by_own(c, a, err);
 }
 
 /* ---- transposed convolution ---------------------------------------------------------------------------------------

@@ -43,12 +43,17 @@ struct cuda_staging {
 	int next; /* the piece used longest ago */
 };
 
-/* SPABENCH_CUDA_PRODUCTS=own|library: for tests, which so reach both ways of a convolution at every shape. */
-enum cuda_products { CUDA_PRODUCTS_CHOSEN, CUDA_PRODUCTS_OWN, CUDA_PRODUCTS_LIBRARY };
+/*
+ * SPABENCH_CUDA_CONV: what convolutions run. `own` is what needs no cuDNN: kernels of ours, or windows laid out and a
+ * product. Tests ask for either of these two by name, to reach both at every shape. `auto` is the measured choice
+ * (kernels/NOTES.md).
+ */
+enum cuda_conv_way { CUDA_CONV_AUTO, CUDA_CONV_OWN, CUDA_CONV_CUDNN, CUDA_CONV_KERNELS, CUDA_CONV_WINDOWS };
 
 struct sb_cupti;
 struct sb_nvml;
-struct cuda_plans; /* products that were planned: linear.c */
+struct cuda_plans; /* products that were planned: product.c */
+struct cuda_dnn;   /* cuDNN, and the convolutions that were planned: cudnn.c */
 
 struct cuda {
 	struct sb_backend base; /* first: a sb_backend is its cuda */
@@ -64,14 +69,10 @@ struct cuda {
 	bool no_nvml;
 	cudaEvent_t marks[SB_MARKS_MAX];
 	int launches; /* kernels queued by the op that was submitted last */
-	enum cuda_products products;
+	enum cuda_conv_way conv_way;
+	struct cuda_dnn *dnn; /* NULL: not wanted, or no cuDNN that works */
+	char dnn_absent[256]; /* why there is none though it was wanted; "" otherwise */
 };
-
-/* Whether a product for which a kernel of ours would do is to be run by it: `wise`, unless all or none are. */
-static inline bool sb_cuda_own(const struct cuda *c, bool wise)
-{
-	return c->products == CUDA_PRODUCTS_OWN || (c->products == CUDA_PRODUCTS_CHOSEN && wise);
-}
 
 /* ---- errors: every code of CUDA and cuBLAS becomes an sb_error here ---------------------------------------------- */
 
@@ -125,6 +126,21 @@ struct cuda_product {
 	bool relu, tf32;
 };
 enum sb_status sb_cuda_product(struct cuda *c, const struct cuda_product *p, bool *done, struct sb_error *err);
+
+/* NULL when cuDNN cannot be had, which is a fact about the machine and no error: `why` states it. */
+struct cuda_dnn *sb_cuda_dnn_open(cudaStream_t stream, char *why, size_t n);
+void sb_cuda_dnn_close(struct cuda_dnn *d);
+void sb_cuda_dnn_version(const struct cuda_dnn *d, char *out, size_t n);
+/* The whole op, or nothing and *done is false: there is no cuDNN, or it has nothing for this shape. */
+enum sb_status sb_cuda_dnn_conv(struct cuda *c, const struct sb_conv_args *a, bool *done, struct sb_error *err);
+
+/* Output pixels of a convolution. */
+int64_t sb_cuda_conv_pixels(const struct sb_conv_args *a);
+/* Is its epilogue what a library's kernel does at once: bias, then either ReLU or one plain residual? */
+bool sb_cuda_conv_fits_product(const struct sb_conv_args *a);
+/* The epilogue of output pixels first .. first + rows - 1, whose sums are in v, dense; v may be their place in y. */
+enum sb_status sb_cuda_conv_finish(struct cuda *c, const struct sb_conv_args *a, const float *v, int64_t first,
+        int64_t rows, struct sb_error *err);
 
 enum sb_status sb_cuda_linear(struct cuda *c, const struct sb_linear_args *a, struct sb_error *err);
 enum sb_status sb_cuda_conv(struct cuda *c, const struct sb_conv_args *a, struct sb_error *err);

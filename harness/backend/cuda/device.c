@@ -108,6 +108,7 @@ static void cuda_close(struct sb_backend *be)
 		cudaStreamSynchronize(c->stream);
 	sb_cupti_close(c->cupti);
 	sb_nvml_close(c->nvml);
+	sb_cuda_dnn_close(c->dnn);
 	sb_cuda_plans_close(c->plans);
 	if (c->blas)
 		cublasDestroy(c->blas);
@@ -124,13 +125,24 @@ static void cuda_close(struct sb_backend *be)
 	free(c);
 }
 
-static enum cuda_products which_products(void)
+static enum sb_status open_convolutions(struct cuda *c, struct sb_error *err)
 {
-	const char *text = getenv("SPABENCH_CUDA_PRODUCTS");
+	static const char *const ways[] = { [CUDA_CONV_AUTO] = "auto",
+		[CUDA_CONV_OWN] = "own",
+		[CUDA_CONV_CUDNN] = "cudnn",
+		[CUDA_CONV_KERNELS] = "kernels",
+		[CUDA_CONV_WINDOWS] = "windows" };
+	const char *text = getenv("SPABENCH_CUDA_CONV");
+	size_t i = 0;
 
-	if (text && !strcmp(text, "own"))
-		return CUDA_PRODUCTS_OWN;
-	return text && !strcmp(text, "library") ? CUDA_PRODUCTS_LIBRARY : CUDA_PRODUCTS_CHOSEN;
+	while (text && *text && i < SB_ARRAY_LEN(ways) && strcmp(text, ways[i]) != 0)
+		i++;
+	if (i == SB_ARRAY_LEN(ways))
+		return sb_fail(err, SB_E_USAGE, "SPABENCH_CUDA_CONV '%.64s': it is auto, own or cudnn", text);
+	c->conv_way = (enum cuda_conv_way)i;
+	if (c->conv_way == CUDA_CONV_CUDNN)
+		c->dnn = sb_cuda_dnn_open(c->stream, c->dnn_absent, sizeof(c->dnn_absent));
+	return SB_OK;
 }
 
 static enum sb_status cuda_open(int ordinal, int64_t limit, struct sb_backend **out, struct sb_error *err)
@@ -142,7 +154,6 @@ static enum sb_status cuda_open(int ordinal, int64_t limit, struct sb_backend **
 		return sb_fail(err, SB_E_NOMEM, "no memory for the CUDA backend");
 	c->base.ops = &sb_backend_cuda_ops;
 	c->ordinal = ordinal;
-	c->products = which_products();
 	status = check_device(c, err);
 	if (!status)
 		status = open_stream(c, err);
@@ -154,6 +165,8 @@ static enum sb_status cuda_open(int ordinal, int64_t limit, struct sb_backend **
 		status = open_libraries(c, err);
 	if (!status)
 		status = sb_cuda_plans_open(&c->plans, err);
+	if (!status)
+		status = open_convolutions(c, err);
 	if (!status)
 		status = sb_cuda_staging_open(&c->staging, err);
 	if (status == SB_E_NOMEM)
