@@ -66,6 +66,11 @@ void sb_csv_end(struct sb_csv *c);
 /* Text that stands as it is wherever Markdown has inline text, table cells included. */
 void sb_markdown_text(struct sb_buf *b, const char *text);
 
+/* ---- show_case.c ---------------------------------------------------------------------------------------------- */
+
+/* The run's parameters, items of a page: clip, network, tracker, and what has no place among them. */
+void sb_show_case(struct sb_page *p, const struct sb_run *run, int columns);
+
 /* Write all of `text` and flush. Errors: SB_E_DATA, SB_E_NOMEM if the buffer failed. */
 enum sb_status sb_report_write(const struct sb_buf *text, FILE *out, struct sb_error *err);
 

@@ -67,9 +67,8 @@ static void print_identity(struct sb_page *p, const struct sb_run *run)
 	sb_page_item(p, "note", KEY, run->note);
 	add(&b, ", ", "", run->workload);
 	add(&b, ", ", "preset ", run->preset);
-	add(&b, ", ", "", run->params);
 	item_buf(p, "case", KEY, &b);
-	sb_page_item(p, "clip", KEY, run->clip_digest);
+	sb_show_case(p, run, KEY);
 	add(&b, ", ", "", run->weights_kind);
 	add(&b, ", ", "", run->weights_digest);
 	item_buf(p, "weights", KEY, &b);

@@ -709,6 +709,30 @@ static void a_run_is_shown_whatever_its_names(void **state)
 	}
 }
 
+static void a_case_is_shown_in_lines_and_nothing_of_it_is_lost(void **state)
+{
+	static const char params[] =
+	        "{\"clip\":\"built-in\",\"frames\":4,\"stride\":2,\"width\":252,\"height\":140,\"clip_width\":768,"
+	        "\"clip_height\":576,\"parameters\":62218297,\"queries\":16,\"support\":24,\"iterations\":1,"
+	        "\"windows\":2,\"window\":20,\"overlap\":6,\"track_width\":602,\"track_height\":336,"
+	        "\"cameras\":\"ba\",\"later\":[1,null],\"more\":0.5}";
+	struct loaded l;
+	char *text;
+
+	(void)state;
+	small_run(&l);
+	replace(&l.run.params, params);
+	text = show(&l, "text", -1);
+	assert_non_null(
+	        strstr(text, "\n  clip       built-in, size 768x576, frames 4, stride 2\n"
+	                     "  network    size 252x140, parameters 62218297\n"
+	                     "  tracker    queries 16, support points 24, size 602x336, iterations 1, cameras ba, "
+	                     "windows 2,\n             window 20, overlap 6\n"
+	                     "  others     later: [1,null]; more: 0.5\n"));
+	free(text);
+	release(&l);
+}
+
 static void runs_are_listed_whatever_their_names(void **state)
 {
 	static const int widths[] = { 0, 80, 100, 40, 1000 };
@@ -886,6 +910,7 @@ int main(void)
 		cmocka_unit_test(markdown_escapes_are_those_of_github),
 		cmocka_unit_test(markdown_names_what_was_not_measured_once),
 		cmocka_unit_test(a_run_is_shown_whatever_its_names),
+		cmocka_unit_test(a_case_is_shown_in_lines_and_nothing_of_it_is_lost),
 		cmocka_unit_test(runs_are_listed_whatever_their_names),
 		cmocka_unit_test(show_keeps_to_the_arm_that_was_asked_for),
 		cmocka_unit_test(every_sample_and_every_lost_trial_has_its_line),
