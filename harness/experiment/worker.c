@@ -368,6 +368,9 @@ static json_t *samples_json(struct server *s, const struct timing *t)
 	add_state(s, t, samples);
 	for (int i = 0; i < n; i++)
 		put(s, samples, m[i].name, value_json(m[i].value));
+	n = s->ops->measures ? s->ops->measures(s->workload, m) : 0;
+	for (int i = 0; i < n; i++)
+		put(s, samples, m[i].name, value_json(m[i].value));
 	return samples;
 }
 

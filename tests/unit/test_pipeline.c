@@ -74,7 +74,7 @@ static void pass(struct bench *b, const char *levels_text, bool perturb)
 static double measure(const struct bench *b, const char *name)
 {
 	struct sb_measure m[SB_QUALITY_MAX];
-	int n = ops->quality(b->w, m);
+	int n = (strncmp(name, "quality.", 8) ? ops->measures : ops->quality)(b->w, m);
 
 	for (int i = 0; i < n; i++)
 		if (!strcmp(m[i].name, name))
@@ -303,6 +303,30 @@ static void the_planted_scene_can_be_solved(void **state)
 	free(intrinsics);
 }
 
+/* Of few support points bundle adjustment would be skipped; the scene that stands in for them is large enough. */
+static void bundle_adjustment_is_made_however_few_the_support_points(void **state)
+{
+	const struct sb_case few = {
+		.preset = "tiny", .frames = 3, .width = 84, .height = 56, .grid = 2, .support = -1
+	};
+	struct sb_case none = few;
+	struct bench b = bench_open(&few);
+
+	(void)state;
+	pass(&b, "attention=efficient", false);
+	assert_true(measure(&b, "bundle.points") >= 50.0);
+	assert_true(measure(&b, "bundle.steps") > 1.0);
+	assert_true(measure(&b, "memory.planted_bytes") == 3.0 * 84 * 56 * sizeof(float));
+	assert_non_null(strstr(b.info.inputs_note, "bundle adjustment (64 points)"));
+	bench_close(&b);
+	snprintf(none.cameras, sizeof(none.cameras), "fixed");
+	b = bench_open(&none);
+	pass(&b, "attention=efficient", false);
+	assert_null(strstr(b.info.inputs_note, "bundle"));
+	assert_int_equal(ops->measures(b.w, (struct sb_measure[SB_QUALITY_MAX]){ { 0 } }), 1);
+	bench_close(&b);
+}
+
 static void the_planted_scene_is_its_seed_s(void **state)
 {
 	struct sb_planted a = plant(4, 60, 1), b = plant(4, 60, 1), c = plant(4, 60, 2);
@@ -413,6 +437,7 @@ int main(void)
 		cmocka_unit_test(planted_depth_is_that_of_the_goldens),
 		cmocka_unit_test(planted_cameras_move_sideways_by_a_tenth),
 		cmocka_unit_test(the_planted_scene_can_be_solved),
+		cmocka_unit_test(bundle_adjustment_is_made_however_few_the_support_points),
 		cmocka_unit_test(the_planted_scene_is_its_seed_s),
 		cmocka_unit_test(the_presets_words_are_a_grid_and_bundle_adjustment),
 		cmocka_unit_test(a_number_of_points_is_the_nearest_square),

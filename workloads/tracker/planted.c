@@ -114,7 +114,7 @@ static void make_scene(struct sb_planted *p)
 	p->scene = (struct sb_track_planted){ .points = s->points, .seen = p->seen, .xyz = p->xyz, .pose = p->pose };
 }
 
-static int64_t depth_bytes(const struct sb_planted_shape *s)
+int64_t sb_planted_depth_bytes(const struct sb_planted_shape *s)
 {
 	return s->frames * s->h * s->w * (int64_t)sizeof(float);
 }
@@ -127,7 +127,7 @@ void sb_planted_release(struct sb_planted *p)
 	free(p->xyz);
 	free(p->pose);
 	if (p->be) /* what the device says of earlier work has no meaning here */
-		(void)sb_pages_segment_free(p->be->pages, p->depth, depth_bytes(&p->shape), NULL);
+		(void)sb_pages_segment_free(p->be->pages, p->depth, sb_planted_depth_bytes(&p->shape), NULL);
 	*p = (struct sb_planted){ 0 };
 }
 
@@ -170,7 +170,7 @@ static enum sb_status upload(struct sb_planted *p, struct sb_backend *be, struct
 	if (!host)
 		return sb_fail(err, SB_E_NOMEM, "no memory for the planted depth of %lld frames", (long long)s->frames);
 	sb_planted_depth_host(s, host);
-	status = sb_pages_segment_alloc(be->pages, depth_bytes(s), &p->depth, err);
+	status = sb_pages_segment_alloc(be->pages, sb_planted_depth_bytes(s), &p->depth, err);
 	if (!status) {
 		p->be = be;
 		status = be->ops->weight_prepare(be, SB_WEIGHT_PLAIN, &n, 1, host, (void *)p->depth, err);

@@ -10,6 +10,8 @@
 
 #include "sb_track_video.h"
 
+#define SB_PLANTED_POINTS_MIN 64 /* of the scene: bundle adjustment needs 50, and some leave the frame on the way */
+
 struct sb_planted_shape {
 	int64_t frames, h, w; /* the network's size */
 	int64_t hr, wr;       /* the tracker's */
@@ -43,6 +45,7 @@ void sb_planted_release(struct sb_planted *p);
  * every clock. Errors: SB_E_NOMEM, the device's.
  */
 enum sb_status sb_planted_depth(struct sb_planted *p, struct sb_backend *be, const float **depth, struct sb_error *err);
+int64_t sb_planted_depth_bytes(const struct sb_planted_shape *s);
 float sb_planted_depth_at(int64_t t, int64_t y, int64_t x);
 void sb_planted_depth_host(const struct sb_planted_shape *s, float *out); /* [frames, h, w] */
 

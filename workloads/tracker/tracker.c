@@ -223,12 +223,16 @@ static enum sb_status load_clip(
 /* What is made up, in a line. */
 static void note_planted(const struct sb_workload *w, char note[512])
 {
+	char scene[160];
+
 	if (w->plant_inputs)
 		add_note(note, "planted (synthetic weights): the tracker's depth, intrinsics and cameras");
-	if (w->plant_scene && w->points.cameras == SB_CAMERAS_BA)
-		add_note(note, w->plant_inputs
-		                       ? "the observations of the bundle adjustment"
-		                       : "planted (synthetic weights): the observations of the bundle adjustment");
+	if (!w->plant_scene || w->points.cameras != SB_CAMERAS_BA)
+		return;
+	snprintf(scene, sizeof(scene), "%sthe observations of the bundle adjustment (%lld points), %s",
+	        w->plant_inputs ? "" : "planted (synthetic weights): ", (long long)w->planted.shape.points,
+	        w->plant_inputs ? "so tracked poses say nothing of an arm" : "whose solution is dropped");
+	add_note(note, scene);
 }
 
 static enum sb_status load_points(
@@ -241,7 +245,7 @@ static enum sb_status load_points(
 
 	if (sb_points_read(c, w->preset, &(struct sb_points_frame){ s->frames, s->h, s->w, s->hr, s->wr }, p, err))
 		return err->code;
-	shape.points = p->n_support;
+	shape.points = p->n_support > SB_PLANTED_POINTS_MIN ? p->n_support : SB_PLANTED_POINTS_MIN;
 	if (sb_planted_init(&w->planted, &shape, err))
 		return err->code;
 	w->planted.scene.apply = w->plant_inputs;
@@ -446,6 +450,30 @@ static int tracker_quality(const struct sb_workload *w, struct sb_measure out[SB
 	                   (double)s->h / (double)s->hr, w->scratch, out + n);
 }
 
+static struct sb_value steps_of(const struct sb_ba_result *ba)
+{
+	if (ba->outcome != SB_BA_SKIPPED)
+		return sb_value_of((double)ba->iterations);
+	return sb_value_absent(ba->points < SB_BA_MIN_POINTS ? "skipped: fewer than 50 points"
+	                                                     : "skipped: nothing finite to start from");
+}
+
+/* Of the last bundle adjustment: the last window's, in its last iteration. */
+static int tracker_measures(const struct sb_workload *w, struct sb_measure out[SB_QUALITY_MAX])
+{
+	const struct sb_ba_result *ba = &sb_track_video_info(w->room)->ba;
+	int n = 0;
+
+	if (w->plant_inputs)
+		out[n++] = (struct sb_measure){ "memory.planted_bytes",
+			sb_value_of((double)sb_planted_depth_bytes(&w->planted.shape)) };
+	if (w->points.cameras == SB_CAMERAS_BA) {
+		out[n++] = (struct sb_measure){ "bundle.points", sb_value_of((double)ba->points) };
+		out[n++] = (struct sb_measure){ "bundle.steps", steps_of(ba) };
+	}
+	return n;
+}
+
 /*
  * What the tracker was given, once more: the pass does not bring it to the host, but what it is made of is there, and
  * the clean-up is exact on every device.
@@ -519,5 +547,6 @@ const struct sb_workload_ops sb_workload_tracker = {
 	.run = tracker_run,
 	.set_reference = tracker_set_reference,
 	.quality = tracker_quality,
+	.measures = tracker_measures,
 	.save = tracker_save,
 };

@@ -83,6 +83,8 @@ struct sb_workload_ops {
 	/* How far the last results are from the reference: names "quality.*". Returns how many. 0 without a reference.
 	 */
 	int (*quality)(const struct sb_workload *w, struct sb_measure out[SB_QUALITY_MAX]);
+	/* Optional. What else is to be said of the last pass, under names of the workload's own. Returns how many. */
+	int (*measures)(const struct sb_workload *w, struct sb_measure out[SB_QUALITY_MAX]);
 	/* Optional. Write the last results to files, complete ones only. Errors: SB_E_DATA naming the file, SB_E_NOMEM.
 	 */
 	enum sb_status (*save)(const struct sb_workload *w, const struct sb_save *to, struct sb_error *err);
