@@ -142,6 +142,7 @@ struct sb_device_info {
 	uint32_t emulated_parts; /* bit 1 << enum sb_part: the part's second level has the numerics but not the speed */
 	int64_t memory_bytes;
 	int capability; /* of a CUDA device: 90 is 9.0; else 0 */
+	char conv_path[320]; /* what runs convolutions, where there is a choice: "own (why no cuDNN)", "cuDNN 9.19.0" */
 };
 
 /* What a backend in a library of its own is made of and what it finds here, whether or not it has a device. */

@@ -103,9 +103,9 @@ static void judge_precision(const struct sb_evidence *e, bool emulated, struct s
 
 	/* A library may do a product of one row without tensor cores: up to 1 % of the time. */
 	out->in_effect = e->products_tf32 && 100 * e->products_tf32_ns >= 99 * e->products_ns && !no_change;
-	snprintf(out->text, sizeof(out->text), "%s: %lld of %lld gemm and conv kernels, %d %% of their time%s%s",
+	snprintf(out->text, sizeof(out->text), "%s: %lld of %lld gemm and conv kernels, %d %% of their time%s%s%s%s",
 	        out->in_effect ? "in effect" : "not in effect", (long long)e->products_tf32, (long long)e->products,
-	        percent(e->products_tf32_ns, e->products_ns),
+	        percent(e->products_tf32_ns, e->products_ns), e->conv_path[0] ? ", convolutions: " : "", e->conv_path,
 	        no_change     ? ", but the results are FP32's to the bit"
 	        : e->compared ? ", results differ from FP32's"
 	                      : "",

@@ -13,6 +13,7 @@ struct sb_evidence {
 	double workspace_standard, workspace_efficient;                       /* largest seen, bytes */
 	double segment_allocs, maps;                                          /* cold driver calls of expandable arms */
 	int trials[SB_PART_COUNT]; /* that say something about the part's factor */
+	char conv_path[64];        /* what ran convolutions, the reason left out; "": nothing to say */
 };
 
 /* Count one successful trial of an arm. */

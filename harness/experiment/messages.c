@@ -150,6 +150,7 @@ void sb_message_ready(json_t *j, struct sb_worker_facts *f)
 	copy_text(j, "device_kind", f->device_kind, sizeof(f->device_kind));
 	copy_text(j, "device_uuid", f->device_uuid, sizeof(f->device_uuid));
 	copy_text(j, "software", f->software, sizeof(f->software));
+	copy_text(j, "conv_path", f->conv_path, sizeof(f->conv_path));
 	copy_text(j, "emulated", f->emulated, sizeof(f->emulated));
 	copy_text(j, "reference_note", f->reference_note, sizeof(f->reference_note));
 	copy_text(j, "clip_source", f->info.clip_source, sizeof(f->info.clip_source));

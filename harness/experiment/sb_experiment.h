@@ -153,6 +153,7 @@ struct sb_worker_setup {
 struct sb_worker_facts {
 	char build_id[64], device_name[128], device_kind[16], device_uuid[64], software[256];
 	char capabilities[256]; /* of its build: words between commas, see sb_worker_capabilities */
+	char conv_path[320];    /* as in struct sb_device_info; "" when it has no choice, or does not say */
 	char emulated[128];     /* comma-separated parts */
 	int64_t device_memory_bytes;
 	int64_t pid;

@@ -185,6 +185,8 @@ static void worker_facts(struct sb_environment *e, const struct session *s)
 	sb_environment_add(e, "device.kind", "%s", f->device_kind);
 	sb_environment_add(e, "device.memory_bytes", "%lld", (long long)f->device_memory_bytes);
 	sb_environment_add(e, "software", "%s", f->software);
+	if (f->conv_path[0])
+		sb_environment_add(e, "conv_path", "%s", f->conv_path);
 	sb_environment_add(e, "emulated", "%s", f->emulated);
 	sb_levels_format(&plan->arms[0].levels, &reference);
 	sb_environment_add(e, "reference.arm", "%s", plan->arms[0].name);
@@ -487,6 +489,8 @@ static enum sb_status resume_run(struct session *s, struct sb_error *err)
 	if (!status)
 		status = same("software", sb_run_fact(&run, "software"), f->software, err);
 	if (!status)
+		status = same("way of convolutions", sb_run_fact(&run, "conv_path"), f->conv_path, err);
+	if (!status)
 		status = same("clip's digest", run.clip_digest, clip, err);
 	if (!status)
 		status = same("weights' digest", run.weights_digest, weights, err);
@@ -567,6 +571,14 @@ static enum sb_status finish_run(struct session *s, enum sb_status ended, struct
 	return result;
 }
 
+/* Up to the reason in brackets. */
+static int conv_path_length(const char *text)
+{
+	const char *reason = strstr(text, " (");
+
+	return (int)(reason ? (size_t)(reason - text) : strlen(text));
+}
+
 enum sb_status sb_session_run(
         struct sb_store *st, const struct sb_session_options *opt, struct sb_session_result *out, struct sb_error *err)
 {
@@ -584,6 +596,8 @@ enum sb_status sb_session_run(
 		s.emulated = f->emulated[0] != '\0';
 		s.evidence.reference_tf32 = opt->plan.arms[0].levels.part[SB_PART_PRECISION_GEMM] ||
 		                            opt->plan.arms[0].levels.part[SB_PART_PRECISION_CONV];
+		snprintf(s.evidence.conv_path, sizeof(s.evidence.conv_path), "%.*s", conv_path_length(f->conv_path),
+		        f->conv_path);
 		s.clip_digest = f->info.clip_digest;
 		s.weights_digest = f->info.weights_digest;
 		s.points_digest = f->info.points_digest;

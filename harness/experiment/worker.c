@@ -196,6 +196,7 @@ static json_t *ready_json(struct server *s)
 	        "weights_digest", weights, "weights_kind", w->weights_kind, "parameters", (json_int_t)w->parameters);
 	s->lost |= emulated.failed;
 	sb_buf_release(&emulated);
+	put(s, j, "conv_path", text_json(d.conv_path));
 	put(s, j, "clip_source", text_json(w->clip_source));
 	put(s, j, "clip_note", text_json(w->clip_note));
 	put(s, j, "weights_note", text_json(w->weights_note));

@@ -1,4 +1,5 @@
 /* What kernels are called, and what that says of their products. */
+#include "evidence.h"
 #include "kernel_class.h"
 #include "kernel_name.h"
 
@@ -95,11 +96,27 @@ static void names_tell_the_precision(void **state)
 			fail_msg("%s is not %d", cases[i].name, (int)cases[i].class);
 }
 
+static void evidence_of_precision_says_what_ran_convolutions(void **state)
+{
+	struct sb_evidence e = { .products = 4, .products_tf32 = 4, .products_ns = 100, .products_tf32_ns = 100 };
+	struct sb_switch_line line;
+
+	(void)state;
+	e.trials[SB_PART_PRECISION_GEMM] = 1;
+	sb_evidence_judge(&e, "precision", false, &line);
+	assert_string_equal(line.text, "in effect: 4 of 4 gemm and conv kernels, 100 % of their time");
+	strcpy(e.conv_path, "cuDNN 9.19.0");
+	sb_evidence_judge(&e, "precision", false, &line);
+	assert_string_equal(
+	        line.text, "in effect: 4 of 4 gemm and conv kernels, 100 % of their time, convolutions: cuDNN 9.19.0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_become_readable),
 		cmocka_unit_test(names_tell_the_precision),
+		cmocka_unit_test(evidence_of_precision_says_what_ran_convolutions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,6 +267,18 @@ static void driver_text(char *out, size_t n)
 	snprintf(out, n, "driver for CUDA %d.%d", driver / 1000, driver % 1000 / 10);
 }
 
+/* What convolutions run; in brackets why it is not what was asked for. */
+static void conv_path_text(const struct cuda *c, char *out, size_t n)
+{
+	char version[32];
+
+	snprintf(out, n, c->dnn_absent[0] ? "own (no cuDNN: %s)" : "own", c->dnn_absent);
+	if (!c->dnn)
+		return;
+	sb_cuda_dnn_version(c->dnn, version, sizeof(version));
+	snprintf(out, n, "cuDNN %s", version);
+}
+
 static void cuda_info(const struct sb_backend *be, struct sb_device_info *out)
 {
 	const struct cuda *c = (const struct cuda *)be;
@@ -279,6 +291,7 @@ static void cuda_info(const struct sb_backend *be, struct sb_device_info *out)
 	cudaRuntimeGetVersion(&runtime);
 	cudnn_text(cudnn, sizeof(cudnn));
 	environment_text(environment, sizeof(environment));
+	conv_path_text(c, out->conv_path, sizeof(out->conv_path));
 	snprintf(out->name, sizeof(out->name), "%.127s", c->prop.name);
 	format_uuid(&c->prop.uuid, out->uuid, sizeof(out->uuid));
 	out->kind = "cuda";
