@@ -32,7 +32,8 @@ struct sb_scale sb_report_scale(enum sb_unit unit, double a, double b)
 		return (struct sb_scale){ 1, "px" };
 	case SB_UNIT_DEGREES:
 		return (struct sb_scale){ 1, "deg" };
-	case SB_UNIT_COUNT:
+	case SB_UNIT_COUNT: /* cycles */
+		return largest >= 1e6 ? (struct sb_scale){ 1e6, "M" } : (struct sb_scale){ 1, "" };
 	case SB_UNIT_RATIO:
 	case SB_UNIT_UNKNOWN:
 		break;

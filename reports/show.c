@@ -170,6 +170,7 @@ static void print_arms(struct sb_page *p, const struct sb_report_run *r)
 		sb_buf_release(&b);
 		sb_page_item(p, arm->message ? "  !" : "", ARM_NAME, arm->message);
 	}
+	sb_page_item(p, "  clocks", ARM_NAME, s->throttled);
 }
 
 static int trials_of(const struct sb_report_run *r, int64_t worker)

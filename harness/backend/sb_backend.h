@@ -190,7 +190,7 @@ struct sb_device_state {
 	struct sb_value used_bytes; /* by whoever, the driver included */
 	struct sb_value energy_mj;  /* since the driver was loaded */
 	struct sb_value throttled;  /* 1: clocks are held down by heat, power or hardware at this moment */
-	char reasons[128];          /* "sw_power_cap,hw_thermal"; "" when none */
+	char reasons[128];          /* what holds them down: "sw_power_cap,hw_thermal"; "" when nothing does */
 	int64_t cost_ns;            /* what this reading took */
 };
 

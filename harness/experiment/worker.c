@@ -334,19 +334,37 @@ static void add_memory(struct server *s, const struct timing *t, json_t *samples
 		put(s, samples, "memory.device_used_bytes", json_pack("[s]", "the device is the host"));
 }
 
+/* Held down before or after the pass, and why: a metric of each reason, which only such trials have. */
+static void add_throttled(struct server *s, const struct timing *t, json_t *samples)
+{
+	const struct sb_device_state *states[] = { &t->before, &t->after };
+	struct sb_value throttled = t->after.throttled;
+
+	for (size_t i = 0; i < SB_ARRAY_LEN(states); i++) {
+		const char *reason = states[i]->reasons;
+		char metric[SB_METRIC_NAME_MAX];
+
+		if (!states[i]->throttled.absent && states[i]->throttled.v != 0.0)
+			throttled = sb_value_of(1.0);
+		for (size_t n; *reason; reason += n + (reason[n] == ',')) {
+			n = strcspn(reason, ",");
+			snprintf(metric, sizeof(metric), "device.throttled.%.*s", (int)n, reason);
+			add(s, samples, metric, 1.0);
+		}
+	}
+	put(s, samples, "device.throttled", value_json(throttled));
+}
+
 /* Energy and power tick slowly: they are the card's, over a pass of any length. */
 static void add_state(struct server *s, const struct timing *t, json_t *samples)
 {
-	const struct sb_value *throttled = &t->after.throttled;
-	bool was = !t->before.throttled.absent && t->before.throttled.v != 0.0;
-
 	if (!s->be->ops->state)
 		return;
 	put(s, samples, "device.power_w", value_json(t->after.power_w));
 	put(s, samples, "device.temperature_c", value_json(t->after.temperature_c));
 	put(s, samples, "device.sm_mhz", value_json(t->after.sm_mhz));
 	put(s, samples, "device.memory_mhz", value_json(t->after.memory_mhz));
-	put(s, samples, "device.throttled", value_json(was ? sb_value_of(1.0) : *throttled));
+	add_throttled(s, t, samples);
 	if (!t->before.energy_mj.absent && !t->after.energy_mj.absent)
 		add(s, samples, "device.energy_mj", t->after.energy_mj.v - t->before.energy_mj.v);
 	add(s, samples, "device.reading_ns", (double)(t->before.cost_ns + t->after.cost_ns));

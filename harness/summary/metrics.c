@@ -10,6 +10,8 @@
 /* clang-format off */
 const struct sb_metric_info sb_metric_table[] = {
 	{ SHOWN("wall_ns", "total", TIME, TOTAL, RATIO) },
+	{ SHOWN("sm_cycles", "SM cycles", COUNT, TOTAL, RATIO) },
+	{ SHOWN("sm_mhz", "SM clock, MHz", COUNT, TOTAL, RATIO) },
 	{ SHOWN("stage.*_ns", NULL, TIME, STAGES, RATIO) },
 	{ SHOWN("op.gemm_ns+op.conv_ns", "gemm + conv", TIME, OPS, RATIO), .trace = true,
 		.sum = { "op.gemm_ns", "op.conv_ns" } },
@@ -55,6 +57,7 @@ const struct sb_metric_info sb_metric_table[] = {
 	{ SHOWN("quality.identical", "every bit the same (1: yes)", COUNT, OTHER, PLAIN) },
 	{ SHOWN("bundle.points", "bundle adjustment: points", COUNT, OTHER, PLAIN) },
 	{ SHOWN("bundle.steps", "bundle adjustment: steps", COUNT, OTHER, PLAIN) },
+	{ SHOWN("device.throttled*", NULL, COUNT, OTHER, PLAIN) },
 	{ SHOWN("memory.retries", "allocations retried", COUNT, OTHER, RATIO) },
 	{ SHOWN("driver.cold_*_calls", NULL, COUNT, OTHER, RATIO) },
 	{ SHOWN("*_ns", NULL, TIME, OTHER, RATIO) },

@@ -170,6 +170,8 @@ struct sb_summary {
 	                    rule */
 	int n_trials[SB_OUTCOME_COUNT];
 	int incomplete_traces; /* trace trials that lost records: in no row */
+	/* "2 of 60 trials ran while throttled: sw_power_cap"; NULL: none did, or nobody looked. */
+	const char *throttled;
 	/*
 	 * Wall of trace trials / wall of timing trials, both medians of an arm: the least and the largest of the arms.
 	 * No pairs, but other minutes and another process: a hint, not the tracer's cost. And the same as a sentence.

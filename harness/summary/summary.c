@@ -487,6 +487,9 @@ static void note_on_run(struct sb_view *v)
 		                s->incomplete_traces, traces));
 	if (s->n_trials[SB_OUTCOME_OK] == 0)
 		note(v, &s->notes, &s->n_notes, "no trial succeeded");
+	s->throttled = sb_throttled_text(v);
+	if (s->throttled)
+		note(v, &s->notes, &s->n_notes, s->throttled);
 }
 
 /* ---- groups --------------------------------------------------------------------------------------------------- */

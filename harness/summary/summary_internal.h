@@ -75,6 +75,11 @@ const char *sb_view_metric(const struct sb_view *v, const char *pattern, const s
 /* True when the arms differ in a part that this device emulates. */
 bool sb_view_emulated_differs(const struct sb_view *v, int a, int b);
 
+/* ---- throttled.c ---------------------------------------------------------------------------------------------- */
+
+/* "2 of 60 trials ran while throttled: sw_power_cap"; NULL: none did, or nobody looked. */
+const char *sb_throttled_text(struct sb_view *v);
+
 /* ---- claims.c ------------------------------------------------------------------------------------------------- */
 
 void sb_claims_judge(struct sb_view *v);

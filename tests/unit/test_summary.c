@@ -939,6 +939,79 @@ static void threads_and_a_limit_of_memory_are_told(void **state)
 
 /* ---- what was run --------------------------------------------------------------------------------------------- */
 
+/* A trial of a card; reason: what holds its clocks down, or NULL. */
+static void on_card(struct fixture *fx, int arm, int block, const char *reason)
+{
+	char metric[64];
+
+	fx_add(fx, "device.throttled", reason != NULL);
+	snprintf(metric, sizeof(metric), "device.throttled.%s", reason ? reason : "");
+	if (reason)
+		fx_add(fx, metric, 1);
+	fx_wall(fx, arm, block, 100);
+}
+
+static void throttled_trials_are_counted_with_their_reasons(void **state)
+{
+	struct sb_summary s;
+	struct fixture fx;
+
+	(void)state;
+	fx_open(&fx, "before,after", "tracker", "file", no_facts);
+	for (int b = 0; b < 3; b++) {
+		on_card(&fx, 0, b, NULL);
+		on_card(&fx, 1, b, NULL);
+	}
+	fx_wall(&fx, 0, 3, 100); /* nobody looked */
+	fx_summary(&fx, &s);
+	assert_null(s.throttled);
+	sb_summary_release(&s);
+
+	fx_open(&fx, "before,after", "tracker", "file", no_facts);
+	for (int b = 0; b < 3; b++) {
+		on_card(&fx, 0, b, b ? "sw_power_cap" : NULL);
+		on_card(&fx, 1, b, NULL);
+	}
+	fx_wall(&fx, 0, 3, 100);
+	fx_summary(&fx, &s);
+	assert_string_equal(s.throttled, "2 of 6 trials ran while throttled: sw_power_cap");
+	assert_string_equal(s.notes[s.n_notes - 1], s.throttled);
+	sb_summary_release(&s);
+
+	fx_open(&fx, "before,after", "tracker", "file", no_facts);
+	on_card(&fx, 0, 0, "sw_power_cap");
+	on_card(&fx, 1, 0, "hw_thermal");
+	fx_summary(&fx, &s);
+	assert_string_equal(s.throttled, "2 of 2 trials ran while throttled: sw_power_cap (1), hw_thermal (1)");
+	sb_summary_release(&s);
+}
+
+static void cycles_stand_below_the_total(void **state)
+{
+	const struct sb_summary_row *r;
+	struct sb_summary s;
+	struct fixture fx;
+
+	(void)state;
+	fx_open(&fx, "before,after", "tracker", "file", no_facts);
+	for (int b = 0; b < 6; b++) {
+		for (int a = 0; a < 2; a++) {
+			fx_add(&fx, "stage.front.dino_ns", 1 * MS);
+			fx_add(&fx, "sm_cycles", a ? 90e6 : 180e6);
+			fx_add(&fx, "sm_mhz", a ? 1800 : 1900);
+			fx_wall(&fx, a, b, 100);
+		}
+	}
+	fx_summary(&fx, &s);
+	assert_string_equal(s.groups[0].rows[1].metric, "sm_cycles");
+	assert_string_equal(s.groups[0].rows[2].metric, "sm_mhz");
+	r = fx_row(&s, 0, "sm_cycles");
+	assert_string_equal(r->label, "SM cycles");
+	assert_int_equal(r->section, SB_SECTION_TOTAL);
+	assert_near(r->effect.estimate.v, 0.5, 1e-12);
+	sb_summary_release(&s);
+}
+
 static void the_run_is_identified(void **state)
 {
 	struct sb_summary s;
@@ -1005,6 +1078,8 @@ int main(void)
 		cmocka_unit_test(trace_trials_are_a_fixed_number_whatever_the_looks_said),
 		cmocka_unit_test(threads_and_a_limit_of_memory_are_told),
 		cmocka_unit_test(a_claim_names_the_arm_it_needs),
+		cmocka_unit_test(throttled_trials_are_counted_with_their_reasons),
+		cmocka_unit_test(cycles_stand_below_the_total),
 		cmocka_unit_test(the_run_is_identified),
 	};
 	return cmocka_run_group_tests_name("summary", tests, NULL, NULL);

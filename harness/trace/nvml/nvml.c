@@ -36,31 +36,32 @@ struct sb_nvml {
 #undef MEMBER
 };
 
-/* Reasons for which a clock is below what was asked for; the first two are no fault. */
+/* What holds clocks down. That a card idles (0x01) or runs at the clocks it was told to (0x02, 0x100) is no fault. */
 static const struct {
 	unsigned long long bit;
 	const char *name;
-	bool throttles;
 } reason_table[] = {
-	{ 0x01, "idle", false },
-	{ 0x02, "application_clocks", false },
-	{ 0x04, "sw_power_cap", true },
-	{ 0x08, "hw_slowdown", true },
-	{ 0x10, "sync_boost", true },
-	{ 0x20, "sw_thermal", true },
-	{ 0x40, "hw_thermal", true },
-	{ 0x80, "hw_power_brake", true },
+	{ 0x04, "sw_power_cap" },
+	{ 0x08, "hw_slowdown" },
+	{ 0x10, "sync_boost" },
+	{ 0x20, "sw_thermal" },
+	{ 0x40, "hw_thermal" },
+	{ 0x80, "hw_power_brake" },
 };
 
 static enum sb_status load(struct sb_nvml *n, struct sb_error *err)
 {
-	n->library = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
+	const char *asked = getenv("SPABENCH_NVML");
+
+	if (asked && !strcmp(asked, "none"))
+		return sb_fail(err, SB_E_ENV, "NVML is not to be used (SPABENCH_NVML=none)");
+	n->library = dlopen(asked && *asked ? asked : "libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
 	if (!n->library)
-		return sb_fail(err, SB_E_ENV, "NVML cannot be loaded: %s; it comes with the driver", dlerror());
+		return sb_fail(err, SB_E_ENV, "NVML cannot be loaded: %.300s; it comes with the driver", dlerror());
 #define FIND(member, function, parameters)                           \
 	*(void **)(void *)&n->member = dlsym(n->library, #function); \
 	if (!n->member)                                              \
-		return sb_fail(err, SB_E_ENV, "NVML has no " #function "; the driver is too old");
+		return sb_fail(err, SB_E_ENV, "NVML has no " #function "; the driver is too old, update it");
 	FUNCTIONS(FIND)
 #undef FIND
 	return SB_OK;
@@ -117,13 +118,22 @@ static struct sb_value value(int code, double v)
 	return code ? sb_value_absent("NVML does not tell") : sb_value_of(v);
 }
 
+static void name_reasons(unsigned long long bits, char *out, size_t n)
+{
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < SB_ARRAY_LEN(reason_table); i++)
+		if (bits & reason_table[i].bit)
+			at += (size_t)snprintf(out + at, n - at, "%s%s", at ? "," : "", reason_table[i].name);
+}
+
 void sb_nvml_read(struct sb_nvml *n, struct sb_device_state *out)
 {
 	int64_t start = sb_now_ns();
 	unsigned v = 0;
 	unsigned long long wide = 0, bits = 0;
 	struct nvml_memory memory = { 0 };
-	size_t at = 0;
 	int code;
 
 	*out = (struct sb_device_state){ 0 };
@@ -140,16 +150,8 @@ void sb_nvml_read(struct sb_nvml *n, struct sb_device_state *out)
 	code = n->energy(n->device, &wide);
 	out->energy_mj = value(code, (double)wide);
 	code = n->reasons(n->device, &bits);
-	out->throttled = value(code, 0.0);
-	if (!code) {
-		for (size_t i = 0; i < SB_ARRAY_LEN(reason_table); i++) {
-			if (!(bits & reason_table[i].bit))
-				continue;
-			if (reason_table[i].throttles)
-				out->throttled = sb_value_of(1.0);
-			at += (size_t)snprintf(out->reasons + at, sizeof(out->reasons) - at, "%s%s", at ? "," : "",
-			        reason_table[i].name);
-		}
-	}
+	if (!code)
+		name_reasons(bits, out->reasons, sizeof(out->reasons));
+	out->throttled = value(code, out->reasons[0] != '\0');
 	out->cost_ns = sb_now_ns() - start;
 }
