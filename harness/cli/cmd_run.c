@@ -15,6 +15,7 @@
 
 enum {
 	OPT_DB,
+	OPT_WORKLOAD,
 	OPT_VIDEO,
 	OPT_RAW,
 	OPT_PRESET,
@@ -59,6 +60,8 @@ enum {
 
 const struct sb_option sb_run_options[] = {
 	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
+	[OPT_WORKLOAD] = { "workload", "NAME",
+	        "tracker, or churn: clips of changing size one after the other, for fragmentation [tracker]" },
 	[OPT_VIDEO] = { "video", "PATH",
 	        "a folder of PNG images, a .y4m file or any video that ffmpeg decodes [built-in]" },
 	[OPT_RAW] = { "raw", "WxH", "--video is a file of packed 8-bit RGB frames of this size" },
@@ -118,6 +121,8 @@ const char sb_run_details[] =
         "every arm in random order; pairs are formed within a block.\n"
         "Ctrl-C ends the run after the current trial, with everything stored; 'run --resume' completes it.\n"
         "A trial that runs out of memory, crashes or hangs is stored as such and the run goes on.\n"
+        "The churn workload fragments memory: its claim is judged on 'run --workload churn', which compares the two\n"
+        "allocators with TF32 and efficient attention on; --seed draws another list of clips.\n"
         "Weights are synthetic unless a file is given: F32, F16 or BF16, tensors named as in the released "
         "checkpoints.\n"
         "The released checkpoints have a licence of their own (non-commercial): read it before you use them.\n"
@@ -283,6 +288,10 @@ static enum sb_status apply_points(int option, const char *value, struct sb_case
 static enum sb_status apply_setup(int option, const char *value, struct sb_worker_setup *s, struct sb_error *err)
 {
 	switch (option) {
+	case OPT_WORKLOAD:
+		if (strcmp(value, "tracker") != 0 && strcmp(value, "churn") != 0)
+			return sb_fail(err, SB_E_USAGE, "no workload '%.40s'; there are tracker and churn", value);
+		return copy(value, "workload", s->c.workload, sizeof(s->c.workload), err);
 	case OPT_VIDEO:
 		if (!value[0])
 			return sb_fail(err, SB_E_USAGE, "--video needs the name of a file or folder");
@@ -400,6 +409,9 @@ static void before_first(struct sb_plan *plan)
 	}
 }
 
+/* The two allocators, with the switches on that let every clip of the list fit into a GPU. */
+#define CHURN_ARMS "+precision+attention,after"
+
 /* `auto` is decided here, because the defaults hang on it: a GPU runs the released network, and longer. */
 static void choose_defaults(struct request *q)
 {
@@ -410,6 +422,8 @@ static void choose_defaults(struct request *q)
 	q->on_gpu = !strncmp(setup->device, "cuda", 4);
 	if (!strcmp(setup->c.preset, "auto"))
 		snprintf(setup->c.preset, sizeof(setup->c.preset), "%s", q->on_gpu ? "full" : "tiny");
+	if (!strcmp(setup->c.workload, "churn") && !q->arms && !q->factors && !q->all)
+		q->arms = CHURN_ARMS;
 	if (!q->budget_given)
 		q->opt.plan.budget_s = q->opt.plan.blocks ? 0.0 : q->on_gpu ? 300.0 : 60.0;
 }

@@ -1,9 +1,10 @@
 /* worker: what `run` starts; not for users. */
+#include "sb_churn.h"
 #include "sb_cli.h"
 #include "sb_experiment.h"
 #include "sb_tracker.h"
 
-static const struct sb_workload_ops *const workloads[] = { &sb_workload_tracker, NULL };
+static const struct sb_workload_ops *const workloads[] = { &sb_workload_tracker, &sb_workload_churn, NULL };
 
 const struct sb_option sb_worker_options[] = {
 	{ "fd", "N", "the socket to the parent" },

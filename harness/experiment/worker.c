@@ -233,7 +233,7 @@ static enum sb_status set_up(struct server *s, const struct sb_workload_ops *con
 	ready = ready_json(s);
 	if (!ready)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a message");
-	if (s->setup.purpose == SB_TIMING && make_reference(s, ready, err)) {
+	if (s->setup.purpose == SB_TIMING && s->ops->set_reference && make_reference(s, ready, err)) {
 		json_decref(ready);
 		return err->code;
 	}
@@ -248,10 +248,15 @@ static void add(struct server *s, json_t *samples, const char *metric, double v)
 	put(s, samples, metric, value_json(sb_value_of(v)));
 }
 
+struct driver_use {
+	int64_t calls, ns;
+};
+
 /* What a trial is made of: filled by passes(), turned into samples afterwards. */
 struct timing {
 	int64_t started_ns, cold_ns, wall_ns, pass_start_ns;
 	struct sb_alloc_stats cold, warm;
+	struct driver_use driver_before;      /* of the allocator that the timed pass runs on */
 	struct sb_device_state before, after; /* the timed pass; devices that are cards only */
 };
 
@@ -261,7 +266,14 @@ static void read_state(struct server *s, struct sb_device_state *out)
 		s->be->ops->state(s->be, out);
 }
 
-/* One untimed cold pass and one timed pass on a fresh allocator. */
+static enum sb_status renew_memory(struct server *s, struct timing *t, struct sb_error *err)
+{
+	sb_backend_end_arm(s->be);
+	t->driver_before = (struct driver_use){ 0, 0 };
+	return sb_backend_begin_arm(s->be, err);
+}
+
+/* One untimed cold pass and one timed pass on a fresh allocator; see also fresh_memory. */
 static enum sb_status passes(struct server *s, const struct sb_levels *levels, struct timing *t, struct sb_error *err)
 {
 	int64_t start;
@@ -277,6 +289,9 @@ static enum sb_status passes(struct server *s, const struct sb_levels *levels, s
 		return err->code;
 	t->cold_ns = sb_now_ns() - start;
 	sb_alloc_stats(s->be->alloc, &t->cold);
+	t->driver_before = (struct driver_use){ t->cold.driver_calls, t->cold.driver_ns };
+	if (s->ops->fresh_memory && renew_memory(s, t, err))
+		return err->code;
 	log_capacity = s->setup.purpose == SB_TRACING ? (size_t)s->be->submits + 16 : 0;
 	read_state(s, &t->before);
 	if (sb_backend_begin_pass(s->be, log_capacity, err))
@@ -303,17 +318,20 @@ static void add_memory(struct server *s, const struct timing *t, json_t *samples
 	};
 	const struct sb_alloc_stats *st = &t->warm;
 	double weights = (double)s->ops->weights_bytes(s->workload);
+	double allocated = (double)st->of[SB_ALLOC_ALLOCATED_BYTES][SB_ALLOC_ALL].peak;
+	double reserved = (double)st->of[SB_ALLOC_RESERVED_BYTES][SB_ALLOC_ALL].peak;
 
 	for (size_t i = 0; i < SB_ARRAY_LEN(peaks); i++)
 		add(s, samples, peaks[i].metric, (double)st->of[peaks[i].family][SB_ALLOC_ALL].peak);
 	add(s, samples, "memory.weights_bytes", weights);
-	add(s, samples, "memory.trial_bytes", weights + (double)st->of[SB_ALLOC_ALLOCATED_BYTES][SB_ALLOC_ALL].peak);
+	add(s, samples, "memory.trial_bytes", weights + allocated);
 	add(s, samples, "memory.attention_bytes", (double)s->be->attention_bytes);
 	add(s, samples, "memory.attention_workspace_bytes", (double)s->be->attention_workspace_bytes);
+	add(s, samples, "memory.overhead", (weights + reserved) / (weights + allocated) - 1.0);
 	put(s, samples, "memory.fragmentation", value_json(st->fragmentation_of_peaks));
 	put(s, samples, "memory.fragmentation_at_peak_reserved", value_json(st->fragmentation_at_peak_reserved));
-	add(s, samples, "driver.calls", (double)(st->driver_calls - t->cold.driver_calls));
-	add(s, samples, "driver_ns", (double)(st->driver_ns - t->cold.driver_ns));
+	add(s, samples, "driver.calls", (double)(st->driver_calls - t->driver_before.calls));
+	add(s, samples, "driver_ns", (double)(st->driver_ns - t->driver_before.ns));
 	add(s, samples, "cold_driver.calls", (double)t->cold.driver_calls);
 	add(s, samples, "cold_driver_ns", (double)t->cold.driver_ns);
 	for (int c = 0; c < SB_PAGES_CALL_COUNT; c++) {
@@ -375,7 +393,7 @@ static json_t *samples_json(struct server *s, const struct timing *t)
 	struct sb_measure m[SB_QUALITY_MAX];
 	json_t *samples = json_object();
 	char metric[SB_METRIC_NAME_MAX];
-	int n = s->ops->quality(s->workload, m);
+	int n = s->ops->quality ? s->ops->quality(s->workload, m) : 0;
 
 	add(s, samples, "wall_ns", (double)t->wall_ns);
 	add(s, samples, "cold_ns", (double)t->cold_ns);
@@ -553,7 +571,7 @@ static enum sb_status serve_save(struct server *s, const struct sb_frame *f, str
 
 /* ---- main ---------------------------------------------------------------------------------------------------- */
 
-const char sb_worker_capabilities[] = "weights,weights-track,tracker,raw,save,save-npz,depth-images,overlay";
+const char sb_worker_capabilities[] = "weights,weights-track,tracker,churn,raw,save,save-npz,depth-images,overlay";
 
 static enum sb_status serve(struct server *s, const struct sb_workload_ops *const *workloads, struct sb_error *err)
 {

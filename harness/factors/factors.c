@@ -113,6 +113,31 @@ static void switch_on(struct sb_levels *l, const char *factor)
 			l->part[p] = 1;
 }
 
+bool sb_levels_switch_on(struct sb_levels *l, const char *factor)
+{
+	struct sb_levels was = *l;
+
+	switch_on(l, factor);
+	return !sb_levels_equal(l, &was);
+}
+
+/* "+FACTOR+FACTOR..", each once; false when it is something else. */
+static bool switch_on_all(struct sb_levels *l, const char *name)
+{
+	while (*name == '+') {
+		size_t len = strcspn(++name, "+");
+		int f = 0;
+
+		while (sb_factor_names[f] &&
+		        (strlen(sb_factor_names[f]) != len || strncmp(name, sb_factor_names[f], len)))
+			f++;
+		if (!sb_factor_names[f] || !sb_levels_switch_on(l, sb_factor_names[f]))
+			return false;
+		name += len;
+	}
+	return true;
+}
+
 enum sb_status sb_arm_by_name(const char *name, struct sb_arm *out, struct sb_error *err)
 {
 	struct sb_arm arm = { .name = "" };
@@ -125,15 +150,13 @@ enum sb_status sb_arm_by_name(const char *name, struct sb_arm *out, struct sb_er
 			arm.levels.part[SB_PART_PRECISION_ATTENTION] = SB_PRECISION_TF32;
 		known = true;
 	}
-	for (int f = 0; sb_factor_names[f] && !known; f++) {
-		if (name[0] == '+' && !strcmp(name + 1, sb_factor_names[f])) {
-			switch_on(&arm.levels, sb_factor_names[f]);
-			known = true;
-		}
-	}
+	if (name[0] == '+')
+		known = switch_on_all(&arm.levels, name);
 	if (!known)
 		return sb_fail(err, SB_E_USAGE,
-		        "no arm '%.40s'; there are before, +precision, +attention, +alloc, after and best", name);
+		        "no arm '%.40s'; there are before, +precision, +attention, +alloc (several: +precision+alloc), "
+		        "after and best",
+		        name);
 	snprintf(arm.name, sizeof(arm.name), "%s", name);
 	*out = arm;
 	return SB_OK;

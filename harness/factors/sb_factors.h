@@ -49,6 +49,9 @@ bool sb_levels_equal(const struct sb_levels *a, const struct sb_levels *b);
 /* True when a and b differ in parts of `factor` and in no other part. */
 bool sb_levels_differ_only_in(const struct sb_levels *a, const struct sb_levels *b, const char *factor);
 
+/* Switch `factor` on as `after` has it. True when that changed anything. */
+bool sb_levels_switch_on(struct sb_levels *l, const char *factor);
+
 /* Apply "FACTOR[.PART]=LEVEL" to *l. A factor name alone sets all its parts. Errors: SB_E_USAGE listing what exists. */
 enum sb_status sb_levels_set(struct sb_levels *l, const char *assignment, struct sb_error *err);
 /* "precision.gemm=fp32,precision.conv=fp32,precision.attention=fp32,attention=standard,alloc=default" */
@@ -56,7 +59,7 @@ void sb_levels_format(const struct sb_levels *l, struct sb_buf *out);
 /* The inverse of sb_levels_format(): comma-separated assignments on top of all-first levels. */
 enum sb_status sb_levels_parse(const char *text, struct sb_levels *l, struct sb_error *err);
 
-/* A named arm: before, +FACTOR, after, best. `after` and +precision leave precision.attention at fp32 (DESIGN 2). */
+/* A named arm: before, +FACTOR, several as +FACTOR+FACTOR, after, best. `after` and +precision leave precision.attention at fp32 (DESIGN 2). */
 enum sb_status sb_arm_by_name(const char *name, struct sb_arm *out, struct sb_error *err);
 /*
  * Comma-separated arm names -> arms[0..*n). Refuses unknown and repeated names. Errors: SB_E_USAGE.

@@ -15,7 +15,8 @@ struct claim_info {
 	bool of_value;        /* the arm's own value is judged, not its ratio to `before` */
 	bool is_time;         /* means nothing between arms that differ in an emulated precision */
 	bool is_quality;      /* means nothing with synthetic weights, nor measured from another arm than `before` */
-	const char *workload; /* the only workload it is judged on; NULL: any */
+	const char *workload; /* the only one it is judged on, and on any two arms that differ as `arm` and before do;
+	                         NULL: any */
 };
 
 /* clang-format off */
@@ -168,10 +169,32 @@ static const char *why_not(
 	return NULL;
 }
 
+/* The two arms that a claim compares; -1: not there. */
+static void find_arms(const struct sb_view *v, const struct claim_info *info, int *before, int *after)
+{
+	*before = arm_like(v, "before");
+	*after = arm_like(v, info->arm);
+	if (!info->workload || (*before >= 0 && *after >= 0))
+		return;
+	for (int a = 0; a < v->n_arms; a++) {
+		for (int b = 0; b < v->n_arms; b++) {
+			struct sb_levels switched = v->levels[a];
+
+			if (!sb_levels_switch_on(&switched, info->arm + 1) ||
+			        !sb_levels_equal(&switched, &v->levels[b]) || a == b)
+				continue;
+			*before = a;
+			*after = b;
+			return;
+		}
+	}
+}
+
 static void judge(struct sb_view *v, const struct claim_info *info, struct sb_summary_claim *c)
 {
-	int before = arm_like(v, "before"), after = arm_like(v, info->arm);
+	int before, after;
 
+	find_arms(v, info, &before, &after);
 	*c = (struct sb_summary_claim){
 		.id = info->id,
 		.label = info->label,
@@ -193,6 +216,8 @@ static void judge(struct sb_view *v, const struct claim_info *info, struct sb_su
 		        info->below ? nextafter(info->band_hi, -HUGE_VAL) : info->band_hi);
 	if (!c->reason && info->is_time && v->out->device_kind && !strcmp(v->out->device_kind, "cpu"))
 		c->where = "on the CPU";
+	if (!c->reason && info->workload && v->out->preset && strcmp(v->out->preset, "full") != 0)
+		c->where = sb_pool_fmt(v->pool, "preset %s", v->out->preset); /* whole segments are large beside it */
 }
 
 void sb_claims_judge(struct sb_view *v)

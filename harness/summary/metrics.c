@@ -31,6 +31,7 @@ const struct sb_metric_info sb_metric_table[] = {
 	{ SHOWN("memory.attention_workspace_bytes", "attention workspace", BYTES, MEMORY, RATIO) },
 	{ SHOWN("memory.workspace_bytes", "library workspace", BYTES, MEMORY, RATIO) },
 	{ SHOWN("memory.device_used_bytes", "device-wide used", BYTES, MEMORY, RATIO) },
+	{ SHOWN("memory.overhead", "reserved over allocated", PERCENT, MEMORY, DIFFERENCE) },
 	{ SHOWN("memory.fragmentation", "fragmentation", PERCENT, MEMORY, DIFFERENCE) },
 	{ SHOWN("memory.fragmentation_at_peak_reserved", "fragmentation at that peak", PERCENT, MEMORY, DIFFERENCE) },
 	{ SHOWN("driver.calls", "driver calls", COUNT, DRIVER, RATIO) },

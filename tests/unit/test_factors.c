@@ -23,6 +23,25 @@ static void after_leaves_attention_precision_alone_and_best_sets_it(void **state
 	assert_false(sb_levels_differ_only_in(&after.levels, &best.levels, "attention"));
 }
 
+static void several_switches_make_one_arm(void **state)
+{
+	static const char *const wrong[] = { "+", "+precision+", "+precision+precision", "++alloc", "+precision+nope",
+		"precision+alloc" };
+	struct sb_arm both, after;
+	struct sb_error err;
+
+	(void)state;
+	assert_int_equal(sb_arm_by_name("+precision+attention", &both, &err), SB_OK);
+	assert_int_equal(sb_arm_by_name("after", &after, &err), SB_OK);
+	assert_string_equal(both.name, "+precision+attention");
+	assert_true(sb_levels_differ_only_in(&both.levels, &after.levels, "alloc"));
+	assert_true(sb_levels_switch_on(&both.levels, "alloc"));
+	assert_true(sb_levels_equal(&both.levels, &after.levels));
+	assert_false(sb_levels_switch_on(&both.levels, "alloc"));
+	for (size_t i = 0; i < SB_ARRAY_LEN(wrong); i++)
+		assert_int_equal(sb_arm_by_name(wrong[i], &both, &err), SB_E_USAGE);
+}
+
 static void default_plan_has_one_arm_a_factor(void **state)
 {
 	static const char *const want[] = { "before", "+precision", "+attention", "+alloc", "after" };
@@ -116,6 +135,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(after_leaves_attention_precision_alone_and_best_sets_it),
+		cmocka_unit_test(several_switches_make_one_arm),
 		cmocka_unit_test(default_plan_has_one_arm_a_factor),
 		cmocka_unit_test(levels_survive_a_round_trip),
 		cmocka_unit_test(unknown_names_are_refused_with_what_exists),

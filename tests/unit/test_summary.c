@@ -753,6 +753,22 @@ static void claims_that_fail_are_not_met(void **state)
 	sb_summary_release(&s);
 }
 
+static void fragmentation_is_judged_on_any_two_arms_that_differ_in_the_allocator(void **state)
+{
+	struct sb_summary s;
+
+	(void)state;
+	claims_of("+precision+attention,after", "churn", "file", checked, &s);
+	expect_claims(&s, (const char *const[]){ "needs arm before", "needs arm before", "needs arm before",
+	                          "needs arm before", "not met", "needs arm before", "needs arm before" });
+	assert_string_equal(fx_claim(&s, "fragmentation")->before, "+precision+attention");
+	assert_string_equal(fx_claim(&s, "fragmentation")->where, "preset tiny");
+	sb_summary_release(&s);
+	claims_of("+precision,after", "churn", "file", checked, &s);
+	assert_string_equal(fx_claim(&s, "fragmentation")->reason, "needs arm before");
+	sb_summary_release(&s);
+}
+
 static void on_a_cpu_times_between_precisions_are_not_tested(void **state)
 {
 	static const char *const facts[] = { "device.kind", "cpu", CHECKED, NULL, NULL };
@@ -1069,6 +1085,7 @@ int main(void)
 		cmocka_unit_test(a_verdict_follows_from_interval_and_band),
 		cmocka_unit_test(claims_are_judged_where_they_can_be),
 		cmocka_unit_test(claims_that_fail_are_not_met),
+		cmocka_unit_test(fragmentation_is_judged_on_any_two_arms_that_differ_in_the_allocator),
 		cmocka_unit_test(on_a_cpu_times_between_precisions_are_not_tested),
 		cmocka_unit_test(weights_that_spabench_exported_are_synthetic_still),
 		cmocka_unit_test(a_switch_that_was_not_in_effect_leaves_its_claims_untested),

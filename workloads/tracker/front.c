@@ -679,22 +679,39 @@ enum sb_status sb_front_run(struct sb_backend *be, const struct sb_front_net *ne
 	return run(&p, in, out);
 }
 
+/* The results of so many frames, in `block`. */
+static struct sb_front_outputs lay_out(float *block, int64_t frames, int64_t h, int64_t w)
+{
+	int64_t pixels = frames * h * w;
+	struct sb_front_outputs o = { .frames = frames, .h = h, .w = w, .depth = block };
+
+	if (!block)
+		return o;
+	o.conf = o.depth + pixels;
+	o.points = o.conf + pixels;
+	o.pose_enc = o.points + 3 * pixels;
+	o.w2c = o.pose_enc + 9 * frames;
+	o.c2w = o.w2c + 16 * frames;
+	o.k = o.c2w + 16 * frames;
+	return o;
+}
+
 enum sb_status sb_front_outputs_init(
         struct sb_front_outputs *o, int64_t frames, int64_t h, int64_t w, struct sb_error *err)
 {
-	int64_t pixels = frames * h * w;
+	*o = lay_out(NULL, frames, h, w);
+	*o = lay_out(calloc(sb_front_outputs_floats(o), sizeof(float)), frames, h, w);
+	return o->depth ? SB_OK
+	                : sb_fail(err, SB_E_NOMEM, "no memory for the results of %lld frames", (long long)frames);
+}
 
-	*o = (struct sb_front_outputs){ .frames = frames, .h = h, .w = w };
-	o->depth = calloc(sb_front_outputs_floats(o), sizeof(float));
-	if (!o->depth)
-		return sb_fail(err, SB_E_NOMEM, "no memory for the results of %lld frames", (long long)frames);
-	o->conf = o->depth + pixels;
-	o->points = o->conf + pixels;
-	o->pose_enc = o->points + 3 * pixels;
-	o->w2c = o->pose_enc + 9 * frames;
-	o->c2w = o->w2c + 16 * frames;
-	o->k = o->c2w + 16 * frames;
-	return SB_OK;
+struct sb_front_outputs sb_front_outputs_as(const struct sb_front_outputs *o, int64_t frames, int64_t h, int64_t w)
+{
+	struct sb_front_outputs view = lay_out(o->depth, frames, h, w);
+
+	if (sb_front_outputs_floats(&view) > sb_front_outputs_floats(o))
+		SB_BUG("results of %lld frames in the room of %lld", (long long)frames, (long long)o->frames);
+	return view;
 }
 
 size_t sb_front_outputs_floats(const struct sb_front_outputs *o)

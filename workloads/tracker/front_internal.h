@@ -52,6 +52,7 @@ struct sb_front_net {
 	struct sb_camera_weight camera;
 	struct sb_depth_weight depth;
 
+	bool borrows;             /* weights and blocks are another net's: only the tables are its own */
 	struct sb_weight_set set; /* holds everything above */
 };
 

@@ -237,7 +237,27 @@ static enum sb_status fill_tables(struct loader *l, const struct tables *t, stru
 
 /* ---- putting it together ------------------------------------------------------------------------------------- */
 
-static void wire_depth(const struct loader *l, const struct tables *t)
+static struct sb_position_code code_at(const struct sb_weight_set *s, const struct tables *t, int i)
+{
+	return (struct sb_position_code){ sb_weight_set_at(s, t->code_u[i]), sb_weight_set_at(s, t->code_v[i]) };
+}
+
+/* What depends on the size. */
+static void wire_tables(const struct loader *l, const struct tables *t)
+{
+	struct sb_front_net *net = l->net;
+	const struct sb_weight_set *s = l->set;
+
+	net->pos = sb_weight_set_at(s, t->pos);
+	net->dino_specials = sb_weight_set_at(s, t->dino_specials);
+	net->specials = sb_weight_set_at(s, t->specials);
+	net->rope = sb_weight_set_at(s, t->rope);
+	for (int k = 0; k < 4; k++)
+		net->depth.project_code[k] = code_at(s, t, k);
+	net->depth.out_code = code_at(s, t, 4);
+}
+
+static void wire_depth(const struct loader *l)
 {
 	struct sb_depth_weight *d = &l->net->depth;
 	const struct sb_weight_set *s = l->set;
@@ -247,8 +267,6 @@ static void wire_depth(const struct loader *l, const struct tables *t)
 	for (int k = 0; k < 4; k++) {
 		snprintf(name, sizeof(name), "projects.%d", k);
 		d->project[k] = sb_weight_set_conv(s, "depth_head.", name);
-		d->project_code[k] = (struct sb_position_code){ sb_weight_set_at(s, t->code_u[k]),
-			sb_weight_set_at(s, t->code_v[k]) };
 		snprintf(name, sizeof(name), "layer%d_rn", k + 1);
 		d->rn[k] = sb_weight_set_conv(s, "depth_head.scratch.", name);
 		snprintf(name, sizeof(name), "depth_head.scratch.refinenet%d.", k + 1);
@@ -266,10 +284,9 @@ static void wire_depth(const struct loader *l, const struct tables *t)
 	d->out1 = sb_weight_set_conv(s, "depth_head.scratch.", "output_conv1");
 	d->out2 = sb_weight_set_conv(s, "depth_head.scratch.", "output_conv2.0");
 	d->out3 = sb_weight_set_conv(s, "depth_head.scratch.", "output_conv2.2");
-	d->out_code = (struct sb_position_code){ sb_weight_set_at(s, t->code_u[4]), sb_weight_set_at(s, t->code_v[4]) };
 }
 
-static enum sb_status wire(const struct loader *l, const struct tables *t, struct sb_error *err)
+static enum sb_status wire(const struct loader *l, struct sb_error *err)
 {
 	struct sb_front_net *net = l->net;
 	struct sb_camera_weight *cam = &net->camera;
@@ -278,10 +295,6 @@ static enum sb_status wire(const struct loader *l, const struct tables *t, struc
 
 	net->patch = sb_weight_set_conv(s, DINO, "patch_embed.proj");
 	net->dino_norm = sb_weight_set_norm(s, DINO, "norm");
-	net->pos = sb_weight_set_at(s, t->pos);
-	net->dino_specials = sb_weight_set_at(s, t->dino_specials);
-	net->specials = sb_weight_set_at(s, t->specials);
-	net->rope = sb_weight_set_at(s, t->rope);
 	cam->token_norm = sb_weight_set_norm(s, p, "token_norm");
 	cam->trunk_norm = sb_weight_set_norm(s, p, "trunk_norm");
 	cam->embed = sb_weight_set_linear(s, p, "embed_pose");
@@ -289,7 +302,7 @@ static enum sb_status wire(const struct loader *l, const struct tables *t, struc
 	cam->fc1 = sb_weight_set_linear(s, p, "pose_branch.fc1");
 	cam->fc2 = sb_weight_set_linear(s, p, "pose_branch.fc2");
 	cam->empty_pose = sb_weight_set_tensor(s, p, "empty_pose_tokens");
-	wire_depth(l, t);
+	wire_depth(l);
 	if (!blocks(l, DINO "blocks", net->cfg.vit_depth, false, &net->dino) ||
 	        !blocks(l, "aggregator.frame_blocks", net->cfg.depth, true, &net->frame) ||
 	        !blocks(l, "aggregator.global_blocks", net->cfg.depth, true, &net->global) ||
@@ -316,12 +329,43 @@ enum sb_status sb_front_net_open(struct sb_backend *be, const struct sb_front_co
 	if (!status)
 		status = fill_tables(&l, &t, err);
 	if (!status)
-		status = wire(&l, &t, err);
-	if (status)
+		status = wire(&l, err);
+	if (status) {
 		sb_front_net_close(net);
-	else
-		*out = net;
-	return status;
+		return status;
+	}
+	wire_tables(&l, &t);
+	*out = net;
+	return SB_OK;
+}
+
+enum sb_status sb_front_net_resize(const struct sb_front_net *base, int64_t h, int64_t w,
+        const struct sb_weights *weights, struct sb_front_net **out, struct sb_error *err)
+{
+	struct sb_front_net *net = calloc(1, sizeof(*net));
+	struct loader l = { .net = net, .weights = weights };
+	struct tables t;
+	enum sb_status status;
+
+	if (!net)
+		return sb_fail(err, SB_E_NOMEM, "no memory for the network");
+	*net = *base;
+	net->h = h;
+	net->w = w;
+	net->borrows = true;
+	net->set = (struct sb_weight_set){ .be = base->set.be };
+	l.set = &net->set;
+	reserve_tables(&l, &t);
+	status = sb_weight_set_load(&net->set, weights, err);
+	if (!status)
+		status = fill_tables(&l, &t, err);
+	if (status) {
+		sb_front_net_close(net);
+		return status;
+	}
+	wire_tables(&l, &t);
+	*out = net;
+	return SB_OK;
 }
 
 void sb_front_net_close(struct sb_front_net *net)
@@ -329,10 +373,12 @@ void sb_front_net_close(struct sb_front_net *net)
 	if (!net)
 		return;
 	sb_weight_set_release(&net->set);
-	free(net->dino);
-	free(net->frame);
-	free(net->global);
-	free(net->camera.trunk);
+	if (!net->borrows) {
+		free(net->dino);
+		free(net->frame);
+		free(net->global);
+		free(net->camera.trunk);
+	}
 	free(net);
 }
 

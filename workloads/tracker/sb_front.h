@@ -26,6 +26,12 @@ struct sb_front_net; /* prepared weights of one level set, on the device */
  */
 enum sb_status sb_front_net_open(struct sb_backend *be, const struct sb_front_config *cfg, int64_t h, int64_t w,
         const struct sb_weights *weights, struct sb_front_net **out, struct sb_error *err);
+/*
+ * The same network for another size: tables of its own (a few MiB) beside the weights of `base`, which must live as
+ * long. `weights` and the levels are those that base was opened with. Errors: as sb_front_net_open().
+ */
+enum sb_status sb_front_net_resize(const struct sb_front_net *base, int64_t h, int64_t w,
+        const struct sb_weights *weights, struct sb_front_net **out, struct sb_error *err);
 void sb_front_net_close(struct sb_front_net *net);
 int64_t sb_front_net_bytes(const struct sb_front_net *net); /* device bytes of weights and tables */
 
@@ -40,6 +46,8 @@ struct sb_front_outputs {
 };
 enum sb_status sb_front_outputs_init(
         struct sb_front_outputs *o, int64_t frames, int64_t h, int64_t w, struct sb_error *err);
+/* The same memory laid out for fewer or smaller frames; never released by itself. */
+struct sb_front_outputs sb_front_outputs_as(const struct sb_front_outputs *o, int64_t frames, int64_t h, int64_t w);
 void sb_front_outputs_release(struct sb_front_outputs *o);
 size_t sb_front_outputs_floats(const struct sb_front_outputs *o); /* all of them lie in one block from depth on */
 

@@ -66,6 +66,8 @@ struct sb_workload;
 
 struct sb_workload_ops {
 	const char *name;
+	/* The timed pass, too, begins on an allocator as new: how memory fills is what is measured. */
+	bool fresh_memory;
 	/* Decode the clip and prepare what no clock covers. */
 	enum sb_status (*open)(const struct sb_case *c, struct sb_backend *be, struct sb_workload **out,
 	        struct sb_workload_info *info, struct sb_error *err);
@@ -78,9 +80,11 @@ struct sb_workload_ops {
 	 * _end_pass(). perturb: the input moved by one unit in the last place.
 	 */
 	enum sb_status (*run)(struct sb_workload *w, bool perturb, struct sb_error *err);
-	/* Keep the last results as what later ones are compared with. */
+	/* Optional. Keep the last results as what later ones are compared with. */
 	void (*set_reference)(struct sb_workload *w);
-	/* How far the last results are from the reference: names "quality.*". Returns how many. 0 without a reference.
+	/*
+	 * Where there is set_reference(). How far the last results are from the reference: names "quality.*". Returns
+	 * how many. 0 without a reference.
 	 */
 	int (*quality)(const struct sb_workload *w, struct sb_measure out[SB_QUALITY_MAX]);
 	/* Optional. What else is to be said of the last pass, under names of the workload's own. Returns how many. */
