@@ -105,6 +105,12 @@ int64_t sb_backend_end_arm(struct sb_backend *be)
 	return left;
 }
 
+/* A logged pass has nothing in it but what its ops ask for. */
+static bool counts_cycles(const struct sb_backend *be)
+{
+	return be->ops->cycles_mark && !be->logging;
+}
+
 enum sb_status sb_backend_begin_pass(struct sb_backend *be, size_t log_capacity, struct sb_error *err)
 {
 	if (log_capacity > be->cap_log) {
@@ -126,7 +132,12 @@ enum sb_status sb_backend_begin_pass(struct sb_backend *be, size_t log_capacity,
 	be->attention_bytes = 0;
 	be->n_activity = 0;
 	be->account = (struct sb_activity_account){ 0 };
-	return be->logging && be->tracing ? be->ops->trace_begin(be, err) : SB_OK;
+	be->cycles = (struct sb_device_cycles){ 0 };
+	if (be->logging && be->tracing)
+		return be->ops->trace_begin(be, err);
+	if (counts_cycles(be))
+		be->ops->cycles_mark(be, false);
+	return SB_OK;
 }
 
 /* A pass of the full network queues some ten thousand kernels. */
@@ -165,14 +176,23 @@ void sb_backend_stage(struct sb_backend *be, const char *name)
 		be->stages[be->n_stages++] = (struct sb_stage_time){ name, 0 };
 	be->stage = i;
 	put_mark(be, i);
+	if (be->ops->stage)
+		be->ops->stage(be, name);
 }
 
 enum sb_status sb_backend_end_pass(struct sb_backend *be, struct sb_error *err)
 {
 	if (be->stage >= 0)
 		put_mark(be, be->stage);
+	if (be->ops->stage)
+		be->ops->stage(be, NULL);
+	if (counts_cycles(be))
+		be->ops->cycles_mark(be, true);
 	if (be->ops->sync(be, err))
 		return err->code;
+	be->ended_ns = sb_now_ns();
+	if (counts_cycles(be))
+		be->ops->cycles(be, &be->cycles);
 	for (int i = 0; i + 1 < be->n_marks; i++)
 		be->stages[be->mark_stage[i]].ns += be->ops->mark_ns(be, i + 1) - be->ops->mark_ns(be, i);
 	be->stage = -1;

@@ -194,6 +194,13 @@ struct sb_device_state {
 	int64_t cost_ns;            /* what this reading took */
 };
 
+/* What the clocks of a device's multiprocessors say of a pass: cycles do not change with the rate, as times do. */
+struct sb_device_cycles {
+	int64_t cycles; /* median over multiprocessors, from before its first work to behind its last; 0: not known */
+	int64_t ns;     /* between the same points, by the device's timer */
+	int sms;        /* multiprocessors that were read at both */
+};
+
 /* One comment a member: contract, units, optional or not. */
 struct sb_backend_ops {
 	const char *name; /* the word after --device */
@@ -215,6 +222,14 @@ struct sb_backend_ops {
 	/* Optional. A point in time in the stream of work, index 0.. < SB_MARKS_MAX; times are read after sync. */
 	void (*mark)(struct sb_backend *be, int index);
 	int64_t (*mark_ns)(struct sb_backend *be, int index);
+	/* Optional, for tools that watch. The host enters a stage, which ends the one before; NULL: it ends the last. */
+	void (*stage)(struct sb_backend *be, const char *name);
+	/*
+	 * Optional, both or none. cycles_mark(): queue a reading of every multiprocessor's clock, before a pass's work or
+	 * (end) behind it; not while the tracer is on. cycles(): after sync, what lies between the last two.
+	 */
+	void (*cycles_mark)(struct sb_backend *be, bool end);
+	void (*cycles)(struct sb_backend *be, struct sb_device_cycles *out);
 	/*
 	 * Optional: a tracer of what runs on the device. trace_open() once, with room for `capacity` records a pass;
 	 * trace_begin() and trace_end() around a logged pass, the device idle; in between trace_op() says which entry
@@ -290,6 +305,8 @@ struct sb_backend {
 	const struct sb_activity *activity; /* of the last logged pass, in launch order; the tracer's memory */
 	size_t n_activity;
 	struct sb_activity_account account;
+	struct sb_device_cycles cycles; /* of the last pass that was not logged */
+	int64_t ended_ns; /* when the work of the last pass had ended, before anybody was asked what he saw of it */
 	int64_t submits;
 
 	int64_t attention_workspace_bytes, attention_bytes; /* maxima over the pass */

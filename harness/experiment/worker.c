@@ -299,7 +299,7 @@ static enum sb_status passes(struct server *s, const struct sb_levels *levels, s
 	t->pass_start_ns = start = sb_now_ns();
 	if (s->ops->run(s->workload, false, err) || sb_backend_end_pass(s->be, err))
 		return err->code;
-	t->wall_ns = sb_now_ns() - start;
+	t->wall_ns = s->be->ended_ns - start;
 	read_state(s, &t->after);
 	sb_alloc_stats(s->be->alloc, &t->warm);
 	return SB_OK;
@@ -388,6 +388,20 @@ static void add_state(struct server *s, const struct timing *t, json_t *samples)
 	add(s, samples, "device.reading_ns", (double)(t->before.cost_ns + t->after.cost_ns));
 }
 
+/* Cycles of the timed pass, and the rate they make; trace trials do not count them. */
+static void add_cycles(struct server *s, json_t *samples)
+{
+	const struct sb_device_cycles *c = &s->be->cycles;
+
+	if (!s->be->ops->cycles || s->setup.purpose == SB_TRACING)
+		return;
+	put(s, samples, "sm_cycles",
+	        value_json(c->cycles ? sb_value_of((double)c->cycles)
+	                             : sb_value_absent("the multiprocessors' clocks were not read")));
+	if (c->cycles)
+		add(s, samples, "sm_mhz", 1e3 * (double)c->cycles / (double)c->ns);
+}
+
 static json_t *samples_json(struct server *s, const struct timing *t)
 {
 	struct sb_measure m[SB_QUALITY_MAX];
@@ -403,6 +417,7 @@ static json_t *samples_json(struct server *s, const struct timing *t)
 	}
 	add_memory(s, t, samples);
 	add_state(s, t, samples);
+	add_cycles(s, samples);
 	for (int i = 0; i < n; i++)
 		put(s, samples, m[i].name, value_json(m[i].value));
 	n = s->ops->measures ? s->ops->measures(s->workload, m) : 0;

@@ -52,6 +52,7 @@ enum cuda_conv_way { CUDA_CONV_AUTO, CUDA_CONV_OWN, CUDA_CONV_CUDNN, CUDA_CONV_K
 
 struct sb_cupti;
 struct sb_nvml;
+struct cuda_watch; /* ranges and clocks: watch.c */
 struct cuda_plans; /* products that were planned: product.c */
 struct cuda_dnn;   /* cuDNN, and the convolutions that were planned: cudnn.c */
 
@@ -64,6 +65,7 @@ struct cuda {
 	cublasHandle_t blas; /* for attention's batched products */
 	struct cuda_plans *plans;
 	struct cuda_staging staging;
+	struct cuda_watch *watch;
 	struct sb_cupti *cupti; /* NULL: not tracing */
 	struct sb_nvml *nvml;   /* NULL: not asked yet, or this machine has none */
 	bool no_nvml;
@@ -147,7 +149,14 @@ enum sb_status sb_cuda_conv(struct cuda *c, const struct sb_conv_args *a, struct
 enum sb_status sb_cuda_conv_transpose(struct cuda *c, const struct sb_conv_transpose_args *a, struct sb_error *err);
 
 void sb_cuda_about(struct sb_backend_about *out); /* about.c */
+enum sb_status sb_cuda_watch_open(struct cuda *c, struct sb_error *err);
+void sb_cuda_watch_close(struct cuda *c); /* what was not opened, too */
+void sb_cuda_stage(struct sb_backend *be, const char *name);
+void sb_cuda_cycles_mark(struct sb_backend *be, bool end);
+void sb_cuda_cycles(struct sb_backend *be, struct sb_device_cycles *out);
+
 enum sb_status sb_cuda_sync(struct sb_backend *be, struct sb_error *err);
+enum sb_status sb_cuda_arrived(struct sb_backend *be, const void *host, size_t bytes, struct sb_error *err);
 enum sb_status sb_cuda_trace_open(struct sb_backend *be, size_t capacity, struct sb_error *err);
 enum sb_status sb_cuda_trace_begin(struct sb_backend *be, struct sb_error *err);
 void sb_cuda_trace_op(struct sb_backend *be, uint32_t index);

@@ -115,6 +115,7 @@ static void cuda_close(struct sb_backend *be)
 	if (c->lt)
 		cublasLtDestroy(c->lt);
 	sb_cuda_staging_close(&c->staging);
+	sb_cuda_watch_close(c);
 	for (int i = 0; i < SB_MARKS_MAX; i++)
 		if (c->marks[i])
 			cudaEventDestroy(c->marks[i]);
@@ -169,6 +170,8 @@ static enum sb_status cuda_open(int ordinal, int64_t limit, struct sb_backend **
 		status = open_convolutions(c, err);
 	if (!status)
 		status = sb_cuda_staging_open(&c->staging, err);
+	if (!status)
+		status = sb_cuda_watch_open(c, err);
 	if (status == SB_E_NOMEM)
 		status = explain_no_memory(err);
 	if (status) {
@@ -335,6 +338,9 @@ const struct sb_backend_ops sb_backend_cuda_ops = {
 	.weight_prepare = sb_cuda_weight_prepare,
 	.mark = cuda_mark,
 	.mark_ns = cuda_mark_ns,
+	.stage = sb_cuda_stage,
+	.cycles_mark = sb_cuda_cycles_mark,
+	.cycles = sb_cuda_cycles,
 	.trace_open = sb_cuda_trace_open,
 	.trace_begin = sb_cuda_trace_begin,
 	.trace_op = sb_cuda_trace_op,
