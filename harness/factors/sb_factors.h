@@ -59,7 +59,8 @@ void sb_levels_format(const struct sb_levels *l, struct sb_buf *out);
 /* The inverse of sb_levels_format(): comma-separated assignments on top of all-first levels. */
 enum sb_status sb_levels_parse(const char *text, struct sb_levels *l, struct sb_error *err);
 
-/* A named arm: before, +FACTOR, several as +FACTOR+FACTOR, after, best. `after` and +precision leave precision.attention at fp32 (DESIGN 2). */
+/* A named arm: before, +FACTOR, several as +FACTOR+FACTOR, after, best. `after` and +precision leave
+ * precision.attention at fp32 (DESIGN 2). */
 enum sb_status sb_arm_by_name(const char *name, struct sb_arm *out, struct sb_error *err);
 /*
  * Comma-separated arm names -> arms[0..*n). Refuses unknown and repeated names. Errors: SB_E_USAGE.
