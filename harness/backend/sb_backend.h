@@ -182,6 +182,11 @@ struct sb_activity_account {
 	int64_t zero_time;   /* delivered without times */
 	int64_t unmatched;   /* asked for without a record, or a record that nobody asked for */
 	int64_t overhead_ns; /* the tracer's own */
+	/*
+	 * Driver calls that got device memory or gave it back, their time, and records of the memory itself; -1: the
+	 * tracer has none of these.
+	 */
+	int64_t memory_calls, memory_ns, memory_records;
 };
 
 /* The device as a card: a reading between passes. What is not told is absent with the reason. */

@@ -442,6 +442,11 @@ static void add_trace(struct server *s, const struct sb_trace *t, json_t *result
 		add(s, samples, "trace.zero_time", (double)t->account.zero_time);
 		add(s, samples, "trace.unmatched", (double)t->account.unmatched);
 		add(s, samples, "trace.overhead_ns", (double)t->account.overhead_ns);
+		if (t->account.memory_calls >= 0) {
+			add(s, samples, "trace.memory_calls", (double)t->account.memory_calls);
+			add(s, samples, "trace.memory_ns", (double)t->account.memory_ns);
+			add(s, samples, "trace.memory_records", (double)t->account.memory_records);
+		}
 	}
 	s->lost |= !sb_trace_to_json(t, result);
 }

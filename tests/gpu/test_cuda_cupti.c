@@ -316,6 +316,8 @@ int main(int argc, char **argv)
 		return bare();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	bare_launch_ns(argv[0], &bare_without, &bare_with);
+	if (argc > 1 && strcmp(argv[1], "--late") == 0)
+		cudaFree(NULL); /* as in a worker: there is a context already */
 	status = sb_cupti_open(200000, &c, &err);
 	if (cudaGetDeviceCount(&count) != cudaSuccess || count == 0) {
 		printf("skipped: no CUDA device\n");

@@ -27,7 +27,8 @@
 	X(dropped, cuptiActivityGetNumDroppedRecords)                 \
 	X(subscribe, cuptiSubscribe_v2)                               \
 	X(unsubscribe, cuptiUnsubscribe)                              \
-	X(enable_callback, cuptiEnableCallback)
+	X(enable_callback, cuptiEnableCallback)                       \
+	X(enable_driver_call, cuptiActivityEnableDriverApi)
 
 struct request {
 	uint32_t correlation, op;
@@ -60,7 +61,7 @@ struct sb_cupti {
 	size_t capacity, n_requests;
 	int64_t beyond; /* requests that found no room */
 	uint32_t op;
-	bool running;
+	bool running, bare, sees_memory;
 #define MEMBER(member, function) __typeof__(function) *member;
 	FUNCTIONS(MEMBER)
 #undef MEMBER
@@ -187,8 +188,26 @@ static const CUpti_CallbackId requests[] = {
 	CUPTI_DRIVER_TRACE_CBID_cuMemsetD2D32Async_ptsz,
 };
 
+/* The first is all that a bare pass has. */
 static const CUpti_ActivityKind kinds[] = { CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL, CUPTI_ACTIVITY_KIND_MEMCPY,
 	CUPTI_ACTIVITY_KIND_MEMSET, CUPTI_ACTIVITY_KIND_OVERHEAD };
+
+/* Driver calls that get device memory or give it back: the only ones with records of their own. */
+static const CUpti_CallbackId memory_calls[] = {
+	CUPTI_DRIVER_TRACE_CBID_cuMemAlloc_v2,
+	CUPTI_DRIVER_TRACE_CBID_cuMemFree_v2,
+	CUPTI_DRIVER_TRACE_CBID_cuMemAllocAsync,
+	CUPTI_DRIVER_TRACE_CBID_cuMemAllocAsync_ptsz,
+	CUPTI_DRIVER_TRACE_CBID_cuMemFreeAsync,
+	CUPTI_DRIVER_TRACE_CBID_cuMemFreeAsync_ptsz,
+	CUPTI_DRIVER_TRACE_CBID_cuMemAddressReserve,
+	CUPTI_DRIVER_TRACE_CBID_cuMemAddressFree,
+	CUPTI_DRIVER_TRACE_CBID_cuMemCreate,
+	CUPTI_DRIVER_TRACE_CBID_cuMemRelease,
+	CUPTI_DRIVER_TRACE_CBID_cuMemMap,
+	CUPTI_DRIVER_TRACE_CBID_cuMemUnmap,
+	CUPTI_DRIVER_TRACE_CBID_cuMemSetAccess,
+};
 
 /* ---- open, close ---------------------------------------------------------------------------------------------- */
 
@@ -228,11 +247,23 @@ static enum sb_status subscribe(struct sb_cupti *c, struct sb_error *err)
 		return sb_fail(err, SB_E_ENV,
 		        "CUPTI is taken by '%s': only one profiler can be attached; run spabench without it for traces",
 		        other[0] ? other : "another profiler");
-	if (r != CUPTI_SUCCESS)
-		return failed(c, r, "subscribe", err);
+	return r == CUPTI_SUCCESS ? SB_OK : failed(c, r, "subscribe", err);
+}
+
+/* Outside of a pass nobody is called: a launch costs what it costs. */
+static enum sb_status watch_requests(struct sb_cupti *c, uint32_t on, struct sb_error *err)
+{
 	for (size_t i = 0; i < SB_ARRAY_LEN(requests); i++)
-		CHECK(c, enable_callback(1, c->subscriber, CUPTI_CB_DOMAIN_DRIVER_API, requests[i]), err);
+		CHECK(c, enable_callback(on, c->subscriber, CUPTI_CB_DOMAIN_DRIVER_API, requests[i]), err);
 	return SB_OK;
+}
+
+/* A version that is known to do harm, and what to do; NULL: none is known. */
+static const char *known_fault(uint32_t version)
+{
+	if (version == 130000)
+		return "crashes when a thread is named through NVTX (nvtxNameOsThreadA); install CUDA 13.0 update 1";
+	return NULL;
 }
 
 static enum sb_status prepare(struct sb_cupti *c, struct sb_error *err)
@@ -242,15 +273,19 @@ static enum sb_status prepare(struct sb_cupti *c, struct sb_error *err)
 	uint32_t version = 0;
 
 	CHECK(c, version(&version), err);
-	if (version >= 100000)
-		snprintf(c->version_text, sizeof(c->version_text), "CUPTI %u.%u.%u", version / 10000,
-		        version / 100 % 100, version % 100);
-	else
-		snprintf(c->version_text, sizeof(c->version_text), "CUPTI API %u", version);
+	if (version < 130000)
+		return sb_fail(
+		        err, SB_E_ENV, "CUPTI is too old: it has interface %u, and version 13 is needed", version);
+	snprintf(c->version_text, sizeof(c->version_text), "CUPTI %u.%u.%u", version / 10000, version / 100 % 100,
+	        version % 100);
+	if (known_fault(version))
+		sb_log(SB_LOG_WARN, "%s %s", c->version_text, known_fault(version));
+	if (subscribe(c, err)) /* first: where another profiler is, nothing of its settings may change */
+		return err->code;
 	CHECK(c, set_attribute(CUPTI_ACTIVITY_ATTR_MEM_ALLOCATION_TYPE_HOST_PINNED, &size, &yes), err);
 	CHECK(c, register_timestamp(now), err);
 	CHECK(c, register_buffers(give_buffer, take_buffer), err);
-	return subscribe(c, err);
+	return SB_OK;
 }
 
 enum sb_status sb_cupti_open(size_t capacity, struct sb_cupti **out, struct sb_error *err)
@@ -301,11 +336,11 @@ const char *sb_cupti_version(const struct sb_cupti *c)
 
 /* ---- a pass ---------------------------------------------------------------------------------------------------- */
 
-enum sb_status sb_cupti_begin(struct sb_cupti *c, struct sb_error *err)
+static enum sb_status begin(struct sb_cupti *c, struct sb_error *err)
 {
 	size_t dropped;
 
-	for (size_t i = 0; i < SB_ARRAY_LEN(kinds); i++)
+	for (size_t i = 0; i < SB_ARRAY_LEN(kinds) && !(c->bare && i); i++)
 		CHECK(c, enable(kinds[i]), err);
 	CHECK(c, flush(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), err);
 	CHECK(c, dropped(NULL, 0, &dropped), err); /* reading resets it */
@@ -319,6 +354,32 @@ enum sb_status sb_cupti_begin(struct sb_cupti *c, struct sb_error *err)
 	c->op = 0;
 	c->running = true;
 	return SB_OK;
+}
+
+/* Records of memory are worth having, and not worth a trace: false where CUPTI has none. */
+static bool watch_memory(struct sb_cupti *c, bool on)
+{
+	bool all = (on ? c->enable : c->disable)(CUPTI_ACTIVITY_KIND_MEMORY2) == CUPTI_SUCCESS;
+
+	for (size_t i = 0; i < SB_ARRAY_LEN(memory_calls); i++)
+		all &= c->enable_driver_call(memory_calls[i], on) == CUPTI_SUCCESS;
+	return all;
+}
+
+enum sb_status sb_cupti_begin(struct sb_cupti *c, struct sb_error *err)
+{
+	c->bare = false;
+	if (watch_requests(c, 1, err))
+		return err->code;
+	c->sees_memory = watch_memory(c, true);
+	return begin(c, err);
+}
+
+enum sb_status sb_cupti_begin_bare(struct sb_cupti *c, struct sb_error *err)
+{
+	c->bare = true;
+	c->sees_memory = false;
+	return begin(c, err);
 }
 
 void sb_cupti_op(struct sb_cupti *c, uint32_t index)
@@ -381,7 +442,7 @@ static void put(const struct sb_cupti *c, uint32_t correlation, const struct sb_
 	struct sb_activity *to = find(c, correlation);
 
 	account->delivered++;
-	account->zero_time += a->start_ns == 0 && a->dur_ns == 0;
+	account->zero_time += a->start_ns == 0;
 	if (!to || to->name) {
 		account->unmatched++;
 		return;
@@ -392,52 +453,66 @@ static void put(const struct sb_cupti *c, uint32_t correlation, const struct sb_
 	to->correlation = correlation;
 }
 
+/* Start and duration; both 0 where the tracer could not tell, or told nonsense. */
+static void set_times(struct sb_activity *a, uint64_t start, uint64_t end)
+{
+	bool told = start != 0 && end >= start;
+
+	a->start_ns = told ? (int64_t)start : 0;
+	a->dur_ns = told ? (int64_t)(end - start) : 0;
+}
+
+static void decode_kernel(struct sb_cupti *c, const CUpti_ActivityKernel10 *k, struct sb_activity_account *account)
+{
+	struct sb_activity a = {
+		.name = kernel_name(c, k->name),
+		.stream = k->streamId,
+		.grid = { k->gridX, k->gridY, k->gridZ },
+		.block = { k->blockX, k->blockY, k->blockZ },
+		.shared_bytes = k->staticSharedMemory + k->dynamicSharedMemory,
+		.registers = k->registersPerThread,
+	};
+
+	set_times(&a, k->start, k->end);
+	put(c, k->correlationId, &a, account);
+}
+
+static void decode_copy(const struct sb_cupti *c, const CUpti_ActivityMemcpy6 *m, struct sb_activity_account *account)
+{
+	struct sb_activity a = { .bytes = (int64_t)m->bytes, .name = copy_name(m->copyKind), .stream = m->streamId };
+
+	set_times(&a, m->start, m->end);
+	put(c, m->correlationId, &a, account);
+}
+
+static void decode_set(const struct sb_cupti *c, const CUpti_ActivityMemset4 *m, struct sb_activity_account *account)
+{
+	struct sb_activity a = { .bytes = (int64_t)m->bytes, .name = "memset", .stream = m->streamId };
+
+	set_times(&a, m->start, m->end);
+	put(c, m->correlationId, &a, account);
+}
+
 static void decode(struct sb_cupti *c, const CUpti_Activity *record, struct sb_activity_account *account)
 {
 	if (record->kind == CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL) {
-		const CUpti_ActivityKernel10 *k = (const void *)record;
-
-		put(c, k->correlationId,
-		        &(struct sb_activity){
-		                .start_ns = (int64_t)k->start,
-		                .dur_ns = (int64_t)(k->end - k->start),
-		                .name = kernel_name(c, k->name),
-		                .stream = k->streamId,
-		                .grid = { k->gridX, k->gridY, k->gridZ },
-		                .block = { k->blockX, k->blockY, k->blockZ },
-		                .shared_bytes = k->staticSharedMemory + k->dynamicSharedMemory,
-		                .registers = k->registersPerThread,
-		        },
-		        account);
+		decode_kernel(c, (const void *)record, account);
 	} else if (record->kind == CUPTI_ACTIVITY_KIND_MEMCPY) {
-		const CUpti_ActivityMemcpy6 *m = (const void *)record;
-
-		put(c, m->correlationId,
-		        &(struct sb_activity){
-		                .start_ns = (int64_t)m->start,
-		                .dur_ns = (int64_t)(m->end - m->start),
-		                .bytes = (int64_t)m->bytes,
-		                .name = copy_name(m->copyKind),
-		                .stream = m->streamId,
-		        },
-		        account);
+		decode_copy(c, (const void *)record, account);
 	} else if (record->kind == CUPTI_ACTIVITY_KIND_MEMSET) {
-		const CUpti_ActivityMemset4 *m = (const void *)record;
-
-		put(c, m->correlationId,
-		        &(struct sb_activity){
-		                .start_ns = (int64_t)m->start,
-		                .dur_ns = (int64_t)(m->end - m->start),
-		                .bytes = (int64_t)m->bytes,
-		                .name = "memset",
-		                .stream = m->streamId,
-		        },
-		        account);
+		decode_set(c, (const void *)record, account);
 	} else if (record->kind == CUPTI_ACTIVITY_KIND_OVERHEAD) {
 		const CUpti_ActivityOverhead3 *o = (const void *)record;
 
 		account->overhead_ns += (int64_t)(o->end - o->start);
 		free(o->overheadData); /* the client's to free */
+	} else if (record->kind == CUPTI_ACTIVITY_KIND_DRIVER) {
+		const CUpti_ActivityAPI *d = (const void *)record;
+
+		account->memory_calls++;
+		account->memory_ns += (int64_t)(d->end - d->start);
+	} else if (record->kind == CUPTI_ACTIVITY_KIND_MEMORY2) {
+		account->memory_records++;
 	}
 }
 
@@ -464,8 +539,12 @@ enum sb_status sb_cupti_end(struct sb_cupti *c, const struct sb_activity **out, 
 	*account =
 	        (struct sb_activity_account){ .requested = (int64_t)c->n_requests + c->beyond, .unmatched = c->beyond };
 	CHECK(c, flush(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), err);
-	for (size_t i = 0; i < SB_ARRAY_LEN(kinds); i++)
+	for (size_t i = 0; i < SB_ARRAY_LEN(kinds) && !(c->bare && i); i++)
 		CHECK(c, disable(kinds[i]), err);
+	if (!c->bare && watch_requests(c, 0, err))
+		return err->code;
+	if (!c->bare)
+		watch_memory(c, false);
 	CHECK(c, dropped(NULL, 0, &dropped), err);
 	account->dropped = (int64_t)dropped;
 	for (size_t i = 0; i < c->n_requests; i++)
@@ -480,6 +559,8 @@ enum sb_status sb_cupti_end(struct sb_cupti *c, const struct sb_activity **out, 
 			decode(c, record, account);
 		atomic_store(&b->state, FREE);
 	}
+	if (!c->sees_memory)
+		account->memory_calls = account->memory_ns = account->memory_records = -1;
 	*n = close_gaps(c, account);
 	*out = c->activity;
 	return SB_OK;

@@ -6,6 +6,8 @@
  * Every launch, copy and set is seen twice: by a callback when it is asked for, which notes its correlation id and the
  * op it belongs to, and as a record of the device. The two are joined by that id, so an op gets its own kernels
  * whatever a library launches for it, and what is missing on either side is counted.
+ * Driver calls that get device memory or give it back have records of their own, which are counted. Other calls have
+ * none: that would cost every launch.
  * Buffers are made beforehand, CUPTI's own in pinned host memory: device memory is not touched. Records are decoded
  * after the pass; callbacks never wait.
  */
@@ -28,6 +30,11 @@ const char *sb_cupti_version(const struct sb_cupti *c);
 
 /* Start a pass. The device is idle. */
 enum sb_status sb_cupti_begin(struct sb_cupti *c, struct sb_error *err);
+/*
+ * For measuring what a pass costs: CUPTI's records of kernels and nothing of ours. It ends as every pass does, with
+ * records that nobody asked for.
+ */
+enum sb_status sb_cupti_begin_bare(struct sb_cupti *c, struct sb_error *err);
 /* What is asked for from now on belongs to op `index`. */
 void sb_cupti_op(struct sb_cupti *c, uint32_t index);
 /*
