@@ -86,4 +86,43 @@ struct sb_report_checks {
 enum sb_status sb_report_checks_text(const struct sb_report_checks *c, FILE *out, bool color, struct sb_error *err);
 enum sb_status sb_report_checks_json(const struct sb_report_checks *c, FILE *out, struct sb_error *err);
 
+/* ---- what micro measured ---------------------------------------------------------------------------------------- */
+
+struct sb_report_micro_time {
+	const char *cache; /* "cold", "warm" */
+	int n, launches;   /* samples, each the mean of so many launches */
+	const double *samples_ns;
+	double median_ns, lo_ns, hi_ns, coverage;          /* NAN: no interval */
+	struct sb_value flop_per_s, bytes_per_s;           /* of the least that the op must do */
+	struct sb_value flop_of_ceiling, bytes_of_ceiling; /* 1: what the device reaches */
+};
+struct sb_report_micro_row {
+	const char *name, *shape, *note;       /* note: NULL for none */
+	const char *precision, *attention;     /* attention: NULL where it has no say */
+	const char *outcome, *detail, *kernel; /* "ok"; why not, or ""; NULL: nothing ran */
+	bool ok, emulated;
+	int64_t calls, checked, memory_bytes;
+	double flop, bytes, error, limit; /* NAN: not checked */
+	struct sb_report_micro_time times[2];
+	int n_times;
+};
+struct sb_report_fact {
+	const char *key, *value;
+};
+struct sb_report_micro {
+	const char *title, *verdict;
+	int64_t created_ns;
+	const struct sb_report_fact *facts;
+	size_t n_facts;
+	struct sb_value copy_bytes_per_s, product_flop_per_s[2]; /* the ceilings; fp32, tf32 */
+	const struct sb_report_micro_row *rows;
+	size_t n_rows;
+};
+/* Rows of one shape stand together. Text is 100 columns wide. */
+enum sb_status sb_report_micro_text(const struct sb_report_micro *m, FILE *out, bool color, struct sb_error *err);
+enum sb_status sb_report_micro_markdown(const struct sb_report_micro *m, FILE *out, struct sb_error *err);
+enum sb_status sb_report_micro_csv(const struct sb_report_micro *m, FILE *out, struct sb_error *err);
+/* With every sample: {"format": "spabench-micro", "schema_version": 1, ..}. */
+enum sb_status sb_report_micro_json(const struct sb_report_micro *m, FILE *out, struct sb_error *err);
+
 #endif

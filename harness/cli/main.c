@@ -20,6 +20,8 @@ const struct sb_command sb_commands[] = {
 	        sb_show_options, sb_show_details },
 	{ "doctor", sb_cmd_doctor, "what this machine can measure; check a database", "[OPTIONS]", sb_doctor_options,
 	        sb_doctor_details },
+	{ "micro", sb_cmd_micro, "time the tracker's products, convolutions and attention calls one by one",
+	        "gemm|conv|attention [OPTIONS]", sb_micro_options, sb_micro_details },
 	{ "export", sb_cmd_export, "write synthetic weights for other programs", "weights --out FILE [OPTIONS]",
 	        sb_export_options, sb_export_details },
 	{ "worker", sb_cmd_worker, NULL, "--fd N", sb_worker_options, NULL },
