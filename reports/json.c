@@ -167,6 +167,7 @@ static json_t *case_json(const struct sb_summary *s)
 	sb_json_put(o, "workload", sb_json_text(s->workload));
 	sb_json_put(o, "preset", sb_json_text(s->preset));
 	sb_json_put(o, "frames", whole_or_null(s->frames));
+	sb_json_put(o, "frames_note", sb_json_text(s->frames_note));
 	sb_json_put(o, "width", whole_or_null(s->width));
 	sb_json_put(o, "height", whole_or_null(s->height));
 	sb_json_put(o, "clip", sb_json_text(s->clip));

@@ -104,6 +104,8 @@ static void head_case(struct sb_buf *b, const struct sb_summary *s)
 	add(&t, "", s->clip_note, "");
 	add(&t, "", s->weights_kind, " weights");
 	item_buf(b, "case", &t);
+	add(&t, "", s->frames_note, "");
+	item_buf(b, "frames", &t);
 	add(&t, "", s->points, "");
 	item_buf(b, "points", &t);
 	add(&t, "", s->inputs_note, "");

@@ -71,6 +71,7 @@ static void head_case(struct sb_page *p, const struct sb_summary *s)
 	if (s->weights_kind)
 		sb_buf_addf(&b, ", %s weights", s->weights_kind);
 	head_from(p, "case", &b);
+	head(p, "frames", s->frames_note);
 	head(p, "points", s->points);
 	head(p, "inputs", s->inputs_note);
 }

@@ -128,6 +128,8 @@ const char sb_run_details[] =
         "The released checkpoints have a licence of their own (non-commercial): read it before you use them.\n"
         "They go with --preset full; 'spabench export weights' writes the synthetic ones.\n";
 
+#define LOOK_TIMEOUT_S 60.0 /* for a device to open, in a process of its own */
+
 struct request {
 	const char *db, *arms, *factors, *exe;
 	const char *save_arm; /* NULL: the last */
@@ -412,18 +414,36 @@ static void before_first(struct sb_plan *plan)
 /* The two allocators, with the switches on that let every clip of the list fit into a GPU. */
 #define CHURN_ARMS "+precision+attention,after"
 
+/* `auto` becomes the GPU where one opens, and says why not where one might have expected it. */
+static void choose_device(char *device, size_t n)
+{
+	struct sb_device_look look;
+	struct sb_error why;
+
+	if (strcmp(device, "auto") != 0 || !sb_backend_gpu_expected())
+		return;
+	if (!sb_backend_look("cuda:0", LOOK_TIMEOUT_S, &look, &why)) {
+		snprintf(device, n, "cuda:0");
+		return;
+	}
+	sb_log(SB_LOG_WARN, "device auto: the CPU; %s", why.msg);
+	snprintf(device, n, "cpu");
+}
+
 /* `auto` is decided here, because the defaults hang on it: a GPU runs the released network, and longer. */
 static void choose_defaults(struct request *q)
 {
 	struct sb_worker_setup *setup = &q->opt.setup;
 
-	if (!strcmp(setup->device, "auto") && sb_backend_gpu_expected())
-		snprintf(setup->device, sizeof(setup->device), "cuda:0");
+	choose_device(setup->device, sizeof(setup->device));
 	q->on_gpu = !strncmp(setup->device, "cuda", 4);
 	if (!strcmp(setup->c.preset, "auto"))
 		snprintf(setup->c.preset, sizeof(setup->c.preset), "%s", q->on_gpu ? "full" : "tiny");
 	if (!strcmp(setup->c.workload, "churn") && !q->arms && !q->factors && !q->all)
 		q->arms = CHURN_ARMS;
+	/* A card may be too small for the preset's clip, a CPU's memory is not: there only a limit is. */
+	q->opt.fit =
+	        !strcmp(setup->c.workload, "tracker") && !setup->c.frames && (q->on_gpu || setup->memory_limit_bytes);
 	if (!q->budget_given)
 		q->opt.plan.budget_s = q->opt.plan.blocks ? 0.0 : q->on_gpu ? 300.0 : 60.0;
 }
@@ -572,6 +592,15 @@ static bool interrupted(void *self)
 {
 	(void)self;
 	return stop_asked != 0;
+}
+
+static void on_note(void *self, const char *text)
+{
+	const struct progress *p = self;
+
+	if (p->terminal)
+		fputs("\r\033[K", stderr);
+	sb_log(SB_LOG_INFO, "%s", text);
 }
 
 static void format_ratio(const struct sb_loop_state *s, const char *arm, char *out, size_t n)
@@ -734,9 +763,10 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 {
 	const char *db = sb_database_path(q->db);
 	struct progress progress = { .plan = &q->opt.plan, .terminal = isatty(STDERR_FILENO), .last_block = -1 };
-	struct sb_loop_hooks hooks = {
-		.progress = q->quiet ? NULL : on_progress, .interrupted = interrupted, .self = &progress
-	};
+	struct sb_loop_hooks hooks = { .progress = q->quiet ? NULL : on_progress,
+		.interrupted = interrupted,
+		.note = on_note,
+		.self = &progress };
 	struct sigaction act = { .sa_handler = on_signal };
 	struct sb_session_result result = { .run_id = "" };
 	struct sb_store *st;

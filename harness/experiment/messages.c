@@ -141,6 +141,20 @@ static void read_points(json_t *j, struct sb_worker_facts *f)
 	copy_text(j, "inputs_note", i->inputs_note, sizeof(i->inputs_note));
 }
 
+/* All 0 of a build that does not tell: then nothing is judged by it. */
+static void read_taken(json_t *j, int64_t frames, struct sb_fit_pass *p)
+{
+	p->frames = frames;
+	p->free_bytes = integer(j, "free");
+	p->complete = json_is_true(json_object_get(j, "complete"));
+	p->weights_bytes = integer(j, "weights");
+	p->reserved_bytes = integer(j, "reserved");
+	p->attention_bytes = integer(j, "attention");
+	if (frames <= 0 || p->free_bytes < 0 || p->weights_bytes < 0 || p->attention_bytes < 0 ||
+	        p->reserved_bytes < p->attention_bytes)
+		*p = (struct sb_fit_pass){ .frames = 0 };
+}
+
 void sb_message_ready(json_t *j, struct sb_worker_facts *f)
 {
 	const char *key;
@@ -169,6 +183,7 @@ void sb_message_ready(json_t *j, struct sb_worker_facts *f)
 	f->info.clip_digest = hex(j, "clip_digest");
 	f->info.weights_digest = hex(j, "weights_digest");
 	read_points(j, f);
+	read_taken(json_object_get(j, "taken"), f->info.frames, &f->taken);
 	json_object_foreach(json_object_get(j, "ulp"), key, v)
 	{
 		if (f->n_perturbation == SB_QUALITY_MAX)

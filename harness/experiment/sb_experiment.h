@@ -6,6 +6,7 @@
 #ifndef SB_EXPERIMENT_H
 #define SB_EXPERIMENT_H
 
+#include "fit.h"
 #include "sb_factors.h"
 #include "sb_stats.h"
 #include "sb_store.h"
@@ -89,6 +90,7 @@ struct sb_loop_hooks {
 	int64_t (*now_ns)(void *self);                                   /* NULL: sb_now_ns */
 	void (*progress)(void *self, const struct sb_loop_state *state); /* or NULL */
 	bool (*interrupted)(void *self);                                 /* or NULL: asked between trials */
+	void (*note)(void *self, const char *text); /* or NULL: what the user should know now, without newline */
 	void *self;
 };
 
@@ -164,6 +166,7 @@ struct sb_worker_facts {
 	        perturbation[SB_QUALITY_MAX]; /* drift of the reference under a perturbed input: "ulp.*" */
 	int n_perturbation;
 	char reference_note[512]; /* why there is no reference, or "" */
+	struct sb_fit_pass taken; /* of memory, by the reference passes */
 };
 
 struct sb_worker; /* the parent's end */

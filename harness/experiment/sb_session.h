@@ -18,6 +18,11 @@ struct sb_session_options {
 	 * read with sb_session_read(), and what it has is not run again.
 	 */
 	int64_t resume_key;
+	/*
+	 * Lower the number of frames to the most whose first arm fits into SB_FIT_SHARE of the device's free memory.
+	 * Where that is fewer than setup.c asks for, setup.c.frames is set to it.
+	 */
+	bool fit;
 	/* Progress and the wish to stop, which is asked between trials and while workers are set up or save. Borrowed.
 	 */
 	const struct sb_loop_hooks *hooks;
@@ -36,6 +41,7 @@ struct sb_session_result {
 	struct sb_switch_line switches[SB_PART_COUNT];
 	int n_switches;
 	char clip_note[512], weights_note[512], inputs_note[512];
+	char frames_note[256]; /* that there are fewer frames than the case has, and why; or "" */
 	uint64_t clip_digest;
 	char last_failure[512]; /* of the last trial that was not ok, or "" */
 	int restarts;           /* workers that had to be started again */
@@ -56,7 +62,7 @@ enum sb_status sb_session_read(
  * no trial succeeded. *out is valid in every case.
  */
 enum sb_status sb_session_run(
-        struct sb_store *st, const struct sb_session_options *opt, struct sb_session_result *out, struct sb_error *err);
+        struct sb_store *st, struct sb_session_options *opt, struct sb_session_result *out, struct sb_error *err);
 
 /* Results that are wanted as files. */
 struct sb_session_save {

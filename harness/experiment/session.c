@@ -13,6 +13,9 @@
 /* Workers that end in a row without one good trial before the run is given up. */
 #define BAD_WORKERS_MAX 20
 
+#define FRAMES_MIN 3 /* of a clip */
+#define GIB        1073741824.0
+
 struct session {
 	struct sb_store *st;
 	const struct sb_session_options *opt;
@@ -53,6 +56,58 @@ static enum sb_status start_worker(struct session *s, enum sb_purpose purpose, s
 	/* Setting up decodes the clip and runs the reference twice, cold: allow for several trials. */
 	return sb_worker_start(
 	        s->opt->exe, &setup, 4.0 * s->opt->plan.timeout_s + 60.0, s->opt->hooks, &s->workers[purpose].w, err);
+}
+
+static void say_fewer_frames(struct session *s, int64_t wanted, const struct sb_fit *fit)
+{
+	const struct sb_fit_pass *taken = &sb_worker_facts(s->workers[SB_TIMING].w)->taken;
+	const char *arm = s->opt->plan.arms[0].name;
+	double free_gib = (double)taken->free_bytes / GIB;
+
+	if (fit->good)
+		snprintf(s->out->frames_note, sizeof(s->out->frames_note),
+		        "%lld instead of %lld: the most whose `%s` fits into %.0f %% of the %.2f GiB that are free; "
+		        "--frames asks for another number",
+		        (long long)taken->frames, (long long)wanted, arm, 100.0 * SB_FIT_SHARE, free_gib);
+	else
+		snprintf(s->out->frames_note, sizeof(s->out->frames_note),
+		        "%lld instead of %lld, and not even so few of `%s` fit into %.0f %% of the %.2f GiB that are "
+		        "free",
+		        (long long)taken->frames, (long long)wanted, arm, 100.0 * SB_FIT_SHARE, free_gib);
+	if (s->opt->hooks->note) {
+		char text[sizeof(s->out->frames_note) + 16];
+
+		snprintf(text, sizeof(text), "frames: %s", s->out->frames_note);
+		s->opt->hooks->note(s->opt->hooks->self, text);
+	}
+}
+
+/* The timing worker of as many frames as fit: its reference passes are the probe. */
+static enum sb_status start_fitted_worker(struct session *s, struct sb_session_options *opt, struct sb_error *err)
+{
+	enum sb_status status = start_worker(s, SB_TIMING, err);
+	const struct sb_fit_pass *taken = status ? NULL : &sb_worker_facts(s->workers[SB_TIMING].w)->taken;
+	int64_t wanted, next, running;
+	struct sb_fit fit;
+
+	if (status || !opt->fit || !taken->free_bytes || taken->frames <= FRAMES_MIN)
+		return status;
+	wanted = running = taken->frames;
+	sb_fit_init(&fit, wanted, FRAMES_MIN);
+	while (!status && (next = sb_fit_next(&fit, taken)) != running) {
+		if (!next)
+			next = fit.good ? fit.good : FRAMES_MIN;
+		if (next == running)
+			break;
+		end_worker(s, SB_TIMING, err);
+		opt->setup.c.frames = running = next;
+		status = start_worker(s, SB_TIMING, err);
+		if (!status)
+			taken = &sb_worker_facts(s->workers[SB_TIMING].w)->taken;
+	}
+	if (!status && running < wanted)
+		say_fewer_frames(s, wanted, &fit);
+	return status;
 }
 
 static enum sb_status record_worker(struct session *s, enum sb_purpose purpose, struct sb_error *err)
@@ -169,6 +224,8 @@ static enum sb_status timing_ended(void *self, enum sb_stats_stop stop, struct s
 	struct session *s = self;
 	struct sb_fact f = { "stop.reason", sb_stats_stop_name(stop), NULL };
 
+	if (end_worker(s, SB_TIMING, err)) /* its weights would take room from the worker that traces */
+		return err->code;
 	return sb_store_add_fact(s->st, s->run_key, &f, err);
 }
 
@@ -197,6 +254,8 @@ static void worker_facts(struct sb_environment *e, const struct session *s)
 	sb_buf_release(&reference);
 	if (f->info.clip_note[0])
 		sb_environment_add(e, "clip.note", "%s", f->info.clip_note);
+	if (s->out->frames_note[0])
+		sb_environment_add(e, "frames.note", "%s", s->out->frames_note);
 	if (f->info.inputs_note[0])
 		sb_environment_add(e, "inputs.note", "%s", f->info.inputs_note);
 	sb_environment_add(e, "points.digest", "%016llx", (unsigned long long)f->info.points_digest);
@@ -580,7 +639,7 @@ static int conv_path_length(const char *text)
 }
 
 enum sb_status sb_session_run(
-        struct sb_store *st, const struct sb_session_options *opt, struct sb_session_result *out, struct sb_error *err)
+        struct sb_store *st, struct sb_session_options *opt, struct sb_session_result *out, struct sb_error *err)
 {
 	struct session s = { .st = st, .opt = opt, .out = out };
 	struct sb_runner runner = { &s, run_trial };
@@ -589,7 +648,7 @@ enum sb_status sb_session_run(
 	enum sb_status status;
 
 	*out = (struct sb_session_result){ .run_id = "" };
-	status = start_worker(&s, SB_TIMING, err);
+	status = start_fitted_worker(&s, opt, err);
 	if (!status) {
 		const struct sb_worker_facts *f = sb_worker_facts(s.workers[SB_TIMING].w);
 

@@ -24,6 +24,7 @@ struct server {
 	const struct sb_workload_ops *ops;
 	struct sb_workload *workload;
 	struct sb_workload_info info;
+	struct sb_fit_pass taken; /* by the reference passes; free_bytes 0: not to be judged */
 	struct sb_error untraced; /* why the device has no tracer; code SB_OK: it has, or its ops are logged */
 	bool lost;                /* something of the message being made found no memory: it is not sent without it */
 };
@@ -113,6 +114,22 @@ static enum sb_status one_pass(struct server *s, bool perturb, size_t log_capaci
 	return sb_backend_end_pass(s->be, err);
 }
 
+/* What the reference passes took, before their memory is given back. Failures of another kind say nothing of memory. */
+static void note_taken(struct server *s, enum sb_status status)
+{
+	struct sb_alloc_stats stats;
+
+	if (status && status != SB_E_NOMEM)
+		s->taken.free_bytes = 0;
+	if (status)
+		return;
+	sb_alloc_stats(s->be->alloc, &stats);
+	s->taken.complete = true;
+	s->taken.weights_bytes = s->ops->weights_bytes(s->workload);
+	s->taken.reserved_bytes = stats.of[SB_ALLOC_RESERVED_BYTES][SB_ALLOC_ALL].peak;
+	s->taken.attention_bytes = s->be->attention_workspace_bytes;
+}
+
 /*
  * Run the reference arm, and again with its input moved by one unit in the last place. Quality is then the distance of
  * every trial to the first; the second says what rounding alone does. Without memory for it there is no reference.
@@ -139,12 +156,17 @@ static enum sb_status make_reference(struct server *s, json_t *ready, struct sb_
 		for (int i = 0; i < n; i++)
 			put(s, ulp, m[i].name, value_json(m[i].value));
 	}
+	note_taken(s, status);
 	sb_backend_end_arm(s->be);
 	if (status == SB_E_NOMEM || status == SB_E_DEVICE) {
 		put(s, ready, "reference_note", text_json(err->msg));
 		status = SB_OK;
 	}
 	put(s, ready, "ulp", ulp);
+	put(s, ready, "taken",
+	        json_pack("{s:I, s:b, s:I, s:I, s:I}", "free", (json_int_t)s->taken.free_bytes, "complete",
+	                s->taken.complete, "weights", (json_int_t)s->taken.weights_bytes, "reserved",
+	                (json_int_t)s->taken.reserved_bytes, "attention", (json_int_t)s->taken.attention_bytes));
 	return status;
 }
 
@@ -226,6 +248,8 @@ static enum sb_status set_up(struct server *s, const struct sb_workload_ops *con
 		return sb_fail(err, SB_E_USAGE, "no workload '%s'", s->setup.c.workload);
 	if (sb_backend_open(s->setup.device, s->setup.memory_limit_bytes, &s->be, err))
 		return err->code;
+	if (sb_pages_info(s->be->pages, &s->taken.free_bytes, &(int64_t){ 0 }, NULL))
+		s->taken.free_bytes = 0;
 	if (s->setup.purpose == SB_TRACING)
 		sb_backend_trace_open(s->be, &s->untraced); /* without one, trials that ask for it fail and say so */
 	if (s->ops->open(&s->setup.c, s->be, &s->workload, &s->info, err))

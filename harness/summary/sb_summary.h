@@ -153,6 +153,7 @@ struct sb_summary {
 	const char *workload, *preset, *params;        /* params: JSON as stored */
 	const char *clip, *clip_note, *clip_digest;
 	const char *points;        /* what was tracked and how, in words; NULL: not recorded */
+	const char *frames_note;   /* why there are fewer frames than the case has; NULL: there are not */
 	const char *inputs_note;   /* what of the inputs was made up; NULL: nothing */
 	int frames, width, height; /* 0: not recorded */
 	const char *weights_kind, *weights_digest;

@@ -199,6 +199,7 @@ static void read_identity(struct sb_view *v)
 	s->preset = sb_pool_str(v->pool, run->preset);
 	s->params = sb_pool_str(v->pool, run->params);
 	s->clip_note = fact(v, "clip.note");
+	s->frames_note = fact(v, "frames.note");
 	s->inputs_note = fact(v, "inputs.note");
 	s->clip_digest = sb_pool_str(v->pool, run->clip_digest);
 	s->weights_kind = sb_pool_str(v->pool, run->weights_kind);
