@@ -73,6 +73,11 @@ void sb_backend_close(struct sb_backend *be)
 	be->ops->close(be);
 }
 
+enum sb_status sb_backend_arrived(struct sb_backend *be, const void *host, size_t bytes, struct sb_error *err)
+{
+	return be->ops->arrived ? be->ops->arrived(be, host, bytes, err) : be->ops->sync(be, err);
+}
+
 void sb_backend_info(const struct sb_backend *be, struct sb_device_info *out)
 {
 	*out = (struct sb_device_info){ 0 };

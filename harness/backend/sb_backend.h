@@ -218,6 +218,11 @@ struct sb_backend_ops {
 	/* Wait until everything submitted has ended; reports asynchronous faults. */
 	enum sb_status (*sync)(struct sb_backend *be, struct sb_error *err);
 	/*
+	 * Optional; NULL: sync does it. Wait until what is downloaded to [host, host + bytes) is there. What was submitted
+	 * since, and downloads to other places, may still be on their way.
+	 */
+	enum sb_status (*arrived)(struct sb_backend *be, const void *host, size_t bytes, struct sb_error *err);
+	/*
 	 * Bytes on the device of a prepared weight of this shape, and its preparation from host memory into device
 	 * memory at `dst`. ndim <= 4.
 	 */
@@ -339,6 +344,8 @@ bool sb_backend_gpu_expected(void);
  * no answer within timeout_s.
  */
 enum sb_status sb_backend_look(const char *name, double timeout_s, struct sb_device_look *out, struct sb_error *err);
+/* As the member `arrived`. */
+enum sb_status sb_backend_arrived(struct sb_backend *be, const void *host, size_t bytes, struct sb_error *err);
 void sb_backend_info(const struct sb_backend *be, struct sb_device_info *out);
 
 /*

@@ -208,6 +208,53 @@ static void check_many_transfers(struct sb_backend *be)
 	drop(be, device);
 }
 
+/*
+ * One of several downloads is waited for, while others, more than the ring holds, are on their way before and behind
+ * it; the rest is there after sync. Twice, so that pieces are used again that were emptied out of order.
+ */
+static void check_arrived(struct sb_backend *be)
+{
+	enum { BEFORE = 140 * MIB + 3, ONE = 3 * MIB + 1, BEHIND = 90 * MIB };
+	const int64_t sizes[] = { BEFORE, ONE, BEHIND };
+	struct sb_error err = { .msg = "" };
+	unsigned char *want[3], *got[3];
+	void *device[3];
+
+	for (int i = 0; i < 3; i++) {
+		uint64_t seed = (uint64_t)i;
+
+		want[i] = need((size_t)sizes[i]);
+		got[i] = need((size_t)sizes[i]);
+		for (int64_t k = 0; k < sizes[i]; k++)
+			want[i][k] = (unsigned char)sb_splitmix64(&seed);
+		must(sb_device_alloc(be, (size_t)sizes[i], &device[i], &err), &err, "device memory");
+		must(SB_SUBMIT(be, UPLOAD, upload, ((struct sb_transfer_args){ device[i], want[i], (size_t)sizes[i] }),
+		             &err),
+		        &err, "upload");
+	}
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 3; i++) {
+			memset(got[i], 0, (size_t)sizes[i]);
+			must(SB_SUBMIT(be, DOWNLOAD, download,
+			             ((struct sb_transfer_args){ got[i], device[i], (size_t)sizes[i] }), &err),
+			        &err, "download");
+		}
+		must(sb_backend_arrived(be, got[1], (size_t)sizes[1], &err), &err, "arrived");
+		check_that(
+		        "what is waited for has arrived", memcmp(got[1], want[1], (size_t)sizes[1]) == 0, "it has not");
+		must(sb_backend_arrived(be, &err, sizeof(err), &err), &err, "nothing to wait for");
+		must(be->ops->sync(be, &err), &err, "sync");
+		for (int i = 0; i < 3; i++)
+			check_that(
+			        "and all of it after sync", memcmp(got[i], want[i], (size_t)sizes[i]) == 0, "not all");
+	}
+	for (int i = 0; i < 3; i++) {
+		drop(be, device[i]);
+		free(want[i]);
+		free(got[i]);
+	}
+}
+
 /* Weights arrive in the layouts that the ops want. */
 static void check_weights(struct sb_backend *be)
 {
@@ -264,8 +311,8 @@ static void check_rounded_weights(struct sb_backend *be)
 
 void check_transfers(bool quick)
 {
-	static const int64_t sizes[] = { 1, 3, MIB - 1, MIB, MIB + 1, 5 * MIB + 12345, 64 * MIB, 64 * MIB + 1,
-		200 * MIB + 7 };
+	static const int64_t sizes[] = { 1, 3, MIB - 1, MIB, MIB + 1, 5 * MIB + 12345, 128 * MIB, 128 * MIB + 1,
+		300 * MIB + 7 };
 	struct sb_backend *be = open_device(0);
 
 	set_levels(be, "alloc=default,precision=tf32");
@@ -274,6 +321,8 @@ void check_transfers(bool quick)
 		check_round_trip(be, sizes[i], 5);
 	}
 	check_many_transfers(be);
+	if (!quick)
+		check_arrived(be);
 	check_weights(be);
 	check_rounded_weights(be);
 	end_levels(be);

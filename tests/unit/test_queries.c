@@ -123,6 +123,7 @@ static void validity_is_trilinear_with_clamped_borders(void **state)
 	assert_true(sb_valid_at(&m, 0.5f, 0, 0) == 0.5f);
 	assert_true(sb_valid_at(&m, -3, 9, -9) == 1.0f);
 	assert_true(sb_valid_at(&m, 9, -9, 0) == 1.0f);
+	assert_true(sb_valid_at(&m, 0.5f, 1, 1) == sb_valid_at(&m, 0.5f, 1.0000001f, 1));
 }
 
 static void dropped_queries_become_copies_of_kept_ones_at_the_end(void **state)

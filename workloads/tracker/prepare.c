@@ -157,7 +157,8 @@ enum sb_status sb_prepare_run(struct sb_prepare *p, struct sb_backend *be, const
 	a.conf = conf;
 	TRY(SB_SUBMIT(be, DEPTH_CLEAN, depth_clean, a, err));
 	sb_device_free(be, conf);
-	TRY(be->ops->sync(be, err));
+	TRY(sb_backend_arrived(be, in->k, (size_t)p->frames * 9 * sizeof(float), err));
+	TRY(sb_backend_arrived(be, in->c2w, (size_t)p->frames * 16 * sizeof(float), err));
 	sb_scale_intrinsics(in->k, p->frames, (float)p->wr / (float)p->w, (float)p->hr / (float)p->h, p->k);
 	sb_relative_cameras(in->c2w, p->frames, p->cam);
 	return SB_OK;

@@ -27,7 +27,7 @@ struct sb_prepare_input {
 
 /*
  * Stage track.prepare. *depth and *valid [frames, hr, wr]: memory of the arm's allocator, the caller's to free. Waits
- * for the device first, so that what front.output downloads to k and c2w is there.
+ * until what front.output downloads to k and c2w is there.
  * Not finite: a depth that is NaN is not valid and becomes 0; a frame 0 that has no inverse leaves all cameras as they
  * are.
  */

@@ -36,7 +36,7 @@ static enum sb_status download_valid(struct video *v, int64_t w, struct sb_valid
 		(size_t)(real * pixels) * sizeof(float) };
 
 	SB_TRY(SB_SUBMIT(v->be, DOWNLOAD, download, a, v->err));
-	SB_TRY(v->be->ops->sync(v->be, v->err));
+	SB_TRY(sb_backend_arrived(v->be, r->valid, a.bytes, v->err));
 	for (int64_t t = real; t < r->length; t++)
 		memcpy(r->valid + t * pixels, r->valid + (real - 1) * pixels, (size_t)pixels * sizeof(float));
 	*map = (struct sb_valid_map){ r->valid, r->length, r->plan.hr, r->plan.wr };

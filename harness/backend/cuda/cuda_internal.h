@@ -32,9 +32,10 @@ struct cuda_slot {
 /*
  * Pinned memory between the host's pageable memory and the device, in a ring of small pieces. An upload has left the
  * caller's memory when submit returns; a download has arrived after sync. Submit waits only when all pieces are on
- * their way, which takes a transfer of SB_CUDA_SLOTS pieces: then it is the transfer that takes the time.
+ * their way. There are as many as the results of a clip of 24 frames take: then nothing waits for the host's copies,
+ * which are made while the device works on.
  */
-#define SB_CUDA_SLOTS      64
+#define SB_CUDA_SLOTS      128
 #define SB_CUDA_SLOT_BYTES ((size_t)1 << 20)
 
 struct cuda_staging {
@@ -105,8 +106,6 @@ enum sb_status sb_cuda_pages_open(int ordinal, int64_t limit_bytes, struct sb_pa
 
 enum sb_status sb_cuda_staging_open(struct cuda_staging *s, struct sb_error *err);
 void sb_cuda_staging_close(struct cuda_staging *s);
-/* What has arrived in pinned memory goes to where the host wants it. The stream is idle. */
-enum sb_status sb_cuda_staging_finish(struct cuda_staging *s, struct sb_error *err);
 enum sb_status sb_cuda_upload(struct cuda *c, void *dst, const void *src, size_t bytes, struct sb_error *err);
 enum sb_status sb_cuda_download(struct cuda *c, void *dst, const void *src, size_t bytes, struct sb_error *err);
 

@@ -334,6 +334,7 @@ const struct sb_backend_ops sb_backend_cuda_ops = {
 	.info = cuda_info,
 	.submit = sb_cuda_submit,
 	.sync = sb_cuda_sync,
+	.arrived = sb_cuda_arrived,
 	.weight_bytes = sb_cuda_weight_bytes,
 	.weight_prepare = sb_cuda_weight_prepare,
 	.mark = cuda_mark,

@@ -35,6 +35,33 @@ static void empty_slot(struct cuda_slot *slot)
 	slot->busy = false;
 }
 
+/* By all threads: one alone copies at a tenth of what the bus carries. Their copies have ended. */
+static void empty_slots(struct cuda_staging *s, const int *which, int n)
+{
+#pragma omp parallel for schedule(static) if (n > 1)
+	for (int i = 0; i < n; i++)
+		empty_slot(&s->slot[which[i]]);
+}
+
+/* Whatever has ended, the oldest first; what is behind one that is still on its way is so too. Waits for nothing. */
+static void empty_ended(struct cuda_staging *s)
+{
+	int which[SB_CUDA_SLOTS], n = 0;
+
+	for (int i = 0; i < SB_CUDA_SLOTS; i++) {
+		int k = (s->next + i) % SB_CUDA_SLOTS;
+
+		if (!s->slot[k].busy)
+			continue;
+		if (cudaEventQuery(s->slot[k].done) != cudaSuccess) {
+			cudaGetLastError(); /* "not ready" is no error; a fault shows at the next wait */
+			break;
+		}
+		which[n++] = k;
+	}
+	empty_slots(s, which, n);
+}
+
 /* The next piece of the ring, empty. */
 static enum sb_status take_slot(struct cuda_staging *s, struct cuda_slot **out, struct sb_error *err)
 {
@@ -45,7 +72,7 @@ static enum sb_status take_slot(struct cuda_staging *s, struct cuda_slot **out, 
 		status = SB_CUDA(err, cudaEventSynchronize(slot->done));
 		if (status)
 			return status;
-		empty_slot(slot);
+		empty_ended(s);
 	}
 	s->next = (s->next + 1) % SB_CUDA_SLOTS;
 	*out = slot;
@@ -56,21 +83,6 @@ static enum sb_status slot_sent(struct cuda *c, struct cuda_slot *slot, struct s
 {
 	slot->busy = true;
 	return SB_CUDA(err, cudaEventRecord(slot->done, c->stream));
-}
-
-/* By all threads: one alone copies at a tenth of what the bus carries. */
-enum sb_status sb_cuda_staging_finish(struct cuda_staging *s, struct sb_error *err)
-{
-	int busy = 0;
-
-	(void)err;
-	for (int i = 0; i < SB_CUDA_SLOTS; i++)
-		busy += s->slot[i].busy;
-#pragma omp parallel for schedule(static) if (busy > 1)
-	for (int i = 0; i < SB_CUDA_SLOTS; i++)
-		if (s->slot[i].busy)
-			empty_slot(&s->slot[i]);
-	return SB_OK;
 }
 
 /* After a failure: nothing that is on its way is wanted any more. */
@@ -153,15 +165,48 @@ enum sb_status sb_cuda_download(struct cuda *c, void *dst, const void *src, size
 	return SB_OK;
 }
 
+static enum sb_status transfer_failed(struct cuda *c, enum sb_status status)
+{
+	drop_slots(&c->staging);
+	return sb_cuda_failed(c, status);
+}
+
+/* What has arrived already is copied while the device is still at work. */
 enum sb_status sb_cuda_sync(struct sb_backend *be, struct sb_error *err)
 {
 	struct cuda *c = (struct cuda *)be;
-	enum sb_status status = SB_CUDA(err, cudaStreamSynchronize(c->stream));
+	enum sb_status status;
 
-	if (!status)
-		return sb_cuda_staging_finish(&c->staging, err);
-	drop_slots(&c->staging);
-	return sb_cuda_failed(c, status);
+	empty_ended(&c->staging);
+	status = SB_CUDA(err, cudaStreamSynchronize(c->stream));
+	if (status)
+		return transfer_failed(c, status);
+	empty_ended(&c->staging);
+	return SB_OK;
+}
+
+enum sb_status sb_cuda_arrived(struct sb_backend *be, const void *host, size_t bytes, struct sb_error *err)
+{
+	struct cuda *c = (struct cuda *)be;
+	struct cuda_staging *s = &c->staging;
+	const uintptr_t begin = (uintptr_t)host;
+	int which[SB_CUDA_SLOTS], n = 0;
+	enum sb_status status;
+
+	for (int i = 0; i < SB_CUDA_SLOTS; i++) {
+		int k = (s->next + i) % SB_CUDA_SLOTS;
+		const uintptr_t dst = s->slot[k].busy ? (uintptr_t)s->slot[k].dst : 0;
+
+		if (dst && dst < begin + bytes && dst + s->slot[k].bytes > begin)
+			which[n++] = k;
+	}
+	if (n == 0)
+		return SB_OK;
+	status = SB_CUDA(err, cudaEventSynchronize(s->slot[which[n - 1]].done)); /* the others are older */
+	if (status)
+		return transfer_failed(c, status);
+	empty_slots(s, which, n);
+	return SB_OK;
 }
 
 /* ---- weights ------------------------------------------------------------------------------------------------------
