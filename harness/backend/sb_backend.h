@@ -141,7 +141,7 @@ struct sb_device_info {
 	char software[256];      /* libraries that decide the numbers: BLAS and its configuration, threads */
 	uint32_t emulated_parts; /* bit 1 << enum sb_part: the part's second level has the numerics but not the speed */
 	int64_t memory_bytes;
-	int capability; /* of a CUDA device: 90 is 9.0; else 0 */
+	int capability;      /* of a CUDA device: 90 is 9.0; else 0 */
 	char conv_path[320]; /* what runs convolutions, where there is a choice: "own (why no cuDNN)", "cuDNN 9.19.0" */
 };
 
@@ -232,11 +232,12 @@ struct sb_backend_ops {
 	/* Optional. A point in time in the stream of work, index 0.. < SB_MARKS_MAX; times are read after sync. */
 	void (*mark)(struct sb_backend *be, int index);
 	int64_t (*mark_ns)(struct sb_backend *be, int index);
-	/* Optional, for tools that watch. The host enters a stage, which ends the one before; NULL: it ends the last. */
+	/* Optional, for tools that watch. The host enters a stage, which ends the one before; NULL: it ends the last.
+	 */
 	void (*stage)(struct sb_backend *be, const char *name);
 	/*
-	 * Optional, both or none. cycles_mark(): queue a reading of every multiprocessor's clock, before a pass's work or
-	 * (end) behind it; not while the tracer is on. cycles(): after sync, what lies between the last two.
+	 * Optional, both or none. cycles_mark(): queue a reading of every multiprocessor's clock, before a pass's work
+	 * or (end) behind it; not while the tracer is on. cycles(): after sync, what lies between the last two.
 	 */
 	void (*cycles_mark)(struct sb_backend *be, bool end);
 	void (*cycles)(struct sb_backend *be, struct sb_device_cycles *out);

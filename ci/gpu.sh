@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# For a runner with an NVIDIA GPU: builds with the CUDA backend, runs the tests labelled gpu, measures a short
+# before/after on the first GPU and prints its table. As root or with sudo where packages are missing.
+#   ci/gpu.sh               tests and table: minutes for the build, then about two minutes on an H200
+#   ci/gpu.sh --sanitize    compute-sanitizer over the preset tiny instead: memcheck, initcheck, racecheck
+# Exit codes: 0 all is well; 1 a test failed or the sanitizer complained; 3 this machine cannot, and why; 4 the build or
+# the measurement failed. build/release/gpu.xml has the tests' results for machines, build/gpu/gpu.db the measurement.
+set -euo pipefail
+# shellcheck source=ci/common.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+case ${1:-} in
+'' | --sanitize) [ $# -le 1 ] ;;
+*) false ;;
+esac || {
+	echo "usage: ${0##*/} [--sanitize]" >&2
+	exit 2
+}
+
+# find_tool NAME: where a tool of the CUDA toolkit is, on PATH or where toolkits are put.
+find_tool() {
+	local dir
+
+	command -v "$1" && return
+	for dir in "${CUDA_PATH:-}" "${CUDA_HOME:-}" /usr/local/cuda; do
+		if [ -n "$dir" ] && [ -x "$dir/bin/$1" ]; then
+			printf '%s\n' "$dir/bin/$1"
+			return
+		fi
+	done
+	return 1
+}
+
+# What can be known before minutes of building.
+need_gpu() {
+	local nvcc
+
+	if [ ! -e /dev/nvidiactl ] && [ ! -e /proc/driver/nvidia/version ] && [ ! -e /dev/dxg ]; then
+		die "no NVIDIA GPU is visible (no /dev/nvidiactl); a container needs it passed on (--gpus all)"
+	fi
+	nvcc=$(find_tool nvcc) || die "no CUDA toolkit: no nvcc on PATH or in /usr/local/cuda; install 12.8 or later"
+	export CUDACXX=$nvcc
+}
+
+# The program's own word on the GPU, of which the tests would only say that they were skipped.
+check_gpu() {
+	local row
+
+	"$spabench" doctor >"$out/doctor.txt" 2>&1 || true
+	cat -- "$out/doctor.txt"
+	row=$(grep -A 2 -E '^  [a-z]+ +gpu ' "$out/doctor.txt" || true)
+	case $row in
+	'  ok '*) ;;
+	*) die "the GPU cannot be used: ${row:-doctor does not speak of it}" ;;
+	esac
+}
+
+run_tests() {
+	local code=0
+
+	say "tests labelled gpu"
+	cd -- "$root"
+	ctest --preset release -L '^gpu$' --output-junit "$root/build/release/gpu.xml" </dev/null || code=$?
+	[ $code -eq 0 ] || failed+=("tests")
+}
+
+# Two arms, six blocks: the least that gives intervals. On a small card the clip gets shorter, and the table says so.
+measure() {
+	say "spabench run: before and after, six blocks"
+	if ! "$spabench" run --db "$out/gpu.db" --device cuda:0 --arms before,after --blocks 6 --trace-blocks 6 </dev/null; then
+		echo "${0##*/}: the measurement failed" >&2
+		exit 4
+	fi
+	say "spabench compare"
+	"$spabench" compare --db "$out/gpu.db" || exit 4
+}
+
+# sanitize TOOL SECONDS ARMS [OPTION..]: the smallest run there is; the worker is a child of the program.
+sanitize() {
+	local tool=$1 limit=$2 arms=$3 code=0 log=$out/$1-$3.txt
+
+	shift 3
+	say "compute-sanitizer $tool, $arms: at most $limit s"
+	timeout -k 5 "$limit" "$sanitizer" --tool "$tool" --target-processes all --error-exitcode 86 --print-limit 20 "$@" \
+		"$spabench" run --preset tiny --frames 3 --size 84x56 --grid 2 --support 2 --iterations 1 --cameras fixed \
+		--arms "$arms" --blocks 1 --trace-blocks 0 --timeout 1000 --seed 1 --device cuda:0 --quiet \
+		--db "$out/sanitize.db" </dev/null >"$log" 2>&1 || code=$?
+	grep -E 'SUMMARY' "$log" || tail -n 3 -- "$log"
+	case $code in
+	0) ;;
+	124 | 137) failed+=("$tool $arms (not done after $limit s)") ;;
+	*) failed+=("$tool $arms (exit $code, see $log)") ;;
+	esac
+}
+
+out=$root/build/gpu
+spabench=$root/build/release/harness/cli/spabench
+failed=()
+need_gpu
+need_packages "${build_packages[@]}" libcmocka-dev
+SB_CUDA=ON build release
+mkdir -p -- "$out"
+check_gpu
+if [ "${1:-}" = --sanitize ]; then
+	sanitizer=$(find_tool compute-sanitizer) || die "no compute-sanitizer; it comes with the CUDA toolkit"
+	sanitize memcheck 300 before,best
+	sanitize initcheck 300 before,best
+	sanitize racecheck 900 before
+	sanitize racecheck 900 best
+else
+	run_tests
+	measure
+fi
+[ ${#failed[@]} -eq 0 ] || {
+	printf '%s: failed: %s\n' "${0##*/}" "${failed[*]}" >&2
+	exit 1
+}
