@@ -1,5 +1,8 @@
 # The words of the transcripts. A script prints what the test compares; it runs in an empty folder, input from nowhere.
 
+# How much longer a wait may last here than on a machine of its own: tests/CMakeLists.txt.
+slowness=${SB_TEST_SLOWNESS:-1}
+
 # Options of a run that takes a few tenths of a second.
 tiny='--frames 3 --size 84x56 --grid 2 --support 2 --iterations 1 --threads 1 --blocks 1 --trace-blocks 0 --arms before,after --seed 1 --quiet'
 
@@ -70,9 +73,9 @@ has_trials() {
 	"$SPABENCH" compare --db "$1" 2>/dev/null </dev/null | grep -q '^  trials '
 }
 
-# eventually SECONDS COMMAND..: whether it succeeds within so long, asked every 20 ms.
+# eventually SECONDS COMMAND..: whether it succeeds within so long (times $slowness), asked every 20 ms.
 eventually() {
-	tries=$(($1 * 50))
+	tries=$(($1 * 50 * slowness))
 	shift
 	while [ "$tries" -gt 0 ]; do
 		"$@" && return 0

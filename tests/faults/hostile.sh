@@ -7,6 +7,8 @@ sanitized=$3
 work=$(mktemp -d) || exit 99
 trap 'rm -rf -- "$work"' EXIT
 cd -- "$work" || exit 99
+slowness=${SB_TEST_SLOWNESS:-1}
+limit=$((60 * slowness)) # seconds: more is a hang
 unset SPABENCH_DB SPABENCH_DATA SPABENCH_FAULT
 export OPENBLAS_NUM_THREADS=1 LC_ALL=C
 tiny='--size 84x56 --frames 3 --grid 2 --support 2 --iterations 1 --blocks 1 --trace-blocks 1 --arms before,after --threads 1 --seed 1 --quiet'
@@ -48,19 +50,19 @@ verdict 'compare >&-' 4 $? closed.db
 # ---- few descriptors: 127 where the loader itself gets none
 for n in 3 4 5 6 7 8 10 12 16; do
 	rm -f few.db
-	(ulimit -n "$n" && exec timeout 60 "$spabench" run --db few.db $tiny) >out 2>err </dev/null
+	(ulimit -n "$n" && exec timeout "$limit" "$spabench" run --db few.db $tiny) >out 2>err </dev/null
 	verdict "run with $n descriptors" '0 3 4 127' $? few.db
-	(ulimit -n "$n" && exec timeout 60 "$spabench" compare --db closed.db) >out 2>err </dev/null
+	(ulimit -n "$n" && exec timeout "$limit" "$spabench" compare --db closed.db) >out 2>err </dev/null
 	verdict "compare with $n descriptors" '0 3 4 127' $?
 done
 
 # ---- little memory: 127 where the loader itself finds none. A sanitizer takes terabytes of addresses.
 [ -n "$sanitized" ] || for mb in 64 128 191 192 200 224 320; do
 	rm -f little.db
-	(ulimit -v $((mb * 1024)) && OMP_NUM_THREADS=1 exec timeout 60 "$spabench" run --db little.db $tiny) \
+	(ulimit -v $((mb * 1024)) && OMP_NUM_THREADS=1 exec timeout "$limit" "$spabench" run --db little.db $tiny) \
 		>out 2>err </dev/null
 	verdict "run in $mb MiB" '0 3 4 127' $? little.db
-	(ulimit -v $((mb * 1024)) && OMP_NUM_THREADS=1 exec timeout 60 "$spabench" compare --db closed.db) \
+	(ulimit -v $((mb * 1024)) && OMP_NUM_THREADS=1 exec timeout "$limit" "$spabench" compare --db closed.db) \
 		>out 2>err </dev/null
 	verdict "compare in $mb MiB" '0 3 4 127' $?
 done
@@ -125,7 +127,7 @@ rm -f again.db*
 "$spabench" run --db again.db $tiny --blocks 8 --arms before,after,+alloc >out 2>err </dev/null &
 run=$!
 waited=0 # until some trial is there
-until "$spabench" compare --db again.db >out 2>err || [ $waited -eq 100 ]; do
+until "$spabench" compare --db again.db >out 2>err || [ $waited -eq $((600 * slowness)) ]; do
 	waited=$((waited + 1))
 	sleep 0.1
 done

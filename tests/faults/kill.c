@@ -8,6 +8,7 @@
  */
 #define _DEFAULT_SOURCE /* mkdtemp(), prctl() */
 #include "sb_store.h"
+#include "slowness.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -65,7 +66,7 @@ static pid_t start(const struct place *p, bool resume)
 /* The exit code; -1 for a signal, -2 for a process that does not end. */
 static int wait_for(pid_t pid)
 {
-	int64_t deadline = sb_now_ns() + (int64_t)HANG_S * 1000000000;
+	int64_t deadline = sb_now_ns() + HANG_S * slowness() * 1000000000;
 	int status;
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
@@ -108,10 +109,10 @@ static pid_t child_of(pid_t parent)
 	return found;
 }
 
-/* Orphans become ours, for main() made this process their reaper. Is the last of them gone within a second? */
+/* Orphans become ours, for main() made this process their reaper. Is the last of them gone within a second (longer on a slow machine)? */
 static bool orphans_end(void)
 {
-	int64_t deadline = sb_now_ns() + 1000000000;
+	int64_t deadline = sb_now_ns() + slowness() * 1000000000;
 
 	for (;;) {
 		pid_t pid = waitpid(-1, NULL, WNOHANG);
@@ -264,6 +265,7 @@ int main(int argc, char **argv)
 	state = seed;
 	whole_ns = sb_now_ns();
 	if (wait_for(start(&p, false)) != 0) {
+		printf("a run that nobody kills does not end well within %lld s\n", (long long)(HANG_S * slowness()));
 		print_said(&p);
 		return 1;
 	}

@@ -13,6 +13,7 @@
  */
 #define _DEFAULT_SOURCE /* mkdtemp() */
 #include "sb_store.h"
+#include "slowness.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -92,7 +93,7 @@ static void begin(const struct settings *s, struct job *j, long n)
 	put(s, j->db, "db", serial);
 	put(s, j->hit, "hit", serial);
 	put(s, j->said, "said", serial);
-	j->deadline_ns = sb_now_ns() + (int64_t)HANG_S * 1000000000;
+	j->deadline_ns = sb_now_ns() + HANG_S * slowness() * 1000000000;
 	j->pid = fork();
 	if (j->pid == 0)
 		become_spabench(s, j);

@@ -1,7 +1,7 @@
 # Nothing outlives a spabench that is killed, even where a worker hangs; what was stored is there.
 SPABENCH_FAULT=hang:2000
 export SPABENCH_FAULT
-"$SPABENCH" run $tiny --blocks 2 --timeout 100 --db p.db >../out 2>../err </dev/null &
+"$SPABENCH" run $tiny --blocks 2 --db p.db >../out 2>../err </dev/null &
 pid=$!
 unset SPABENCH_FAULT
 has_trial() {
