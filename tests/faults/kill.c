@@ -109,7 +109,7 @@ static pid_t child_of(pid_t parent)
 	return found;
 }
 
-/* Orphans become ours, for main() made this process their reaper. Is the last of them gone within a second (longer on a slow machine)? */
+/* Orphans become ours, for main() made this process their reaper. Are all gone within a second (times slowness())? */
 static bool orphans_end(void)
 {
 	int64_t deadline = sb_now_ns() + slowness() * 1000000000;
