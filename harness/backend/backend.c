@@ -195,7 +195,7 @@ enum sb_status sb_backend_end_pass(struct sb_backend *be, struct sb_error *err)
 		be->ops->cycles_mark(be, true);
 	if (be->ops->sync(be, err))
 		return err->code;
-	be->ended_ns = sb_now_ns();
+	be->pass_end_ns = sb_now_ns();
 	if (counts_cycles(be))
 		be->ops->cycles(be, &be->cycles);
 	for (int i = 0; i + 1 < be->n_marks; i++)

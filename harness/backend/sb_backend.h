@@ -218,8 +218,8 @@ struct sb_backend_ops {
 	/* Wait until everything submitted has ended; reports asynchronous faults. */
 	enum sb_status (*sync)(struct sb_backend *be, struct sb_error *err);
 	/*
-	 * Optional; NULL: sync does it. Wait until what is downloaded to [host, host + bytes) is there. What was submitted
-	 * since, and downloads to other places, may still be on their way.
+	 * Optional; NULL: sync does it. Wait until what is downloaded to [host, host + bytes) is there. What was
+	 * submitted since, and downloads to other places, may still be on their way.
 	 */
 	enum sb_status (*arrived)(struct sb_backend *be, const void *host, size_t bytes, struct sb_error *err);
 	/*
@@ -317,7 +317,7 @@ struct sb_backend {
 	size_t n_activity;
 	struct sb_activity_account account;
 	struct sb_device_cycles cycles; /* of the last pass that was not logged */
-	int64_t ended_ns; /* when the work of the last pass had ended, before anybody was asked what he saw of it */
+	int64_t pass_end_ns; /* when the work of the last pass had ended, before anybody was asked what he saw of it */
 	int64_t submits;
 
 	int64_t attention_workspace_bytes, attention_bytes; /* maxima over the pass */

@@ -323,7 +323,7 @@ static enum sb_status passes(struct server *s, const struct sb_levels *levels, s
 	t->pass_start_ns = start = sb_now_ns();
 	if (s->ops->run(s->workload, false, err) || sb_backend_end_pass(s->be, err))
 		return err->code;
-	t->wall_ns = s->be->ended_ns - start;
+	t->wall_ns = s->be->pass_end_ns - start;
 	read_state(s, &t->after);
 	sb_alloc_stats(s->be->alloc, &t->warm);
 	return SB_OK;

@@ -36,7 +36,7 @@ static double pass(struct sb_backend *be, float *x, int64_t n, int times)
 	for (int i = 0; i < times; i++)
 		submit(be, &(struct sb_op){ .id = SB_OP_SCALE, .u.scale = { .x = x, .y = x, .n = n, .factor = 1.0f } });
 	must(sb_backend_end_pass(be, &err), &err, "end");
-	return (double)(be->ended_ns - start);
+	return (double)(be->pass_end_ns - start);
 }
 
 static int multiprocessors(void)
