@@ -8,8 +8,6 @@
  */
 #include "conv_implicit.cuh"
 
-constexpr int kThreads = 128;
-constexpr int kStages = 3;
 constexpr int kDown = 16, kAcross = 8;            /* threads of a block */
 constexpr int kRowsEach = kTileRows / kDown;      /* pixels of a thread, kDown apart */
 
@@ -54,47 +52,20 @@ static __device__ __forceinline__ void multiply_piece(
 template <int Each, int Blocks, bool Relu>
 static __global__ void __launch_bounds__(kThreads, Blocks) conv_fp32(implicit p)
 {
-	constexpr int kColumns = Each * kAcross, kStep = kThreads / kChunks;
-	constexpr uint32_t kWindowBytes = kTileRows * kPiece * 4, kStageBytes = (kTileRows + kColumns) * kPiece * 4;
+	constexpr int kColumns = Each * kAcross;
 	extern __shared__ float4 shared[];
 	const char *tiles = reinterpret_cast<const char *>(shared);
-	uint32_t stages = (uint32_t)__cvta_generic_to_shared(shared), own; /* own: where this thread's first chunk goes */
-	int chunk = threadIdx.x % kChunks, thread_row = threadIdx.x / kChunks;
 	int down = threadIdx.x / kAcross, across = threadIdx.x % kAcross;
 	int first_column = (int)(blockIdx.x % p.column_tiles) * kColumns;
 	int first_row = (int)(blockIdx.x / p.column_tiles) * kTileRows;
-	struct fetcher<kTileRows / kStep> f;
-	struct cursor next = { 0, 0, 0, 0 };
-	int32_t weights[kColumns / kStep];
+	struct pipeline<kColumns> q;
 	float sum[kRowsEach][Each] = {};
 
-	own = stages + place(thread_row, chunk);
-	fetcher_init<kTileRows / kStep, kStep>(&f, p, first_row, thread_row, chunk);
-	weights_init<kColumns / kStep, kStep>(weights, p, first_column, thread_row, chunk);
-#pragma unroll
-	for (int s = 0; s < kStages - 1; s++) {
-		if (s < p.pieces) {
-			fetch_windows<kTileRows / kStep, kStep>(f, p, next, own + s * kStageBytes);
-			fetch_weights<kColumns / kStep, kStep>(p, weights, s, own + s * kStageBytes + kWindowBytes);
-			advance(&next, p);
-		}
-		copies_commit();
-	}
-	for (int piece = 0, stage = 0, fill = kStages - 1; piece < p.pieces; piece++) {
-		copies_wait<kStages - 2>();
-		__syncthreads();
-		if (piece + kStages - 1 < p.pieces) {
-			uint32_t to = own + fill * kStageBytes;
+	pipeline_begin(&q, p, first_row, first_column, (uint32_t)__cvta_generic_to_shared(shared));
+	for (int piece = 0; piece < p.pieces; piece++) {
+		const char *tile = tiles + pipeline_next(&q, p, piece);
 
-			fetch_windows<kTileRows / kStep, kStep>(f, p, next, to);
-			fetch_weights<kColumns / kStep, kStep>(p, weights, piece + kStages - 1, to + kWindowBytes);
-			advance(&next, p);
-		}
-		copies_commit();
-		multiply_piece<Each, Relu>(
-		        sum, tiles + stage * kStageBytes, tiles + stage * kStageBytes + kWindowBytes, down, across);
-		stage = stage + 1 == kStages ? 0 : stage + 1;
-		fill = fill + 1 == kStages ? 0 : fill + 1;
+		multiply_piece<Each, Relu>(sum, tile, tile + q.kWindowBytes, down, across);
 	}
 #pragma unroll
 	for (int i = 0; i < kRowsEach; i++)
@@ -103,42 +74,23 @@ static __global__ void __launch_bounds__(kThreads, Blocks) conv_fp32(implicit p)
 			store_one(p, first_row + down + i * kDown, first_column + across + j * kAcross, sum[i][j]);
 }
 
-template <int Each, int Blocks, bool Relu> static int launch(implicit p, struct sb_cuda_launch *l)
+template <int Each, int Blocks> static int launch(implicit p, struct sb_cuda_launch *l)
 {
 	constexpr int kColumns = Each * kAcross;
-	static bool allowed;
-	size_t bytes = (size_t)kStages * (kTileRows + kColumns) * kPiece * sizeof(float);
 
-	if (!allowed) {
-		cudaError_t code = cudaFuncSetAttribute(
-		        conv_fp32<Each, Blocks, Relu>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
-
-		if (code != cudaSuccess)
-			return code;
-		allowed = true;
-	}
-	p.column_tiles = (int32_t)((p.a.cout + kColumns - 1) / kColumns);
-	conv_fp32<Each, Blocks, Relu><<<(unsigned)((p.rows + kTileRows - 1) / kTileRows * p.column_tiles), kThreads, bytes,
-	        l->stream>>>(p);
-	l->launches++;
-	l->name = "conv_fp32";
-	return cudaGetLastError();
-}
-
-template <int Each, int Blocks> static int launch_relu(implicit p, struct sb_cuda_launch *l)
-{
-	return p.a.relu_in ? launch<Each, Blocks, true>(p, l) : launch<Each, Blocks, false>(p, l);
+	return p.a.relu_in ? launch_tiles<conv_fp32<Each, Blocks, true>, kColumns>(p, l, "conv_fp32")
+	                   : launch_tiles<conv_fp32<Each, Blocks, false>, kColumns>(p, l, "conv_fp32");
 }
 
 extern "C" int sb_conv_fp32_cuda(const struct sb_conv_args *a, struct sb_cuda_launch *l)
 {
-	implicit p = sb_implicit_of(a);
+	implicit p = implicit_of(a);
 
 	if (p.rows == 0)
 		return cudaSuccess;
 	if (a->cout <= 32)
-		return launch_relu<4, 3>(p, l);
+		return launch<4, 3>(p, l);
 	if (a->cout <= 64 || a->cout > 96)
-		return launch_relu<8, 3>(p, l);
-	return launch_relu<12, 2>(p, l);
+		return launch<8, 3>(p, l);
+	return launch<12, 2>(p, l);
 }

@@ -11,9 +11,6 @@
  */
 #include "conv_implicit.cuh"
 
-constexpr int kThreads = 128;
-constexpr int kStages = 3;
-
 static __device__ __forceinline__ void load_four(uint32_t from, uint32_t r[4])
 {
 	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
@@ -70,48 +67,22 @@ static __device__ __forceinline__ void multiply_piece(
 template <int Columns, int WarpRows, bool Relu> static __global__ void __launch_bounds__(kThreads, 2) conv_tf32(implicit p)
 {
 	constexpr int kWarpsDown = kTileRows / WarpRows, kWarpColumns = Columns / (kThreads / 32 / kWarpsDown);
-	constexpr int kTm = WarpRows / 16, kTn = kWarpColumns / 8, kStep = kThreads / kChunks;
-	constexpr uint32_t kWindowBytes = kTileRows * kPiece * 4, kStageBytes = (kTileRows + Columns) * kPiece * 4;
+	constexpr int kTm = WarpRows / 16, kTn = kWarpColumns / 8;
 	static_assert(kTn % 2 == 0, "channels of a warp are fetched 16 at a time");
 	extern __shared__ float4 shared[];
-	uint32_t stages = (uint32_t)__cvta_generic_to_shared(shared), own; /* own: where this thread's first chunk goes */
-	int lane = threadIdx.x % 32, warp = threadIdx.x / 32, chunk = threadIdx.x % kChunks;
-	int thread_row = threadIdx.x / kChunks;
+	uint32_t tiles = (uint32_t)__cvta_generic_to_shared(shared);
+	int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 	int first_column = (int)(blockIdx.x % p.column_tiles) * Columns;
 	int first_row = (int)(blockIdx.x / p.column_tiles) * kTileRows;
 	int warp_row = warp % kWarpsDown * WarpRows, warp_column = warp / kWarpsDown * kWarpColumns;
-	struct fetcher<kTileRows / kStep> f;
-	struct cursor next = { 0, 0, 0, 0 };
-	int32_t weights[Columns / kStep];
+	struct pipeline<Columns> q;
 	float sum[kTm][kTn][4] = {};
 
-	own = stages + place(thread_row, chunk);
-	fetcher_init<kTileRows / kStep, kStep>(&f, p, first_row, thread_row, chunk);
-	weights_init<Columns / kStep, kStep>(weights, p, first_column, thread_row, chunk);
-#pragma unroll
-	for (int s = 0; s < kStages - 1; s++) {
-		if (s < p.pieces) {
-			fetch_windows<kTileRows / kStep, kStep>(f, p, next, own + s * kStageBytes);
-			fetch_weights<Columns / kStep, kStep>(p, weights, s, own + s * kStageBytes + kWindowBytes);
-			advance(&next, p);
-		}
-		copies_commit();
-	}
-	for (int piece = 0, stage = 0, fill = kStages - 1; piece < p.pieces; piece++) {
-		copies_wait<kStages - 2>();
-		__syncthreads();
-		if (piece + kStages - 1 < p.pieces) {
-			uint32_t to = own + fill * kStageBytes;
+	pipeline_begin(&q, p, first_row, first_column, tiles);
+	for (int piece = 0; piece < p.pieces; piece++) {
+		uint32_t tile = tiles + pipeline_next(&q, p, piece);
 
-			fetch_windows<kTileRows / kStep, kStep>(f, p, next, to);
-			fetch_weights<Columns / kStep, kStep>(p, weights, piece + kStages - 1, to + kWindowBytes);
-			advance(&next, p);
-		}
-		copies_commit();
-		multiply_piece<kTm, kTn, Relu>(sum, stages + stage * kStageBytes,
-		        stages + stage * kStageBytes + kWindowBytes, warp_row, warp_column, lane);
-		stage = stage + 1 == kStages ? 0 : stage + 1;
-		fill = fill + 1 == kStages ? 0 : fill + 1;
+		multiply_piece<kTm, kTn, Relu>(sum, tile, tile + q.kWindowBytes, warp_row, warp_column, lane);
 	}
 #pragma unroll
 	for (int m = 0; m < kTm; m++)
@@ -125,43 +96,23 @@ template <int Columns, int WarpRows, bool Relu> static __global__ void __launch_
 		}
 }
 
-template <int Columns, int WarpRows, bool Relu> static int launch(implicit p, struct sb_cuda_launch *l)
+template <int Columns, int WarpRows> static int launch(implicit p, struct sb_cuda_launch *l)
 {
-	static bool allowed;
-	size_t bytes = (size_t)kStages * (kTileRows + Columns) * kPiece * sizeof(float);
-
-	if (!allowed) {
-		cudaError_t code = cudaFuncSetAttribute(
-		        conv_tf32<Columns, WarpRows, Relu>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
-
-		if (code != cudaSuccess)
-			return code;
-		allowed = true;
-	}
-	p.column_tiles = (int32_t)((p.a.cout + Columns - 1) / Columns);
-	conv_tf32<Columns, WarpRows, Relu><<<(unsigned)((p.rows + kTileRows - 1) / kTileRows * p.column_tiles), kThreads,
-	        bytes, l->stream>>>(p);
-	l->launches++;
-	l->name = "conv_tf32";
-	return cudaGetLastError();
-}
-
-template <int Columns, int WarpRows> static int launch_relu(implicit p, struct sb_cuda_launch *l)
-{
-	return p.a.relu_in ? launch<Columns, WarpRows, true>(p, l) : launch<Columns, WarpRows, false>(p, l);
+	return p.a.relu_in ? launch_tiles<conv_tf32<Columns, WarpRows, true>, Columns>(p, l, "conv_tf32")
+	                   : launch_tiles<conv_tf32<Columns, WarpRows, false>, Columns>(p, l, "conv_tf32");
 }
 
 extern "C" int sb_conv_tf32_cuda(const struct sb_conv_args *a, struct sb_cuda_launch *l)
 {
-	implicit p = sb_implicit_of(a);
+	implicit p = implicit_of(a);
 
 	if (p.rows == 0)
 		return cudaSuccess;
 	if (a->cout <= 32)
-		return launch_relu<32, 32>(p, l);
+		return launch<32, 32>(p, l);
 	if (a->cout <= 64)
-		return launch_relu<64, 64>(p, l);
+		return launch<64, 64>(p, l);
 	if (a->cout <= 96)
-		return launch_relu<96, 64>(p, l);
-	return launch_relu<128, 64>(p, l);
+		return launch<96, 64>(p, l);
+	return launch<128, 64>(p, l);
 }
