@@ -125,4 +125,22 @@ enum sb_status sb_report_micro_csv(const struct sb_report_micro *m, FILE *out, s
 /* With every sample: {"format": "spabench-micro", "schema_version": 1, ..}. */
 enum sb_status sb_report_micro_json(const struct sb_report_micro *m, FILE *out, struct sb_error *err);
 
+/* ---- a list of figures (replay) --------------------------------------------------------------------------------- */
+
+struct sb_report_figure {
+	const char *name, *label; /* "peak_reserved" in CSV and JSON, "peak reserved" for people */
+	const char *text;         /* instead of a value, or NULL */
+	enum sb_unit unit;
+	struct sb_value value;
+};
+struct sb_report_figures {
+	const char *format; /* "spabench-replay", in JSON */
+	const struct sb_report_figure *v;
+	size_t n;
+};
+enum sb_status sb_report_figures_text(const struct sb_report_figures *r, FILE *out, struct sb_error *err);
+enum sb_status sb_report_figures_markdown(const struct sb_report_figures *r, FILE *out, struct sb_error *err);
+enum sb_status sb_report_figures_csv(const struct sb_report_figures *r, FILE *out, struct sb_error *err);
+enum sb_status sb_report_figures_json(const struct sb_report_figures *r, FILE *out, struct sb_error *err);
+
 #endif

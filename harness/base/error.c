@@ -53,6 +53,8 @@ int sb_exit_code(enum sb_status code)
 		return 4;
 	case SB_E_INTERRUPTED:
 		return 130;
+	case SB_E_VERDICT:
+		return 1;
 	}
 	return 4;
 }

@@ -28,6 +28,7 @@ enum sb_status {
 	SB_E_DEVICE,      /* the device failed: exit 4 */
 	SB_E_NOMEM,       /* host or device memory is exhausted: exit 4, or a stored `oom` row */
 	SB_E_INTERRUPTED, /* the user pressed Ctrl-C: exit 130 */
+	SB_E_VERDICT,     /* all went well, and a check says no: exit 1 */
 };
 
 struct sb_error {
@@ -41,7 +42,8 @@ enum sb_status sb_fail(struct sb_error *err, enum sb_status code, const char *fm
 /* Put "context: " in front of an error that is already set; returns its code. */
 enum sb_status sb_wrap(struct sb_error *err, const char *fmt, ...) SB_PRINTF(2, 3);
 
-/* The process exit code of a status (DESIGN: 0 ok, 2 usage, 3 this machine cannot, 4 failed, 130 interrupted). */
+/* The process exit code of a status (DESIGN: 0 ok, 1 a check says no, 2 usage, 3 this machine cannot, 4 failed, 130
+ * interrupted). */
 int sb_exit_code(enum sb_status code);
 
 /* A bug of ours, never the user's doing: says where, and aborts. */

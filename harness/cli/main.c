@@ -24,6 +24,8 @@ const struct sb_command sb_commands[] = {
 	        "gemm|conv|attention [OPTIONS]", sb_micro_options, sb_micro_details },
 	{ "export", sb_cmd_export, "write synthetic weights for other programs", "weights --out FILE [OPTIONS]",
 	        sb_export_options, sb_export_details },
+	{ "replay", sb_cmd_replay, "replay a recorded memory trace through an allocator", "TRACE [OPTIONS]",
+	        sb_replay_options, sb_replay_details },
 	{ "worker", sb_cmd_worker, NULL, "--fd N", sb_worker_options, NULL },
 	{ NULL, NULL, NULL, NULL, NULL, NULL },
 };
@@ -38,7 +40,7 @@ static void help(void)
 		if (c->summary)
 			printf("  %-10s %s\n", c->name, c->summary);
 	puts("\n'spabench help COMMAND' describes a command. 'spabench run && spabench compare' needs no options.\n"
-	     "exit codes: 0 ok, 2 usage, 3 this machine cannot, 4 failed, 130 interrupted");
+	     "exit codes: 0 ok, 1 a check says no, 2 usage, 3 this machine cannot, 4 failed, 130 interrupted");
 }
 
 static int version(void)

@@ -5,9 +5,8 @@
 
 #define MAX_REQUEST      (INT64_C(1) << 60)
 #define MIN_MAX_SPLIT    (20 * SB_MIB)
-#define SPLIT_REMAINDER  SB_MIB        /* classic large pool: a remainder must be larger than this */
-#define UNSPLIT_SLACK    (20 * SB_MIB) /* tolerated when a block that is never split is used again */
-#define FIRST_LIVE_SLOTS 1024          /* a power of two */
+#define SPLIT_REMAINDER  SB_MIB /* classic large pool: a remainder must be larger than this */
+#define FIRST_LIVE_SLOTS 1024   /* a power of two */
 
 /* ---- open and close --------------------------------------------------------------------------------------------- */
 
@@ -15,6 +14,7 @@ void sb_alloc_options_init(struct sb_alloc_options *o)
 {
 	memset(o, 0, sizeof(*o));
 	o->max_split_size = SB_ALLOC_UNLIMITED;
+	o->max_non_split_rounding = MIN_MAX_SPLIT;
 }
 
 static enum sb_status check_options(const struct sb_alloc_options *o, struct sb_error *err)
@@ -22,16 +22,21 @@ static enum sb_status check_options(const struct sb_alloc_options *o, struct sb_
 	if (o->max_split_size < MIN_MAX_SPLIT)
 		return sb_fail(
 		        err, SB_E_USAGE, "max_split_size of %lld bytes is below 20 MiB", (long long)o->max_split_size);
+	if (o->max_non_split_rounding < MIN_MAX_SPLIT || o->max_non_split_rounding > MAX_REQUEST)
+		return sb_fail(err, SB_E_USAGE, "max_non_split_rounding of %lld bytes is not in 20 MiB .. 1 EiB",
+		        (long long)o->max_non_split_rounding);
 	if (o->limit_bytes < 0)
 		return sb_fail(err, SB_E_USAGE, "a limit of %lld bytes", (long long)o->limit_bytes);
 	for (int i = 0; i < SB_ALLOC_N_DIVISION; i++) {
-		int d = o->roundup_power2_divisions[i];
+		int64_t d = o->roundup_power2_divisions[i];
 
-		if (d & (d - 1))
-			return sb_fail(err, SB_E_USAGE, "roundup_power2_divisions of %d is not a power of two", d);
+		if (d < 0 || d & (d - 1))
+			return sb_fail(err, SB_E_USAGE, "roundup_power2_divisions of %lld is not a power of two",
+			        (long long)d);
 	}
-	if (o->garbage_collection_threshold < 0 || o->garbage_collection_threshold > 0)
-		return sb_fail(err, SB_E_USAGE, "garbage_collection_threshold is not supported");
+	if (!(o->garbage_collection_threshold >= 0 && o->garbage_collection_threshold < 1))
+		return sb_fail(err, SB_E_USAGE, "a garbage_collection_threshold of %g is not in 0 .. 1",
+		        o->garbage_collection_threshold);
 	return SB_OK;
 }
 
@@ -97,7 +102,7 @@ int64_t sb_alloc_close(struct sb_alloc *a)
 
 	if (!a)
 		return 0;
-	n_live = (int64_t)a->n_live;
+	n_live = (int64_t)(a->n_live - a->n_pending);
 	for (struct segment *seg = a->segments, *next; seg; seg = next) {
 		next = seg->next;
 		if (seg->range)
@@ -141,18 +146,20 @@ static void live_add(struct sb_alloc *a, struct block *b)
 	a->n_live++;
 }
 
-/* The block at addr, no longer live; NULL when there is none. */
-static struct block *live_take(struct sb_alloc *a, uintptr_t addr)
+/* The slot of addr, or an empty one. */
+static size_t live_find(const struct sb_alloc *a, uintptr_t addr)
 {
-	size_t i = live_home(a, addr), hole;
-	struct block *b;
+	size_t i = live_home(a, addr);
 
-	while (a->live[i].addr != addr) {
-		if (!a->live[i].addr)
-			return NULL;
+	while (a->live[i].addr && a->live[i].addr != addr)
 		i = (i + 1) & a->live_mask;
-	}
-	b = a->live[i].block;
+	return i;
+}
+
+static void live_remove(struct sb_alloc *a, size_t i)
+{
+	size_t hole;
+
 	/* Move back whatever was pushed past the hole, so that no search ends early. */
 	for (hole = i, i = (i + 1) & a->live_mask; a->live[i].addr; i = (i + 1) & a->live_mask) {
 		size_t home = live_home(a, a->live[i].addr);
@@ -164,7 +171,6 @@ static struct block *live_take(struct sb_alloc *a, uintptr_t addr)
 	}
 	a->live[hole].addr = 0;
 	a->n_live--;
-	return b;
 }
 
 static enum sb_status live_resize(struct sb_alloc *a, size_t n_slots, struct sb_error *err)
@@ -201,7 +207,7 @@ static int64_t round_by_power2(const struct sb_alloc *a, int64_t bytes)
 	interval = power < 20 ? 0 : power - 20;
 	interval = interval < SB_ALLOC_N_DIVISION ? interval : SB_ALLOC_N_DIVISION - 1;
 	d = a->opt.roundup_power2_divisions[interval];
-	if (d <= 1 || bytes <= SB_ALLOC_ALIGN * d)
+	if (d <= 1 || bytes / SB_ALLOC_ALIGN < d || bytes == SB_ALLOC_ALIGN * d)
 		return 0;
 	return sb_round_up(bytes, (INT64_C(1) << power) / d);
 }
@@ -272,15 +278,24 @@ static int64_t growable_size(const struct block *b)
 	return b->size + (b->next && b->next->state == BLOCK_UNMAPPED ? b->next->size : 0);
 }
 
+/* Oversize blocks are kept whole and not wasted on much smaller requests. */
+static bool fits(const struct sb_alloc *a, int64_t block, int64_t size)
+{
+	if (block < size)
+		return false;
+	if (size < a->opt.max_split_size)
+		return block < a->opt.max_split_size;
+	return block - size < a->opt.max_non_split_rounding;
+}
+
 /*
- * The smallest sufficient block, lowest address on ties. With expandable segments the tail of a segment counts with
- * the addresses behind it, so that it is kept whole as long as a block that cannot grow will do.
+ * The smallest sufficient block, lowest address on ties; when that is refused there is none. With expandable segments
+ * the tail of a segment counts with the addresses behind it, so that it is kept whole as long as a block that cannot
+ * grow will do.
  */
 static struct block *find_cached(const struct sb_alloc *a, const struct pool *pool, int64_t size)
 {
 	struct sb_tree_node *n = sb_tree_lower_bound(&pool->free, (uint64_t)size, 0), *next;
-	int64_t max = a->opt.max_split_size;
-	const struct block *b;
 
 	if (!n)
 		return NULL;
@@ -288,10 +303,7 @@ static struct block *find_cached(const struct sb_alloc *a, const struct pool *po
 		while ((next = sb_tree_next(n)) &&
 		        growable_size((struct block *)next) < growable_size((struct block *)n))
 			n = next;
-	b = (struct block *)n;
-	if (size < max ? b->size >= max : b->size >= size + UNSPLIT_SLACK)
-		return NULL; /* oversize blocks are kept whole and not wasted on much smaller requests */
-	return (struct block *)n;
+	return fits(a, ((struct block *)n)->size, size) ? (struct block *)n : NULL;
 }
 
 static bool should_split(const struct sb_alloc *a, const struct block *b, int64_t size)
@@ -319,6 +331,7 @@ static enum sb_status out_of_memory(struct sb_alloc *a, int64_t bytes, const cha
 	int64_t total = 0;
 
 	a->num_ooms++;
+	sb_tell(a, SB_ALLOC_EV_OOM, 0, bytes, a->last_stream ? a->last_stream->id : 0);
 	o->asked = bytes;
 	o->allocated = a->stat[SB_ALLOC_ALLOCATED_BYTES][SB_ALLOC_ALL].current;
 	o->reserved = a->stat[SB_ALLOC_RESERVED_BYTES][SB_ALLOC_ALL].current;
@@ -336,8 +349,10 @@ static enum sb_status grow(
         struct sb_alloc *a, struct pool *pool, int64_t bytes, int64_t size, struct block **out, struct sb_error *err)
 {
 	struct sb_error why = { 0 };
-	enum sb_status status = a->policy->grow(a, pool, size, out, &why);
+	enum sb_status status = sb_collects(a) ? sb_collect_garbage(a, &why) : SB_OK;
 
+	if (!status)
+		status = a->policy->grow(a, pool, size, out, &why);
 	if (status == SB_E_NOMEM && a->opt.max_split_size != SB_ALLOC_UNLIMITED) {
 		bool enough = false;
 		enum sb_status released = sb_release_oversize(a, pool, size, &enough, &why);
@@ -347,7 +362,7 @@ static enum sb_status grow(
 		else if (enough)
 			status = a->policy->grow(a, pool, size, out, &why);
 	}
-	if (status == SB_E_NOMEM) {
+	if (status == SB_E_NOMEM && !a->policy->uncached) {
 		status = sb_release_cached(a, &why);
 		if (!status) {
 			a->num_alloc_retries++;
@@ -375,6 +390,7 @@ static void hand_out(struct sb_alloc *a, struct block *b, int64_t bytes)
 	allocated = a->stat[SB_ALLOC_ALLOCATED_BYTES][SB_ALLOC_ALL].current;
 	if (allocated > a->mark_peak)
 		a->mark_peak = allocated;
+	sb_tell(a, SB_ALLOC_EV_ALLOC, b->addr, bytes, b->pool->stream);
 }
 
 enum sb_status sb_alloc_malloc(struct sb_alloc *a, int64_t bytes, uint64_t stream, void **ptr, struct sb_error *err)
@@ -398,6 +414,8 @@ enum sb_status sb_alloc_malloc(struct sb_alloc *a, int64_t bytes, uint64_t strea
 		return status;
 	size = rounded(a, bytes);
 	pool = size <= SB_ALLOC_SMALL_MAX ? &a->last_stream->small : &a->last_stream->large;
+	if (pool->kind == SB_ALLOC_LARGE && sb_collects(a))
+		a->n_lookups++;
 	b = find_cached(a, pool, size);
 	if (!b) {
 		status = grow(a, pool, bytes, size, &b, err);
@@ -418,27 +436,144 @@ enum sb_status sb_alloc_malloc(struct sb_alloc *a, int64_t bytes, uint64_t strea
 
 /* ---- free ------------------------------------------------------------------------------------------------------- */
 
+static size_t find_freed(const struct sb_alloc *a, const void *ptr)
+{
+	size_t i = live_find(a, (uintptr_t)ptr);
+
+	if (!a->live[i].addr || a->live[i].block->state != BLOCK_LIVE)
+		SB_BUG("free of %p, which is not allocated", ptr);
+	return i;
+}
+
+static void no_longer_allocated(struct sb_alloc *a, const struct block *b)
+{
+	sb_stat_sub(a, SB_ALLOC_ALLOCATED_BYTES, b->pool->kind, b->size);
+	sb_stat_sub(a, SB_ALLOC_ALLOCATIONS, b->pool->kind, 1);
+}
+
+/* b has left the table of live pointers. */
+static void no_longer_active(struct sb_alloc *a, struct block *b)
+{
+	enum sb_alloc_pool kind = b->pool->kind;
+
+	sb_stat_sub(a, SB_ALLOC_REQUESTED_BYTES, kind, b->requested);
+	sb_stat_sub(a, SB_ALLOC_ACTIVE_BYTES, kind, b->size);
+	sb_stat_sub(a, SB_ALLOC_ACTIVE_BLOCKS, kind, 1);
+	b->requested = 0;
+	b = sb_block_settle(a, b, BLOCK_FREE);
+	if (a->policy->uncached)
+		sb_free_segment(a, b, NULL); /* it is given back whatever the driver says of earlier work */
+}
+
 void sb_alloc_free(struct sb_alloc *a, void *ptr)
 {
-	enum sb_alloc_pool kind;
+	struct block *b;
+	size_t i;
+
+	if (!ptr)
+		return;
+	i = find_freed(a, ptr);
+	b = a->live[i].block;
+	live_remove(a, i);
+	sb_tell(a, SB_ALLOC_EV_FREE, b->addr, b->requested, b->pool->stream);
+	no_longer_allocated(a, b);
+	no_longer_active(a, b);
+}
+
+void sb_alloc_free_later(struct sb_alloc *a, void *ptr)
+{
 	struct block *b;
 
 	if (!ptr)
 		return;
-	b = live_take(a, (uintptr_t)ptr);
-	if (!b)
-		SB_BUG("free of %p, which is not allocated", ptr);
-	kind = b->pool->kind;
-	sb_stat_sub(a, SB_ALLOC_REQUESTED_BYTES, kind, b->requested);
-	sb_stat_sub(a, SB_ALLOC_ALLOCATED_BYTES, kind, b->size);
-	sb_stat_sub(a, SB_ALLOC_ACTIVE_BYTES, kind, b->size);
-	sb_stat_sub(a, SB_ALLOC_ALLOCATIONS, kind, 1);
-	sb_stat_sub(a, SB_ALLOC_ACTIVE_BLOCKS, kind, 1);
-	b->requested = 0;
-	sb_block_settle(a, b, BLOCK_FREE);
+	b = a->live[find_freed(a, ptr)].block;
+	b->state = BLOCK_PENDING;
+	a->n_pending++;
+	sb_tell(a, SB_ALLOC_EV_FREE_LATER, b->addr, b->requested, b->pool->stream);
+	no_longer_allocated(a, b);
+}
+
+bool sb_alloc_complete(struct sb_alloc *a, void *ptr)
+{
+	size_t i = live_find(a, (uintptr_t)ptr);
+	struct block *b = a->live[i].block;
+
+	if (!ptr || !a->live[i].addr || b->state != BLOCK_PENDING)
+		return false;
+	live_remove(a, i);
+	a->n_pending--;
+	sb_tell(a, SB_ALLOC_EV_COMPLETE, b->addr, b->requested, b->pool->stream);
+	no_longer_active(a, b);
+	return true;
+}
+
+void sb_complete_all(struct sb_alloc *a)
+{
+	struct block *list = NULL;
+
+	if (!a->n_pending)
+		return;
+	for (size_t i = 0; i <= a->live_mask; i++) {
+		if (!a->live[i].addr || a->live[i].block->state != BLOCK_PENDING)
+			continue;
+		a->live[i].block->chain = list; /* completing one moves others in the table */
+		list = a->live[i].block;
+	}
+	while (list) {
+		struct block *b = list;
+
+		list = b->chain;
+		sb_alloc_complete(a, (void *)b->addr);
+	}
+}
+
+static bool is_among(uintptr_t addr, const uintptr_t *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] == addr)
+			return true;
+	return false;
+}
+
+bool sb_alloc_would_hit(
+        const struct sb_alloc *a, int64_t bytes, uint64_t stream, const uintptr_t *complete, size_t n_complete)
+{
+	int64_t size = rounded(a, bytes);
+	const struct pool *pool = NULL;
+
+	for (int i = 0; i < a->n_streams; i++)
+		if (a->streams[i]->id == stream)
+			pool = size <= SB_ALLOC_SMALL_MAX ? &a->streams[i]->small : &a->streams[i]->large;
+	if (!pool || a->policy->uncached)
+		return false;
+	if (find_cached(a, pool, size))
+		return true;
+	for (size_t i = 0; i < n_complete; i++) {
+		size_t at = live_find(a, complete[i]);
+		const struct block *b = a->live[at].block, *n;
+		int64_t room;
+
+		if (!a->live[at].addr || b->state != BLOCK_PENDING || b->pool != pool)
+			continue;
+		room = b->size;
+		for (n = b->next; n && (n->state == BLOCK_FREE || is_among(n->addr, complete, n_complete)); n = n->next)
+			room += n->size;
+		for (n = b->prev; n && (n->state == BLOCK_FREE || is_among(n->addr, complete, n_complete)); n = n->prev)
+			room += n->size;
+		if (fits(a, room, size))
+			return true;
+	}
+	return false;
 }
 
 enum sb_status sb_alloc_empty_cache(struct sb_alloc *a, struct sb_error *err)
 {
+	sb_tell(a, SB_ALLOC_EV_EMPTY_CACHE, 0, 0, 0);
 	return sb_release_cached(a, err);
+}
+
+void sb_alloc_observe(struct sb_alloc *a, void (*fn)(void *user, const struct sb_alloc_event *e), void *user)
+{
+	a->observer = fn;
+	a->observer_user = user;
 }

@@ -62,27 +62,32 @@ static bool is_inactive_split(const struct block *b)
 	return b->state == BLOCK_FREE && !b->seg->range && (b->prev || b->next);
 }
 
-static void count_inactive(struct sb_alloc *a, const struct block *b)
+static void change(struct sb_alloc *a, enum sb_alloc_family f, enum sb_alloc_pool pool, int64_t n)
 {
-	if (!is_inactive_split(b))
-		return;
-	sb_stat_add(a, SB_ALLOC_INACTIVE_SPLIT_BYTES, b->pool->kind, b->size);
-	sb_stat_add(a, SB_ALLOC_INACTIVE_SPLITS, b->pool->kind, 1);
+	if (n > 0)
+		sb_stat_add(a, f, pool, n);
+	else if (n < 0)
+		sb_stat_sub(a, f, pool, -n);
 }
 
-static void discount_inactive(struct sb_alloc *a, const struct block *b)
+/* What an operation changed altogether: so PyTorch counts, and its sums of what came and went are of these. */
+static void change_inactive(struct sb_alloc *a, const struct block *b, int64_t blocks, int64_t bytes)
 {
-	if (!is_inactive_split(b))
-		return;
-	sb_stat_sub(a, SB_ALLOC_INACTIVE_SPLIT_BYTES, b->pool->kind, b->size);
-	sb_stat_sub(a, SB_ALLOC_INACTIVE_SPLITS, b->pool->kind, 1);
+	change(a, SB_ALLOC_INACTIVE_SPLITS, b->pool->kind, blocks);
+	change(a, SB_ALLOC_INACTIVE_SPLIT_BYTES, b->pool->kind, bytes);
+}
+
+static int64_t inactive_bytes(const struct block *b)
+{
+	return is_inactive_split(b) ? b->size : 0;
 }
 
 struct block *sb_block_cut_front(struct sb_alloc *a, struct block *b, int64_t size)
 {
 	struct block *front = sb_block_new(a, b->seg, b->addr, size);
+	bool was = is_inactive_split(b);
+	int64_t before = inactive_bytes(b);
 
-	discount_inactive(a, b);
 	front->prev = b->prev;
 	front->next = b;
 	if (b->prev)
@@ -93,13 +98,13 @@ struct block *sb_block_cut_front(struct sb_alloc *a, struct block *b, int64_t si
 	b->addr += (uintptr_t)size;
 	b->size -= size;
 	sb_tree_rekey(set_of(b), &b->node, key_hi(b), b->addr);
-	count_inactive(a, b);
+	change_inactive(a, b, is_inactive_split(b) - was, inactive_bytes(b) - before);
 	return front;
 }
 
 void sb_block_take(struct sb_alloc *a, struct block *b)
 {
-	discount_inactive(a, b);
+	change_inactive(a, b, -is_inactive_split(b), -inactive_bytes(b));
 	sb_tree_erase(set_of(b), &b->node);
 	b->state = BLOCK_LIVE;
 }
@@ -121,9 +126,11 @@ struct block *sb_block_settle(struct sb_alloc *a, struct block *b, enum block_st
 	struct block *prev = b->prev && b->prev->state == state ? b->prev : NULL;
 	struct block *next = b->next && b->next->state == state ? b->next : NULL;
 	struct block *home = prev ? prev : next;
+	int64_t blocks = (prev && is_inactive_split(prev)) + (next && is_inactive_split(next));
+	int64_t bytes = (prev ? inactive_bytes(prev) : 0) + (next ? inactive_bytes(next) : 0);
 
 	if (prev && next) {
-		sb_block_take(a, next);
+		sb_tree_erase(set_of(next), &next->node);
 		b->size += next->size;
 		unlink_block(a, next);
 	}
@@ -131,18 +138,19 @@ struct block *sb_block_settle(struct sb_alloc *a, struct block *b, enum block_st
 		b->state = state;
 		b->node.hi = key_hi(b);
 		b->node.lo = b->addr;
+		b->cached_at = a->n_lookups;
 		sb_tree_insert(set_of(b), &b->node);
-		count_inactive(a, b);
+		change_inactive(a, b, is_inactive_split(b), inactive_bytes(b));
 		return b;
 	}
 	/* The neighbour takes b in and mostly keeps its place in its set. */
-	discount_inactive(a, home);
 	home->size += b->size;
 	if (home == next)
 		home->addr = b->addr;
+	home->cached_at = a->n_lookups;
 	unlink_block(a, b);
 	sb_tree_rekey(set_of(home), &home->node, key_hi(home), home->addr);
-	count_inactive(a, home);
+	change_inactive(a, home, is_inactive_split(home) - blocks, inactive_bytes(home) - bytes);
 	return home;
 }
 

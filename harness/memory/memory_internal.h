@@ -37,11 +37,10 @@ struct sb_tree_node *sb_tree_prev(const struct sb_tree_node *n);
  * UNMAPPED  addresses of an expandable segment without pages; in pool->unmapped by address
  * FREE      cached; in pool->free by (size, address)
  * LIVE      handed out; in the table of live pointers
- * A fourth, PENDING, belongs here when record_stream comes: freed by the program, counted as active, in no set until
- * its events have passed; sb_block_settle() is then called by the poll at the head of sb_alloc_malloc() instead of by
- * sb_alloc_free(). Neighbours merge only within FREE and within UNMAPPED, so such a block merges with nothing.
+ * PENDING   freed by the program while another stream still uses it; in the table of live pointers, too
+ * Neighbours merge only within FREE and within UNMAPPED.
  */
-enum block_state { BLOCK_UNMAPPED, BLOCK_FREE, BLOCK_LIVE };
+enum block_state { BLOCK_UNMAPPED, BLOCK_FREE, BLOCK_LIVE, BLOCK_PENDING };
 
 /* A piece of a segment. prev and next are its neighbours by address; two neighbours are never both FREE or UNMAPPED. */
 struct block {
@@ -51,7 +50,8 @@ struct block {
 	struct block *prev, *next;
 	struct pool *pool;
 	struct segment *seg;
-	int64_t requested;   /* LIVE only */
+	int64_t requested;   /* LIVE and PENDING only */
+	uint64_t cached_at;  /* FREE: the number of look-ups when it became as it is */
 	struct block *chain; /* the free list of headers; the work list of a full release */
 	enum block_state state;
 };
@@ -90,6 +90,7 @@ struct counter {
 struct policy {
 	const char *name;
 	bool expandable;
+	bool uncached; /* every request and every free goes to the driver */
 	/* Get memory for `size` into `pool`: *out is a FREE block >= size. SB_E_NOMEM: the device said no. */
 	enum sb_status (*grow)(
 	        struct sb_alloc *a, struct pool *pool, int64_t size, struct block **out, struct sb_error *err);
@@ -120,9 +121,10 @@ struct sb_alloc {
 	struct stream *last_stream; /* of the latest request, most often of the next too */
 	struct segment *segments;
 
-	struct live_slot *live; /* open addressing, at most half full */
-	size_t n_live, live_mask;
+	struct live_slot *live;              /* open addressing, at most half full */
+	size_t n_live, n_pending, live_mask; /* n_live: pending ones included */
 	unsigned live_shift;
+	uint64_t n_lookups; /* of large blocks, while garbage is collected: the clock by which blocks age */
 
 	struct slab *slabs;
 	struct block *headers; /* unused ones, by chain */
@@ -133,6 +135,8 @@ struct sb_alloc {
 	int64_t peak_reserved_seen, active_at_peak_reserved;
 	struct sb_pages_counts driver_at_open;
 	struct sb_oom oom;
+	void (*observer)(void *user, const struct sb_alloc_event *e);
+	void *observer_user;
 
 	int64_t mark_peak;
 	struct mark marks[SB_ALLOC_MARKS_MAX];
@@ -156,6 +160,19 @@ static inline void sb_stat_sub(struct sb_alloc *a, enum sb_alloc_family f, enum 
 {
 	a->stat[f][pool].current -= n;
 	a->stat[f][SB_ALLOC_ALL].current -= n;
+}
+
+static inline void sb_tell(
+        struct sb_alloc *a, enum sb_alloc_event_kind kind, uintptr_t addr, int64_t bytes, uint64_t stream)
+{
+	if (a->observer)
+		a->observer(a->observer_user, &(struct sb_alloc_event){ kind, addr, bytes, stream });
+}
+
+/* Blocks age and are collected: step 4 of a request. */
+static inline bool sb_collects(const struct sb_alloc *a)
+{
+	return a->opt.limit_bytes > 0 && a->opt.garbage_collection_threshold > 0;
 }
 
 static inline int64_t sb_round_up(int64_t n, int64_t multiple)
@@ -198,5 +215,14 @@ enum sb_status sb_release_oversize(
         struct sb_alloc *a, struct pool *pool, int64_t size, bool *enough, struct sb_error *err);
 /* Free everything that can be freed. Returns the first error, having gone on to the end. */
 enum sb_status sb_release_cached(struct sb_alloc *a, struct sb_error *err);
+/* Free the older ones of the cached segments of the large pools, if too much is reserved. */
+enum sb_status sb_collect_garbage(struct sb_alloc *a, struct sb_error *err);
+/* Free the segment of a FREE block that is alone in it. */
+enum sb_status sb_free_segment(struct sb_alloc *a, struct block *b, struct sb_error *err);
+
+/* alloc.c */
+
+/* All work that pending blocks wait for has passed. */
+void sb_complete_all(struct sb_alloc *a);
 
 #endif

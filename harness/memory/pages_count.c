@@ -11,12 +11,16 @@ struct count_pages {
 	size_t n_script;
 };
 
-static uintptr_t rise(struct count_pages *c, int64_t bytes)
-{
-	uintptr_t addr = c->next_addr;
+#define LAST_ADDRESS (UINT64_C(1) << 62)
 
+/* Years of a real program, or a trace made to get here. */
+static enum sb_status rise(struct count_pages *c, int64_t bytes, uintptr_t *addr, struct sb_error *err)
+{
+	if ((uint64_t)bytes > LAST_ADDRESS - c->next_addr)
+		return sb_fail(err, SB_E_NOMEM, "the made-up addresses are used up");
+	*addr = c->next_addr;
 	c->next_addr += (uintptr_t)sb_round_up(bytes, c->base.granularity_bytes);
-	return addr;
+	return SB_OK;
 }
 
 static void count_close(struct sb_pages *p)
@@ -28,21 +32,16 @@ static enum sb_status count_segment_alloc(struct sb_pages *p, int64_t bytes, uin
 {
 	struct count_pages *c = (struct count_pages *)p;
 
-	(void)err;
-	if (c->n_script) {
-		*addr = *c->script++;
-		c->n_script--;
-	} else {
-		*addr = rise(c, bytes);
-	}
+	if (!c->n_script)
+		return rise(c, bytes, addr, err);
+	*addr = *c->script++;
+	c->n_script--;
 	return SB_OK;
 }
 
 static enum sb_status count_reserve(struct sb_pages *p, int64_t bytes, uintptr_t *addr, struct sb_error *err)
 {
-	(void)err;
-	*addr = rise((struct count_pages *)p, bytes);
-	return SB_OK;
+	return rise((struct count_pages *)p, bytes, addr, err);
 }
 
 static enum sb_status count_give(struct sb_pages *p, uintptr_t addr, int64_t bytes, struct sb_error *err)

@@ -30,10 +30,9 @@ static int64_t segment_size(int64_t size)
 	return sb_round_up(size, LARGE_ROUNDING);
 }
 
-static enum sb_status grow_segments(
-        struct sb_alloc *a, struct pool *pool, int64_t size, struct block **out, struct sb_error *err)
+static enum sb_status add_segment(
+        struct sb_alloc *a, struct pool *pool, int64_t bytes, struct block **out, struct sb_error *err)
 {
-	int64_t bytes = segment_size(size);
 	enum sb_status status = check_limit(a, bytes, err);
 	uintptr_t base = 0;
 
@@ -50,17 +49,24 @@ static enum sb_status grow_segments(
 	a->num_device_alloc++;
 	sb_stat_add(a, SB_ALLOC_SEGMENTS, pool->kind, 1);
 	sb_stat_add(a, SB_ALLOC_RESERVED_BYTES, pool->kind, bytes);
+	sb_tell(a, SB_ALLOC_EV_SEGMENT_ALLOC, base, bytes, pool->stream);
 	*out = sb_block_settle(a, a->segments->first, BLOCK_FREE);
 	return SB_OK;
 }
 
-/* b is FREE and alone in its classic segment. */
-static enum sb_status free_segment(struct sb_alloc *a, struct block *b, struct sb_error *err)
+static enum sb_status grow_segments(
+        struct sb_alloc *a, struct pool *pool, int64_t size, struct block **out, struct sb_error *err)
+{
+	return add_segment(a, pool, segment_size(size), out, err);
+}
+
+enum sb_status sb_free_segment(struct sb_alloc *a, struct block *b, struct sb_error *err)
 {
 	struct segment *seg = b->seg;
 	enum sb_status status;
 
 	sb_block_take(a, b);
+	sb_tell(a, SB_ALLOC_EV_SEGMENT_FREE, seg->base, seg->size, b->pool->stream);
 	status = sb_pages_segment_free(a->pages, seg->base, seg->size, err);
 	a->num_device_free++;
 	sb_stat_sub(a, SB_ALLOC_SEGMENTS, b->pool->kind, 1);
@@ -81,7 +87,7 @@ static bool room_from(const struct block *b, int64_t size)
 {
 	int64_t room = 0;
 
-	while (b && b->state != BLOCK_LIVE && room < size) {
+	while (b && (b->state == BLOCK_FREE || b->state == BLOCK_UNMAPPED) && room < size) {
 		room += b->size;
 		b = b->next;
 	}
@@ -148,6 +154,7 @@ static enum sb_status map_front(
 		sb_block_take(a, b);
 	a->num_device_alloc++;
 	sb_stat_add(a, SB_ALLOC_RESERVED_BYTES, b->pool->kind, bytes);
+	sb_tell(a, SB_ALLOC_EV_MAP, b->addr, bytes, b->pool->stream);
 	*out = sb_block_settle(a, b, BLOCK_FREE);
 	return SB_OK;
 }
@@ -156,7 +163,8 @@ static enum sb_status grow_range(
         struct sb_alloc *a, struct pool *pool, int64_t size, struct block **out, struct sb_error *err)
 {
 	struct block *b = NULL;
-	enum sb_status status = check_limit(a, size, err);
+	/* What a segment would have taken, though less may be mapped: so PyTorch asks. */
+	enum sb_status status = check_limit(a, segment_size(size), err);
 
 	if (status)
 		return status;
@@ -203,6 +211,7 @@ static enum sb_status shrink_range(struct sb_alloc *a, struct block *b, struct s
 	status = sb_pages_unmap(r, first, last - first, synced ? NULL : err);
 	a->num_device_free++;
 	sb_stat_sub(a, SB_ALLOC_RESERVED_BYTES, b->pool->kind, bytes);
+	sb_tell(a, SB_ALLOC_EV_UNMAP, b->addr, bytes, b->pool->stream);
 	b = sb_block_settle(a, b, BLOCK_UNMAPPED);
 	if (front) /* only now: earlier it would have merged with what it was cut from */
 		sb_block_settle(a, front, BLOCK_FREE);
@@ -226,7 +235,7 @@ static enum sb_status release_block(struct sb_alloc *a, struct block *b, struct 
 		return shrink_range(a, b, err);
 	if (b->prev || b->next)
 		return SB_OK;
-	return free_segment(a, b, err);
+	return sb_free_segment(a, b, err);
 }
 
 enum sb_status sb_release_oversize(
@@ -237,6 +246,8 @@ enum sb_status sb_release_oversize(
 	enum sb_status status;
 
 	*enough = false;
+	if (a->policy->expandable)
+		return SB_OK; /* they are given back only when everything is */
 	if (n) {
 		status = release_block(a, block_of(n), err);
 		*enough = !status;
@@ -279,6 +290,7 @@ enum sb_status sb_release_cached(struct sb_alloc *a, struct sb_error *err)
 	enum sb_status first = SB_OK, status;
 
 	a->num_sync_all_streams++;
+	sb_complete_all(a);
 	for (int i = 0; i < 2 * a->n_streams; i++) {
 		struct stream *s = a->streams[i % a->n_streams];
 
@@ -288,9 +300,83 @@ enum sb_status sb_release_cached(struct sb_alloc *a, struct sb_error *err)
 	return first;
 }
 
+/* ---- garbage collection ----------------------------------------------------------------------------------------- */
+
+static bool is_collectable(const struct block *b)
+{
+	return !b->prev && !b->next && !b->seg->range;
+}
+
+/* Age is counted in look-ups since the block became what it is. */
+static uint64_t age(const struct sb_alloc *a, const struct block *b)
+{
+	return a->n_lookups - b->cached_at;
+}
+
+struct collectable {
+	uint64_t total_age;
+	int64_t n;
+};
+
+static void count_collectable(const struct sb_alloc *a, const struct pool *pool, struct collectable *c)
+{
+	for (struct sb_tree_node *n = sb_tree_first(&pool->free); n; n = sb_tree_next(n)) {
+		if (!is_collectable(block_of(n)))
+			continue;
+		c->total_age += age(a, block_of(n));
+		c->n++;
+	}
+}
+
+/* Free what is at least as old as `limit`; returns the bytes. */
+static int64_t collect_pool(struct sb_alloc *a, struct pool *pool, double limit, struct collectable *c,
+        enum sb_status *status, struct sb_error *err)
+{
+	int64_t freed = 0;
+
+	for (struct sb_tree_node *n = sb_tree_first(&pool->free), *next; n && !*status; n = next) {
+		struct block *b = block_of(n);
+
+		next = sb_tree_next(n);
+		if (!is_collectable(b) || (double)age(a, b) < limit)
+			continue;
+		c->total_age -= age(a, b);
+		c->n--;
+		freed += b->size;
+		*status = sb_free_segment(a, b, err);
+	}
+	return freed;
+}
+
+/* Those of at least average age, all of them, then again by the average of the rest, until enough is freed. */
+enum sb_status sb_collect_garbage(struct sb_alloc *a, struct sb_error *err)
+{
+	int64_t reserved = a->stat[SB_ALLOC_RESERVED_BYTES][SB_ALLOC_ALL].current;
+	int64_t keep = (int64_t)(a->opt.garbage_collection_threshold * (double)a->opt.limit_bytes);
+	int64_t goal = reserved - keep, freed = 0, round = 1;
+	struct collectable c = { 0 };
+	enum sb_status status = SB_OK;
+
+	if (goal <= 0)
+		return SB_OK;
+	for (int i = 0; i < a->n_streams; i++)
+		count_collectable(a, &a->streams[i]->large, &c);
+	while (freed < goal && round > 0 && c.n > 0 && !status) {
+		double limit = (double)c.total_age / (double)c.n;
+
+		round = 0;
+		for (int i = 0; i < a->n_streams; i++)
+			round += collect_pool(a, &a->streams[i]->large, limit, &c, &status, err);
+		freed += round;
+	}
+	return status;
+}
+
+/* `none` keeps nothing: a segment for every request. */
 const struct policy sb_policies[] = {
-	{ "default", false, grow_segments },
-	{ "expandable", true, grow_range },
+	{ "default", false, false, grow_segments },
+	{ "expandable", true, false, grow_range },
+	{ "none", false, true, add_segment },
 };
 const size_t sb_n_policies = SB_ARRAY_LEN(sb_policies);
-const char *const sb_alloc_policy_names[] = { "default", "expandable", NULL };
+const char *const sb_alloc_policy_names[] = { "default", "expandable", "none", NULL };

@@ -148,7 +148,10 @@ enum sb_status sb_pages_unmap(struct sb_pages_range *r, int64_t first, int64_t n
 
 struct sb_alloc;
 
-/* The levels of the factor `alloc`: "default", "expandable", NULL. */
+/*
+ * "default", "expandable", "none", NULL. The first two are the levels of the factor `alloc`; `none` asks the driver for
+ * every request and gives back at every free: the yardstick of a replay.
+ */
 extern const char *const sb_alloc_policy_names[];
 
 #define SB_ALLOC_ALIGN      512                /* every block starts and ends on a multiple of it */
@@ -161,11 +164,33 @@ struct sb_alloc_options {
 	int64_t max_split_size; /* SB_ALLOC_UNLIMITED, or at least 20 MiB */
 	int64_t limit_bytes; /* the per-process fraction as bytes: a request that would reserve more is refused; 0: off
 	                      */
+	int64_t max_non_split_rounding; /* slack tolerated when a block of max_split_size or more is used again */
 	/* One value for each power of two from 1 MiB to 32 GiB, a power of two or 0 (off). */
-	uint8_t roundup_power2_divisions[SB_ALLOC_N_DIVISION];
-	double garbage_collection_threshold; /* not supported: anything but 0 is refused (SB_E_USAGE) */
+	int64_t roundup_power2_divisions[SB_ALLOC_N_DIVISION];
+	/*
+	 * 0 (off) to 1: above this share of limit_bytes, old cached segments go back to the device before it is asked
+	 * for more. Without a limit it does nothing.
+	 */
+	double garbage_collection_threshold;
 };
 void sb_alloc_options_init(struct sb_alloc_options *o);
+
+/* What a PYTORCH_CUDA_ALLOC_CONF string says, beyond the options. */
+struct sb_alloc_conf {
+	struct sb_alloc_options opt;
+	bool expandable;  /* expandable_segments:True */
+	double fraction;  /* per_process_memory_fraction of the device's memory; 1: no limit */
+	char unused[128]; /* keys that were understood and mean nothing here (pinned_*, ..), by ", " */
+};
+/*
+ * The grammar of PyTorch 2.11: KEY:VALUE, .., blanks ignored, later values win; roundup_power2_divisions takes a number
+ * or [MIB:NUMBER,..,>:NUMBER]. `text` may be NULL or empty: PyTorch's defaults. Numbers are whole words here, where
+ * PyTorch takes "64abc" as 64.
+ * Errors: SB_E_USAGE for what PyTorch refuses too, and for backend:cudaMallocAsync; *out is untouched then.
+ */
+enum sb_status sb_alloc_conf_parse(const char *text, struct sb_alloc_conf *out, struct sb_error *err);
+/* $PYTORCH_ALLOC_CONF, else $PYTORCH_CUDA_ALLOC_CONF; NULL when neither is set. *name: which, when not NULL. */
+const char *sb_alloc_conf_from_environment(const char **name);
 
 /*
  * An allocator without memory over `pages`, which it borrows. `policy` is one of sb_alloc_policy_names, `opt` NULL for
@@ -189,8 +214,7 @@ const char *sb_alloc_policy(const struct sb_alloc *a);
 /*
  * `bytes` of device memory for use on `stream` (any number that names it), 512-byte aligned, contents undefined.
  * 0 bytes give NULL. A block freed is handed out again on its own stream only, at once: later work of that stream runs
- * after earlier work. Use of one block on several streams is not tracked yet; record_stream would keep such a block
- * active (not allocated) between free and the passing of its events, see `block_state` in memory_internal.h.
+ * after earlier work. Who used it on other streams too gives it back by sb_alloc_free_later().
  *
  * A hit (some cached block fits) is O(log n) and calls neither the driver nor the host's malloc, except when the number
  * of blocks passes its former maximum (`host_allocs` counts those, so that a warmed-up pass can prove it made none).
@@ -199,8 +223,19 @@ const char *sb_alloc_policy(const struct sb_alloc *a);
  * or the host is out of memory; SB_E_DEVICE from the driver. The allocator stays usable. Negative sizes are a bug.
  */
 enum sb_status sb_alloc_malloc(struct sb_alloc *a, int64_t bytes, uint64_t stream, void **ptr, struct sb_error *err);
-/* Accepts NULL. A pointer that is not live is a bug (SB_BUG). Never calls the driver. */
+/* Accepts NULL. A pointer that is not live is a bug (SB_BUG). Never calls the driver, except for the policy `none`. */
 void sb_alloc_free(struct sb_alloc *a, void *ptr);
+/*
+ * The same for a block that another stream still works on: it stays active, no longer allocated, until
+ * sb_alloc_complete() says that this work has passed, or until the cache is released, which waits for all such work.
+ * PyTorch finds out by events that it polls at the head of a request; whoever owns the events does that here.
+ */
+void sb_alloc_free_later(struct sb_alloc *a, void *ptr);
+/* False when it is complete already, or not known. */
+bool sb_alloc_complete(struct sb_alloc *a, void *ptr);
+/* Would a request be served from the cache, were these n blocks, freed later, complete? For a replay. */
+bool sb_alloc_would_hit(
+        const struct sb_alloc *a, int64_t bytes, uint64_t stream, const uintptr_t *complete, size_t n_complete);
 
 /* What the last SB_E_NOMEM of the device was about. All 0 while there was none. */
 struct sb_oom {
@@ -214,14 +249,36 @@ const struct sb_oom *sb_alloc_oom(const struct sb_alloc *a); /* lives as long as
 /* Return cached memory to the device: whole free segments, and every whole free handle of expandable segments. */
 enum sb_status sb_alloc_empty_cache(struct sb_alloc *a, struct sb_error *err);
 
+/* What goes on in an allocator, as it goes on: for traces, for comparing with one, for a memory timeline. */
+enum sb_alloc_event_kind {
+	SB_ALLOC_EV_ALLOC,      /* bytes as asked for */
+	SB_ALLOC_EV_FREE,       /* the same bytes */
+	SB_ALLOC_EV_FREE_LATER, /* the same bytes */
+	SB_ALLOC_EV_COMPLETE,   /* the same bytes */
+	SB_ALLOC_EV_OOM,        /* bytes as asked for; addr 0 */
+	SB_ALLOC_EV_SEGMENT_ALLOC,
+	SB_ALLOC_EV_SEGMENT_FREE,
+	SB_ALLOC_EV_MAP,
+	SB_ALLOC_EV_UNMAP,
+	SB_ALLOC_EV_EMPTY_CACHE, /* asked for; what it does follows. addr, bytes and stream 0 */
+};
+struct sb_alloc_event {
+	enum sb_alloc_event_kind kind;
+	uintptr_t addr;
+	int64_t bytes;
+	uint64_t stream;
+};
+/* Call fn at every event from now on; NULL switches it off. fn must not use the allocator. */
+void sb_alloc_observe(struct sb_alloc *a, void (*fn)(void *user, const struct sb_alloc_event *e), void *user);
+
 /* ---- statistics ----------------------------------------------------------------------------------------------- */
 
 /* The families of torch.cuda.memory_stats(), same meaning. */
 enum sb_alloc_family {
-	SB_ALLOC_ALLOCATED_BYTES, /* block sizes of live requests */
-	SB_ALLOC_REQUESTED_BYTES, /* what they asked for */
-	SB_ALLOC_ACTIVE_BYTES,    /* allocated + freed but still in use by a stream (none yet: see sb_alloc_malloc) */
-	SB_ALLOC_RESERVED_BYTES,  /* held from the device */
+	SB_ALLOC_ALLOCATED_BYTES,      /* block sizes of live requests */
+	SB_ALLOC_REQUESTED_BYTES,      /* what they asked for */
+	SB_ALLOC_ACTIVE_BYTES,         /* allocated + freed but still in use by a stream: sb_alloc_free_later() */
+	SB_ALLOC_RESERVED_BYTES,       /* held from the device */
 	SB_ALLOC_INACTIVE_SPLIT_BYTES, /* free pieces of split segments; expandable segments do not count here */
 	SB_ALLOC_ALLOCATIONS,          /* counts of the same */
 	SB_ALLOC_ACTIVE_BLOCKS,
@@ -270,10 +327,10 @@ struct sb_alloc_block {
 	int64_t segment_bytes;  /* of an expandable one: its whole address range */
 	uintptr_t addr;
 	int64_t bytes;
-	int64_t requested; /* 0 unless live */
+	int64_t requested; /* 0 unless live or pending */
 	uint64_t stream;
 	enum sb_alloc_pool pool; /* SB_ALLOC_LARGE or SB_ALLOC_SMALL */
-	bool live, mapped, expandable;
+	bool live, pending, mapped, expandable;
 };
 /* Call fn for every block, segment by segment (newest first), by rising address inside. fn changes nothing. */
 void sb_alloc_visit(const struct sb_alloc *a, void (*fn)(void *user, const struct sb_alloc_block *b), void *user);

@@ -96,6 +96,7 @@ void sb_alloc_visit(const struct sb_alloc *a, void (*fn)(void *user, const struc
 				.stream = b->pool->stream,
 				.pool = b->pool->kind,
 				.live = b->state == BLOCK_LIVE,
+				.pending = b->state == BLOCK_PENDING,
 				.mapped = b->state != BLOCK_UNMAPPED,
 				.expandable = seg->range != NULL,
 			};

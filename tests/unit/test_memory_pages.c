@@ -60,7 +60,8 @@ static void host_memory_is_real_and_costs_nothing_after_release(void **state)
 		held = resident_bytes();
 		assert_true(held - before > 95 * MIB);
 		put(&f, (uintptr_t)p);
-		assert_true(resident_bytes() - before > 95 * MIB); /* cached, not returned */
+		if (strcmp(*name, "none") != 0) /* cached, not returned */
+			assert_true(resident_bytes() - before > 95 * MIB);
 		assert_int_equal(sb_alloc_empty_cache(f.a, &err), SB_OK);
 		after = resident_bytes();
 		assert_true(after - before < 30 * MIB);
@@ -165,8 +166,8 @@ static void every_single_driver_call_may_fail(void **state)
 	int64_t n_failures = 0;
 
 	(void)state;
-	for (int variant = 0; variant < 8; variant++) {
-		const char *policy = sb_alloc_policy_names[variant & 1];
+	for (int variant = 0; variant < 12; variant++) {
+		const char *policy = sb_alloc_policy_names[variant >> 2];
 		bool sticky = variant & 2;
 		bool injected = true;
 
@@ -178,7 +179,7 @@ static void every_single_driver_call_may_fail(void **state)
 
 			assert_int_equal(sb_pages_host_open(100 * MIB, &f.pages, &err), SB_OK);
 			assert_int_equal(sb_alloc_open(policy, f.pages, &f.a, &err), SB_OK);
-			sb_pages_fail_in(f.pages, n, with[variant >> 2], sticky);
+			sb_pages_fail_in(f.pages, n, with[variant & 1], sticky);
 			run_course(f.a);
 			injected = sticky ? f.pages->fail_in == 1 : f.pages->fail_in == 0;
 			n_failures += injected;
@@ -209,7 +210,10 @@ static void closing_survives_a_device_that_is_lost(void **state)
 		sb_pages_fail_in(f.pages, 1, SB_E_DEVICE, true);
 		assert_int_equal(sb_alloc_malloc(f.a, 100 * MIB, 0, &p, &err), SB_E_DEVICE);
 		assert_int_equal(stats_of(&f).num_ooms, 0);
-		assert_int_equal(sb_alloc_empty_cache(f.a, &err), SB_E_DEVICE);
+		if (strcmp(*name, "none") == 0) /* has nothing left to give back */
+			assert_int_equal(sb_alloc_empty_cache(f.a, &err), SB_OK);
+		else
+			assert_int_equal(sb_alloc_empty_cache(f.a, &err), SB_E_DEVICE);
 		assert_int_equal(err.code, SB_E_DEVICE);
 		close_fix(&f);
 	}

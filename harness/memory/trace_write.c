@@ -1,0 +1,93 @@
+/* Writing a trace: docs/traces.md. */
+#include "replay_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sb_alloc_trace_writer {
+	FILE *file;
+	char *path;
+	int64_t n_events, last_us;
+};
+
+static void write_head(FILE *f, const struct sb_alloc_trace_head *h)
+{
+	fprintf(f, "spabench-trace %d\n", SB_ALLOC_TRACE_VERSION);
+	if (h->source[0])
+		fprintf(f, "source %s\n", h->source);
+	if (h->policy[0])
+		fprintf(f, "policy %s\n", h->policy);
+	if (h->conf[0])
+		fprintf(f, "conf %s\n", h->conf);
+	if (h->device_bytes)
+		fprintf(f, "device_bytes %" PRId64 "\n", h->device_bytes);
+	if (h->limit_bytes)
+		fprintf(f, "limit_bytes %" PRId64 "\n", h->limit_bytes);
+	if (h->partial)
+		fputs("partial\n", f);
+	for (int i = 0; i < h->n_expect; i++)
+		fprintf(f, "expect %s %" PRId64 "\n", h->expect[i].name, h->expect[i].value);
+	fputs("begin\n", f);
+}
+
+enum sb_status sb_alloc_trace_write_begin(const char *path, const struct sb_alloc_trace_head *head,
+        struct sb_alloc_trace_writer **out, struct sb_error *err)
+{
+	struct sb_alloc_trace_writer *w = calloc(1, sizeof(*w));
+	char shown[400];
+
+	sb_escape(path, shown, sizeof(shown));
+	if (w)
+		w->path = sb_strdup(path);
+	if (!w || !w->path) {
+		free(w);
+		return sb_fail(err, SB_E_NOMEM, "out of memory for a trace");
+	}
+	w->file = fopen(path, "w");
+	if (!w->file) {
+		free(w->path);
+		free(w);
+		return sb_fail(err, SB_E_DATA, "cannot write trace '%s': %s", shown, strerror(errno));
+	}
+	write_head(w->file, head);
+	*out = w;
+	return SB_OK;
+}
+
+void sb_alloc_trace_write(struct sb_alloc_trace_writer *w, int64_t time_us, const struct sb_alloc_event *e)
+{
+	FILE *f = w->file;
+
+	w->last_us = time_us > w->last_us ? time_us : w->last_us;
+	w->n_events++;
+	fprintf(f, "%c %" PRId64, sb_event_letters[e->kind], w->last_us);
+	if (e->kind != SB_ALLOC_EV_OOM && e->kind != SB_ALLOC_EV_EMPTY_CACHE)
+		fprintf(f, " %" PRIxPTR, e->addr);
+	if (e->kind == SB_ALLOC_EV_ALLOC || e->kind == SB_ALLOC_EV_OOM || sb_is_segment_event(e->kind)) {
+		fprintf(f, " %" PRId64, e->bytes);
+		if (e->stream)
+			fprintf(f, " %" PRIu64, e->stream);
+	}
+	fputc('\n', f);
+}
+
+enum sb_status sb_alloc_trace_write_end(struct sb_alloc_trace_writer *w, struct sb_error *err)
+{
+	enum sb_status status = SB_OK;
+	char shown[400];
+	bool failed;
+
+	if (!w)
+		return SB_OK;
+	sb_escape(w->path, shown, sizeof(shown));
+	fprintf(w->file, "end %" PRId64 "\n", w->n_events);
+	failed = ferror(w->file) != 0;
+	if (fclose(w->file) || failed)
+		status = sb_fail(err, SB_E_DATA, "cannot write trace '%s': %s", shown, strerror(errno));
+	free(w->path);
+	free(w);
+	return status;
+}
