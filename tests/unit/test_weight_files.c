@@ -735,7 +735,7 @@ static void largest_tensor(void *ctx, const char *name, const int64_t *shape, in
 static void loading_a_file_holds_the_weights_once(void **state)
 {
 	const int64_t slack = 16 << 20;
-	const struct sb_preset *small = preset("small");
+	const struct sb_preset *p = preset(getenv("SB_LONG_TESTS") ? "full" : "small");
 	int64_t largest = 0, weights, before, rss;
 	struct sb_weight_facts facts;
 	struct sb_weight_file *f = NULL;
@@ -744,9 +744,9 @@ static void loading_a_file_holds_the_weights_once(void **state)
 	FILE *clear;
 
 	(void)state;
-	assert_int_equal(export_front(small, NULL, &facts, NULL), SB_OK);
+	assert_int_equal(export_front(p, NULL, &facts, NULL), SB_OK);
 	weights = facts.values * (int64_t)sizeof(float);
-	sb_front_tensors(&small->front, largest_tensor, &largest);
+	sb_front_tensors(&p->front, largest_tensor, &largest);
 	largest *= (int64_t)sizeof(float);
 	assert_true(weights > 5 * (largest + slack)); /* so that a second set would show */
 	assert_int_equal(sb_backend_open("cpu", 0, &be, NULL), SB_OK);
@@ -762,12 +762,12 @@ static void loading_a_file_holds_the_weights_once(void **state)
 	}
 	rss = memory("VmRSS");
 	assert_int_equal(sb_weight_file_open(file, &f, NULL), SB_OK);
-	assert_int_equal(check_front(f, small, &facts, NULL), SB_OK);
+	assert_int_equal(check_front(f, p, &facts, NULL), SB_OK);
 	before = memory("VmHWM") - rss;
 	print_message("  weights %.0f MB, largest %.0f MB: checking takes %.0f MB", (double)weights / 1e6,
 	        (double)largest / 1e6, (double)before / 1e6);
 	assert_true(before < largest + slack);
-	assert_int_equal(sb_front_net_open(be, &small->front, 140, 252, sb_weight_file_source(f), &net, NULL), SB_OK);
+	assert_int_equal(sb_front_net_open(be, &p->front, 140, 252, sb_weight_file_source(f), &net, NULL), SB_OK);
 	print_message(", loading at most %.0f MB\n", (double)(memory("VmHWM") - rss) / 1e6);
 	assert_true(memory("VmHWM") - rss < weights + largest + slack);
 	sb_front_net_close(net);
