@@ -421,6 +421,50 @@ static void check_conv(struct sb_backend *be, struct sb_conv_args a, int residua
 	free(got);
 }
 
+/* A pixel that is NaN makes all outputs NaN that it is in the window of, whatever comes before or behind. */
+static void check_nan(struct sb_backend *be, bool tf32)
+{
+	struct sb_conv_args a = {
+		.n = 1, .h = 9, .width = 8, .cin = 32, .cout = 64, .kh = 3, .kw = 3, .stride = 1, .pad = 1
+	};
+	int64_t n_x = a.n * a.h * a.width * a.cin, n_w = a.cout * a.kh * a.kw * a.cin, n_y = out_pixels(&a) * a.cout;
+	float *x = random_floats(n_x, 41), *w = random_floats(n_w, 42), *bias = random_floats(a.cout, 43), *exact;
+	float *got = poison(n_y);
+	struct sb_op op = { .id = SB_OP_CONV };
+	int wrong = 0;
+
+	x[(4 * a.width + 3) * a.cin + 5] = NAN;
+	a.x = x;
+	a.w = w;
+	a.bias = bias;
+	for (int form = 0; form < 4; form++) {
+		a.relu_in = form & 1;
+		a.relu_out = form >> 1;
+		exact = conv_reference(a);
+		op.u.conv = a;
+		op.u.conv.x = to_device(be, x, n_x);
+		op.u.conv.w = to_device(be, w, n_w);
+		op.u.conv.bias = to_device(be, bias, a.cout);
+		op.u.conv.y = to_device(be, got, n_y);
+		submit(be, &op);
+		from_device(be, op.u.conv.y, got, n_y);
+		for (int64_t i = 0; i < n_y; i++)
+			wrong += isnan(got[i]) != isnan(exact[i]);
+		drop(be, op.u.conv.x);
+		drop(be, op.u.conv.w);
+		drop(be, op.u.conv.bias);
+		drop(be, op.u.conv.y);
+		free(exact);
+	}
+	check(tf32 ? "conv tf32: outputs that are NaN and should not be, or the other way round"
+	           : "conv fp32: outputs that are NaN and should not be, or the other way round",
+	        wrong, 0.0);
+	free(x);
+	free(w);
+	free(bias);
+	free(got);
+}
+
 /* Shapes that kernels of our own take: tiles of 128 pixels, 32, 64, 96 or 128 channels, filled, short and just over. */
 static void check_own_convs(struct sb_backend *be, bool quick, bool tf32)
 {
@@ -631,6 +675,7 @@ void check_convolutions(bool quick)
 
 		check_convs(be, quick, tf32);
 		check_own_convs(be, quick, tf32);
+		check_nan(be, tf32);
 		for (size_t i = 0; i < SB_ARRAY_LEN(cases) - (quick ? 1 : 0); i++)
 			for (int bias = 0; bias < 2; bias++)
 				check_transposed(be, cases[i], bias, tf32);
