@@ -205,6 +205,8 @@ static __global__ void __launch_bounds__(kThreads) norm_box(const struct sb_norm
 		squares += d * d;
 	}
 	reach = 3.0 * sqrt(sum_block(squares, scratch) / (double)(a.n - 1));
+	if (!((float)(mean + reach) > (float)(mean - reach)))
+		reach = 1.0;
 	if (threadIdx.x == 0) {
 		a.box[c] = (float)(mean - reach);
 		a.box[3 + c] = (float)(mean + reach);

@@ -151,7 +151,9 @@ struct sb_query_setup_args {
 void sb_query_setup_cpu(const struct sb_query_setup_args *a);
 void sb_query_setup_ref(const struct sb_query_setup_args *a);
 
-/* box[0..2] = lo, box[3..5] = hi = mean(p0) -/+ 3 std(p0) over n, unbiased std, per axis; p0 [n, 3]. n < 2 gives NaN.
+/*
+ * box[0..2] = lo, box[3..5] = hi = mean(p0) -/+ 3 std(p0) over n, unbiased std, per axis; p0 [n, 3]. Where that has no
+ * width (one point, or all the same) mean -/+ 1, so that normalising does not divide by zero, as the reference's does.
  */
 struct sb_norm_box_args {
 	const float *p0;

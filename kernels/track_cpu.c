@@ -107,6 +107,8 @@ void sb_norm_box_cpu(const struct sb_norm_box_args *a)
 			squares += d * d;
 		}
 		reach = 3.0 * sqrt(squares / (double)(a->n - 1));
+		if (!((float)(mean + reach) > (float)(mean - reach)))
+			reach = 1.0;
 		a->box[c] = (float)(mean - reach);
 		a->box[3 + c] = (float)(mean + reach);
 	}

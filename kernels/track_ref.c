@@ -116,6 +116,10 @@ void sb_norm_box_ref(const struct sb_norm_box_args *a)
 		var /= (double)(a->n - 1);
 		a->box[c] = (float)(mean - 3.0 * sqrt(var));
 		a->box[3 + c] = (float)(mean + 3.0 * sqrt(var));
+		if (a->n == 1 || a->box[c] == a->box[3 + c]) {
+			a->box[c] = (float)(mean - 1.0);
+			a->box[3 + c] = (float)(mean + 1.0);
+		}
 	}
 }
 

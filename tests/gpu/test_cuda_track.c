@@ -317,6 +317,9 @@ static void box_cases(int64_t n, double mean, enum todo todo)
 		TIME(box_map, m, fm, 24.0 * (double)n, "%d", (int)n);
 	} else {
 		CHECK(norm_box, b, fb, "%d mean %g", (int)n, mean);
+		for (int64_t i = 1; i < n; i++)
+			points[3 * i + 1] = points[1]; /* an axis without width */
+		CHECK(norm_box, b, fb, "%d, an axis without width", (int)n);
 		for (int k = 0; k < 4; k++) {
 			m.inverse = k % 2;
 			m.y = k / 2 ? points : out;

@@ -710,12 +710,32 @@ static void the_box_reaches_three_unbiased_deviations(void **state)
 		(reference ? sb_norm_box_ref : sb_norm_box_cpu)(&a);
 		assert_true(fabs(box[0] - (1.0 - 3.0 * sqrt(2.0))) <= 1e-6 &&
 		            fabs(box[3] - (1.0 + 3.0 * sqrt(2.0))) <= 1e-6);
-		assert_true(box[1] == 5.0f && box[4] == 5.0f);
+		assert_true(box[1] == 4.0f && box[4] == 6.0f); /* no width */
 		assert_true(fabs(box[5] - (2.5 + 3.0 * sqrt(4.5))) <= 1e-6);
 	}
-	a.n = 1;
-	sb_norm_box_cpu(&a);
-	assert_true(isnan(box[0]) && isnan(box[5]));
+}
+
+static void a_box_without_width_is_one_to_each_side(void **state)
+{
+	float p0[3 * 7], box[6];
+
+	(void)state;
+	for (int i = 0; i < 21; i++)
+		p0[i] = i % 3 == 0 ? 0.1f : i % 3 == 1 ? 0.0f : 123.4567f; /* sums that are not exact */
+	for (int n = 1; n <= 7; n += 3) {
+		for (int reference = 0; reference < 2; reference++) {
+			struct sb_norm_box_args a = { .p0 = p0, .box = box, .n = n };
+
+			(reference ? sb_norm_box_ref : sb_norm_box_cpu)(&a);
+			assert_true(box[0] == (float)((double)0.1f - 1.0) && box[3] == (float)((double)0.1f + 1.0));
+			assert_true(box[1] == -1.0f && box[4] == 1.0f);
+			assert_true(box[2] == (float)((double)123.4567f - 1.0) &&
+			            box[5] == (float)((double)123.4567f + 1.0));
+		}
+	}
+	p0[0] = NAN; /* a point that is no number stays one */
+	sb_norm_box_cpu(&(struct sb_norm_box_args){ .p0 = p0, .box = box, .n = 7 });
+	assert_true(isnan(box[0]) && isnan(box[3]) && box[1] == -1.0f);
 }
 
 static const float a_box[6] = { -3.5f, -2.25f, 0.5f, 3.0f, 2.0f, 6.0f };
@@ -1133,6 +1153,7 @@ int main(void)
 		cmocka_unit_test(every_step_th_pixel_is_kept_from_the_first_on),
 		cmocka_unit_test(queries_round_halves_to_even_and_stay_inside),
 		cmocka_unit_test(the_box_reaches_three_unbiased_deviations),
+		cmocka_unit_test(a_box_without_width_is_one_to_each_side),
 		cmocka_unit_test(the_box_becomes_minus_one_to_one_and_back),
 		cmocka_unit_test(the_query_point_goes_through_the_world_into_each_camera),
 		cmocka_unit_test(deltas_go_where_they_belong),

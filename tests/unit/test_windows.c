@@ -553,7 +553,7 @@ static void a_failed_pass_spoils_nothing(void **state)
 	scene_free(s);
 }
 
-static void without_any_depth_tracks_are_nan_and_cameras_stay(void **state)
+static void without_any_depth_tracks_are_finite_and_cameras_stay(void **state)
 {
 	enum { T = 5 };
 	struct scene *s = scene_new(T);
@@ -569,8 +569,8 @@ static void without_any_depth_tracks_are_nan_and_cameras_stay(void **state)
 	memset(s->depth, 0, T * HR * WR * sizeof(float));
 	memset(s->valid, 0, T * HR * WR * sizeof(float));
 	out = run(&plan, s, NULL);
-	for (int n = 0; n < QUERIES; n++)
-		assert_true(isnan(out.xyz2[(n * T + T - 1) * 3]));
+	for (int n = 0; n < QUERIES * T * 3; n++)
+		assert_true(isfinite(out.xyz2[n]));
 	for (int i = 0; i < T * 16; i++)
 		assert_true(fabsf(out.c2w[i] - s->cam[i]) < 1e-6f);
 	sb_track_outputs_release(&out);
@@ -590,7 +590,7 @@ int main(void)
 		cmocka_unit_test(queries_without_depth_follow_others_and_say_so),
 		cmocka_unit_test(one_query_is_tracked_with_support_points),
 		cmocka_unit_test(a_failed_pass_spoils_nothing),
-		cmocka_unit_test(without_any_depth_tracks_are_nan_and_cameras_stay),
+		cmocka_unit_test(without_any_depth_tracks_are_finite_and_cameras_stay),
 		cmocka_unit_test(results_do_not_hang_on_threads_allocator_or_the_pass_before),
 	};
 	return cmocka_run_group_tests_name("windows", tests, open_net, close_net);

@@ -32,6 +32,7 @@ struct sb_camera_chain {
 	double *intrinsics;    /* [frames, 3] */
 	struct sb_pose *pose;  /* [frames] */
 	int64_t n_static;
+	bool any_depth; /* without one that can be used the points are nowhere, and cameras stay */
 	struct sb_ba *ba;
 };
 
@@ -183,7 +184,7 @@ static void weigh_segment(struct sb_camera_chain *c, int s)
 		g[n] = (float)finite_or_0(in->u0[n] * (1.0 - c->dynamic[n]) * w[c->keys[s]] * w[c->keys[s + 1]]);
 		sum += g[n];
 	}
-	if (sum < SEGMENT_MIN)
+	if (c->any_depth && sum < SEGMENT_MIN)
 		for (int64_t n = 0; n < in->tracks; n++)
 			g[n] = fmaxf(g[n], (float)SEGMENT_FLOOR);
 }
@@ -202,8 +203,11 @@ int sb_camera_chain_begin(struct sb_camera_chain *c, const struct sb_camera_stat
 		SB_BUG("cameras of %" PRId64 " tracks, %" PRId64 " frames in room for %" PRId64 ", %" PRId64,
 		        state->tracks, state->frames, c->max_tracks, c->max_frames);
 	c->in = state;
-	for (int64_t n = 0; n < state->tracks; n++)
+	c->any_depth = false;
+	for (int64_t n = 0; n < state->tracks; n++) {
 		weigh_track(c, n);
+		c->any_depth |= state->u0[n] > 0.0f;
+	}
 	c->segments = last < 2 ? last : SB_CAMERA_SEGMENTS;
 	for (int i = 0; i <= SB_CAMERA_SEGMENTS; i++)
 		c->keys[i] = i == 0 ? 0 : last;
@@ -378,7 +382,7 @@ static void pick_static(struct sb_camera_chain *c)
 {
 	int64_t found = 0;
 
-	for (int64_t n = c->in->queries; n < c->in->tracks; n++) {
+	for (int64_t n = c->in->queries; c->any_depth && n < c->in->tracks; n++) {
 		double mean[3], query[3], distance2 = 0.0;
 
 		if (!(c->dynamic[n] < STATIC_BELOW))

@@ -15,7 +15,9 @@
  * queries whose `valid` is 0.5 or less cannot be tracked: their columns follow others, drawn at random, and
  * sb_track_video_info.follows says which. With none valid all are kept as they are.
  *
- * Depths that are all 0 leave no room for a normalisation: tracks are NaN then, cameras stay as given.
+ * Where the points of a window span nothing along an axis (queries that are all the same, no depth at all) the axis is
+ * normalised by a unit to each side, where the reference divides by zero: tracks are finite, cameras stay as given when
+ * there is no depth.
  *
  * Decided where the reference leaves it open (section 9): a carried query is seen, in the geometry token, from the
  * camera of its frame but at the place of the window's first frame, as in the reference; the search for its frame looks
