@@ -337,7 +337,7 @@ static void csv_row(struct sb_csv *c, const struct sb_report_run *r, size_t tria
 	sb_csv_text(c, r->run->arms[t->arm].name);
 	sb_csv_number(c, t->block);
 	sb_csv_number(c, t->position);
-	sb_csv_text(c, t->trace ? "trace" : "timing");
+	sb_csv_text(c, sb_trial_kind(t));
 	sb_csv_text(c, t->outcome);
 	sb_csv_number(c, worker_number(r->run, t->worker));
 	sb_csv_text(c, metric);
@@ -505,7 +505,7 @@ static json_t *trials_json(const struct sb_report_run *r)
 		sb_json_put(o, "arm", sb_json_text(r->run->arms[t->arm].name));
 		sb_json_put(o, "block", json_integer(t->block));
 		sb_json_put(o, "position", json_integer(t->position));
-		sb_json_put(o, "kind", sb_json_text(t->trace ? "trace" : "timing"));
+		sb_json_put(o, "kind", sb_json_text(sb_trial_kind(t)));
 		if (t->trace)
 			sb_json_put(o, "trace_complete", json_boolean(t->trace_complete));
 		sb_json_put(o, "started", sb_json_time(t->started_ns));

@@ -137,6 +137,7 @@ enum sb_status sb_backend_begin_pass(struct sb_backend *be, size_t log_capacity,
 	be->attention_bytes = 0;
 	be->n_activity = 0;
 	be->account = (struct sb_activity_account){ 0 };
+	sb_backend_counting_reset(be);
 	be->cycles = (struct sb_device_cycles){ 0 };
 	if (be->logging && be->tracing)
 		return be->ops->trace_begin(be, err);
@@ -203,6 +204,8 @@ enum sb_status sb_backend_end_pass(struct sb_backend *be, struct sb_error *err)
 	be->stage = -1;
 	if (be->logging && be->tracing && be->ops->trace_end(be, err))
 		return err->code;
+	if (sb_backend_end_counting(be, err))
+		return err->code;
 	be->logging = false;
 	return SB_OK;
 }
@@ -236,6 +239,8 @@ enum sb_status sb_submit(struct sb_backend *be, const struct sb_op *op, struct s
 	if (wrong)
 		SB_BUG("op %s: %s", info->name, wrong);
 	be->submits++;
+	if (be->counters && sb_backend_count_op(be, info, op, err))
+		return err->code;
 	if (be->fault && --be->fault_at == 0 && inject(be, err))
 		return err->code;
 	if (be->logging && be->tracing)

@@ -7,6 +7,12 @@
 /* sb_backend_cuda only opens: what it gives has the operations of the library it comes from. */
 extern const struct sb_backend_ops sb_backend_cpu, sb_backend_cuda;
 
+/* counting.c: of a pass, whose counters are open. */
+void sb_backend_counting_reset(struct sb_backend *be);
+enum sb_status sb_backend_count_op(
+        struct sb_backend *be, const struct sb_op_info *info, const struct sb_op *op, struct sb_error *err);
+enum sb_status sb_backend_end_counting(struct sb_backend *be, struct sb_error *err);
+
 /* check_<member>(), work_<member>(): one of each a row, in op_<family>.c. */
 #define SB_OP_DECLARE(ID, member, kind, args)                    \
 	const char *sb_check_##member(const struct sb_op *op);   \

@@ -199,6 +199,16 @@ struct sb_device_state {
 	int64_t cost_ns;            /* what this reading took */
 };
 
+/* What the hardware's counters are kept apart by: the kinds with products, and all others. */
+enum sb_count_class { SB_COUNT_GEMM, SB_COUNT_CONV, SB_COUNT_ATTENTION, SB_COUNT_OTHER, SB_COUNT_CLASSES };
+extern const char *const sb_count_class_names[SB_COUNT_CLASSES]; /* "gemm", .., "other" */
+
+/* One counter of a pass, by class. */
+struct sb_count {
+	const char *name; /* "tf32_ops"; static */
+	struct sb_value value[SB_COUNT_CLASSES];
+};
+
 /* What the clocks of a device's multiprocessors say of a pass: cycles do not change with the rate, as times do. */
 struct sb_device_cycles {
 	int64_t cycles; /* median over multiprocessors, from before its first work to behind its last; 0: not known */
@@ -252,6 +262,17 @@ struct sb_backend_ops {
 	enum sb_status (*trace_end)(struct sb_backend *be, struct sb_error *err);
 	/* Optional. Between passes. */
 	void (*state)(struct sb_backend *be, struct sb_device_state *out);
+	/*
+	 * Optional: the hardware's counters, in sets that fit into one pass. counters_open() once, in a process without
+	 * tracer; counters_begin() and counters_end() around a pass of at most `changes` changes of class, the device
+	 * idle; in between counters_class() says to whom the next ops belong. counters_end() sets be->counts.
+	 * Errors: SB_E_ENV: why nothing is counted here.
+	 */
+	int counter_sets;
+	enum sb_status (*counters_open)(struct sb_backend *be, struct sb_error *err);
+	enum sb_status (*counters_begin)(struct sb_backend *be, int set, size_t changes, struct sb_error *err);
+	enum sb_status (*counters_class)(struct sb_backend *be, enum sb_count_class c, struct sb_error *err);
+	enum sb_status (*counters_end)(struct sb_backend *be, struct sb_error *err);
 	/* Optional. Loads libraries and touches no device. */
 	void (*about)(struct sb_backend_about *out);
 };
@@ -318,6 +339,12 @@ struct sb_backend {
 	struct sb_activity_account account;
 	struct sb_device_cycles cycles; /* of the last pass that was not logged */
 	int64_t pass_end_ns; /* when the work of the last pass had ended, before anybody was asked what he saw of it */
+	bool counters, counting;              /* counters are open; this pass is counted */
+	enum sb_count_class count_class;      /* of the op submitted last; SB_COUNT_CLASSES: none yet */
+	size_t class_changes, changes_before; /* of this pass and of the one before, with counters open */
+	double class_flop[SB_COUNT_CLASSES];  /* the same: what the ops must do at least */
+	const struct sb_count *counts;        /* of the last counted pass; the backend's memory */
+	size_t n_counts;
 	int64_t submits;
 
 	int64_t attention_workspace_bytes, attention_bytes; /* maxima over the pass */
@@ -354,6 +381,14 @@ void sb_backend_info(const struct sb_backend *be, struct sb_device_info *out);
  * host. Errors: SB_E_ENV: the library is missing or taken; the backend still works, untraced.
  */
 enum sb_status sb_backend_trace_open(struct sb_backend *be, struct sb_error *err);
+
+/* Open the hardware's counters; before any pass. Errors: SB_E_ENV: why there are none; the backend still works. */
+enum sb_status sb_backend_counters_open(struct sb_backend *be, struct sb_error *err);
+/*
+ * After begin_pass: count this pass with one of ops->counter_sets sets. A pass of the same ops went before, with the
+ * counters open. sb_backend_end_pass() leaves the counts in be->counts. Nothing of such a pass may be timed.
+ */
+enum sb_status sb_backend_begin_counting(struct sb_backend *be, int set, struct sb_error *err);
 
 /* The levels that weights are prepared for and ops run at. Not while an arm runs. */
 void sb_backend_set_levels(struct sb_backend *be, const struct sb_levels *levels);

@@ -42,6 +42,7 @@ enum {
 	OPT_SET,
 	OPT_BLOCKS,
 	OPT_TRACE_BLOCKS,
+	OPT_NO_COUNTERS,
 	OPT_BUDGET,
 	OPT_SEED,
 	OPT_THREADS,
@@ -96,6 +97,8 @@ const struct sb_option sb_run_options[] = {
 	[OPT_BLOCKS] = { "blocks", "N",
 	        "exactly N timing blocks, without budget unless given [until +-1 %, at most 28]" },
 	[OPT_TRACE_BLOCKS] = { "trace-blocks", "N", "trace blocks, for kinds of op and evidence; 0: none [6]" },
+	[OPT_NO_COUNTERS] = { "no-counters", NULL,
+	        "no pass at the end that counts TF32 operations in the hardware (GPU only)" },
 	[OPT_BUDGET] = { "budget", "SECONDS", "stop after about so long; 0: no limit [60; 300 on a GPU]" },
 	[OPT_SEED] = { "seed", "N", "of the random order and the support points [random; points: 0]" },
 	[OPT_THREADS] = { "threads", "N", "CPU threads of a worker [all]" },
@@ -360,6 +363,9 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 		return parse_int_into(value, "--blocks", 1, 10000, &plan->blocks, err);
 	case OPT_TRACE_BLOCKS:
 		return parse_int_into(value, "--trace-blocks", 0, 10000, &plan->trace_blocks, err);
+	case OPT_NO_COUNTERS:
+		plan->uncounted = true;
+		return SB_OK;
 	case OPT_BUDGET:
 		q->budget_given = true;
 		return sb_parse_double(value, "--budget", 0.0, 1e7, &plan->budget_s, err);
@@ -627,8 +633,7 @@ static void on_progress(void *self, const struct sb_loop_state *s)
 		snprintf(of, sizeof(of), " of %d", s->blocks);
 	fprintf(stderr,
 	        p->terminal ? "\r\033[K%s block %d%s, arm %s, %.0f s%s" : "%s block %d%s, from arm %s, %.0f s%s\n",
-	        s->purpose == SB_TIMING ? "timing" : "trace", s->block + 1, of, p->plan->arms[s->arm].name,
-	        s->elapsed_s, ratio);
+	        sb_purpose_names[s->purpose], s->block + 1, of, p->plan->arms[s->arm].name, s->elapsed_s, ratio);
 	fflush(stderr);
 }
 
@@ -699,6 +704,8 @@ static void print_result(const char *db, const struct sb_session_result *r)
 		if (line->tested && !line->in_effect)
 			sb_log(SB_LOG_WARN, "%s is on and not in effect: its claim will not be tested", line->factor);
 	}
+	if (r->uncounted[0])
+		sb_log(SB_LOG_INFO, "%s; switches are judged by names of kernels alone", r->uncounted);
 	if (r->loop.other && r->loop.ok) /* otherwise it is the error that ends the command */
 		sb_log(SB_LOG_WARN, "%d trials did not succeed; the last: %s", r->loop.other, r->last_failure);
 	if (r->run_id[0]) {

@@ -1,5 +1,6 @@
 #include "evidence.h"
 #include "kernel_class.h"
+#include "sb_backend.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -56,6 +57,52 @@ static void add_attention(struct sb_evidence *e, const struct sb_trial_result *r
 	}
 }
 
+/* The part of `precision` that a class of ops follows at these levels; SB_PART_COUNT: its counts say nothing. */
+static enum sb_part part_of_class(const struct sb_levels *levels, enum sb_count_class c)
+{
+	bool efficient = levels->part[SB_PART_ATTENTION] == SB_ATTENTION_EFFICIENT;
+
+	switch (c) {
+	case SB_COUNT_GEMM:
+		return SB_PART_PRECISION_GEMM;
+	case SB_COUNT_CONV:
+		return SB_PART_PRECISION_CONV;
+	case SB_COUNT_ATTENTION: /* efficient FP32 may be three TF32 products for each */
+		if (!efficient)
+			return SB_PART_PRECISION_GEMM;
+		return levels->part[SB_PART_PRECISION_ATTENTION] == SB_PRECISION_TF32 ? SB_PART_PRECISION_ATTENTION
+		                                                                      : SB_PART_COUNT;
+	default:
+		return SB_PART_COUNT;
+	}
+}
+
+static void add_counts(struct sb_evidence *e, const struct sb_levels *levels, const struct sb_trial_result *r)
+{
+	bool any[2] = { false, false };
+
+	for (int c = 0; c < SB_COUNT_CLASSES; c++) {
+		enum sb_part part = part_of_class(levels, (enum sb_count_class)c);
+		char metric[SB_METRIC_NAME_MAX];
+		double flop, ops;
+
+		snprintf(metric, sizeof(metric), "counter.%s.flop", sb_count_class_names[c]);
+		flop = sb_trial_result_value(r, metric);
+		snprintf(metric, sizeof(metric), "counter.%s.tf32_ops", sb_count_class_names[c]);
+		ops = sb_trial_result_value(r, metric);
+		if (part == SB_PART_COUNT || isnan(flop) || isnan(ops) || flop == 0.0)
+			continue;
+		bool tf32 = levels->part[part] == SB_PRECISION_TF32;
+		struct sb_evidence_counts *to = tf32 ? &e->at_tf32 : &e->at_fp32;
+
+		to->flop += flop;
+		to->tf32_ops += ops;
+		any[tf32] = true;
+	}
+	e->at_fp32.arms += any[0];
+	e->at_tf32.arms += any[1];
+}
+
 void sb_evidence_add(
         struct sb_evidence *e, const struct sb_levels *levels, enum sb_purpose purpose, const struct sb_trial_result *r)
 {
@@ -65,6 +112,10 @@ void sb_evidence_add(
 	double *largest = efficient ? &e->workspace_efficient : &e->workspace_standard;
 	double same = sb_trial_result_value(r, "quality.identical");
 
+	if (purpose == SB_COUNTING) {
+		add_counts(e, levels, r);
+		return;
+	}
 	if (workspace > *largest)
 		*largest = workspace;
 	if (tf32 && !isnan(same)) {
@@ -96,20 +147,42 @@ static int percent(int64_t part, int64_t whole)
 	return whole ? (int)(100.0 * (double)part / (double)whole + 0.5) : 0;
 }
 
+/*
+ * What the hardware counted, as a clause; "" where it was not asked. False: it contradicts the names. Tiles that are
+ * not full count whole, so there may be more operations than FLOP; names of kernels say that each product was one.
+ */
+static bool judge_counts(const struct sb_evidence *e, char *out, size_t n)
+{
+	const struct sb_evidence_counts *on = &e->at_tf32, *off = &e->at_fp32;
+	char fp32[64] = "";
+
+	out[0] = '\0';
+	if (!on->arms)
+		return true;
+	if (off->arms && off->tf32_ops == 0.0)
+		snprintf(fp32, sizeof(fp32), ", at fp32 none");
+	else if (off->arms)
+		snprintf(fp32, sizeof(fp32), ", at fp32 %.2g", off->tf32_ops / off->flop);
+	snprintf(out, n, "; counted %.2f TF32 operations per FLOP of products%s", on->tf32_ops / on->flop, fp32);
+	return on->tf32_ops >= 0.9 * on->flop && off->tf32_ops <= 0.01 * off->flop;
+}
+
 static void judge_precision(const struct sb_evidence *e, bool emulated, struct sb_switch_line *out)
 {
+	char counts[96];
+	bool counted = judge_counts(e, counts, sizeof(counts));
 	/* Names say what was launched; results that do not differ by one bit say that it changed nothing. */
 	bool no_change = e->compared && e->identical == e->compared && !e->reference_tf32;
 
 	/* A library may do a product of one row without tensor cores: up to 1 % of the time. */
-	out->in_effect = e->products_tf32 && 100 * e->products_tf32_ns >= 99 * e->products_ns && !no_change;
-	snprintf(out->text, sizeof(out->text), "%s: %lld of %lld gemm and conv kernels, %d %% of their time%s%s%s%s",
+	out->in_effect = e->products_tf32 && 100 * e->products_tf32_ns >= 99 * e->products_ns && !no_change && counted;
+	snprintf(out->text, sizeof(out->text), "%s: %lld of %lld gemm and conv kernels, %d %% of their time%s%s%s%s%s",
 	        out->in_effect ? "in effect" : "not in effect", (long long)e->products_tf32, (long long)e->products,
 	        percent(e->products_tf32_ns, e->products_ns), e->conv_path[0] ? ", convolutions: " : "", e->conv_path,
 	        no_change     ? ", but the results are FP32's to the bit"
 	        : e->compared ? ", results differ from FP32's"
 	                      : "",
-	        emulated ? " (emulated: operands rounded, the speed is not TF32's)" : "");
+	        counts, emulated ? " (emulated: operands rounded, the speed is not TF32's)" : "");
 }
 
 static void judge_attention(const struct sb_evidence *e, struct sb_switch_line *out)

@@ -1,4 +1,7 @@
-/* evidence: was a switch in effect? Judged on trace trials: by the kernels that ran and the driver calls made. */
+/*
+ * evidence: was a switch in effect? Judged on trace trials, by the kernels that ran and the driver calls made, and by
+ * what the hardware counted where it may be asked.
+ */
 #ifndef SB_EVIDENCE_H
 #define SB_EVIDENCE_H
 
@@ -12,6 +15,11 @@ struct sb_evidence {
 	int64_t attentions, attentions_efficient, attention_ns, efficient_ns; /* attention kernels */
 	double workspace_standard, workspace_efficient;                       /* largest seen, bytes */
 	double segment_allocs, maps;                                          /* cold driver calls of expandable arms */
+	/* Hardware counters of products: FLOP that must be done, TF32 operations counted, where the level is so. */
+	struct sb_evidence_counts {
+		double flop, tf32_ops;
+		int arms; /* that were counted */
+	} at_tf32, at_fp32;
 	int trials[SB_PART_COUNT]; /* that say something about the part's factor */
 	char conv_path[64];        /* what ran convolutions, the reason left out; "": nothing to say */
 };

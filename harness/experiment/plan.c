@@ -23,7 +23,8 @@ char *sb_plan_format(const struct sb_plan *p, const struct sb_worker_setup *w)
 	        (json_int_t)w->c.raw_width, "raw_height", (json_int_t)w->c.raw_height, "frames",
 	        (json_int_t)w->c.frames, "stride", (json_int_t)w->c.stride, "width", (json_int_t)w->c.width, "height",
 	        (json_int_t)w->c.height, "own_size", w->c.own_size);
-	if (json_object_set_new(j, "weights_front", sb_path_json(w->c.weights_front)) ||
+	if ((p->uncounted && json_object_set_new(j, "counters", json_false())) ||
+	        json_object_set_new(j, "weights_front", sb_path_json(w->c.weights_front)) ||
 	        json_object_set_new(j, "weights_track", sb_path_json(w->c.weights_track)) ||
 	        !sb_case_points_to_json(j, &w->c)) {
 		json_decref(j); /* no memory */
@@ -94,6 +95,7 @@ static bool read_plan(json_t *j, struct sb_plan *p, struct sb_worker_setup *w)
 	if (!ok)
 		return false;
 	p->seed = strtoull(seed, &end, 10);
+	p->uncounted = json_is_false(json_object_get(j, "counters"));
 	p->blocks = (int)blocks;
 	p->trace_blocks = (int)trace_blocks;
 	p->budget_s = json_number_value(json_object_get(j, "budget_s"));

@@ -14,8 +14,8 @@
 
 /* ---- trials ------------------------------------------------------------------------------------------------- */
 
-enum sb_purpose { SB_TIMING, SB_TRACING };
-extern const char *const sb_purpose_names[]; /* "timing", "trace" */
+enum sb_purpose { SB_TIMING, SB_TRACING, SB_COUNTING, SB_PURPOSES };
+extern const char *const sb_purpose_names[]; /* "timing", "trace", "counters" */
 
 #define SB_METRIC_NAME_MAX 64
 
@@ -56,6 +56,7 @@ struct sb_plan {
 	double budget_s;  /* of timing and trace blocks together; <= 0: none */
 	uint64_t seed;
 	double timeout_s; /* of one trial */
+	bool uncounted;   /* no counter trials */
 };
 
 /* Runs trials, wherever they run. */

@@ -31,7 +31,7 @@ struct sb_session_options {
 /* A sentence for each factor of the plan: was it in effect, and by what evidence. */
 struct sb_switch_line {
 	const char *factor;
-	char text[256]; /* "in effect: ..", "not in effect: ..", or why it was not tested */
+	char text[384]; /* "in effect: ..", "not in effect: ..", or why it was not tested */
 	bool in_effect, tested;
 };
 
@@ -44,6 +44,7 @@ struct sb_session_result {
 	char frames_note[256]; /* that there are fewer frames than the case has, and why; or "" */
 	uint64_t clip_digest;
 	char last_failure[512]; /* of the last trial that was not ok, or "" */
+	char uncounted[256];    /* why arms have no counters, where they could have; "" */
 	int restarts;           /* workers that had to be started again */
 };
 

@@ -25,9 +25,10 @@ struct session {
 	struct {
 		struct sb_worker *w;
 		int64_t key;
-	} workers[2]; /* by purpose */
+	} workers[SB_PURPOSES];
+	bool counted[SB_ARMS_MAX], out_of_memory[SB_ARMS_MAX];
 	int bad_workers;
-	bool emulated;
+	bool emulated, countable;                            /* countable: a device that has counters */
 	uint64_t clip_digest, weights_digest, points_digest; /* of the first worker */
 	struct sb_done_trial *done_trials;                   /* of a resumed run */
 	struct sb_done done;
@@ -192,7 +193,7 @@ static enum sb_status add_trial(void *self, int arm, int block, int position, en
 		.arm = arm,
 		.block = block,
 		.position = position,
-		.kind = sb_purpose_names[purpose],
+		.kind = sb_purpose_names[purpose == SB_COUNTING ? SB_TRACING : purpose],
 		.started_ns = r->started_ns,
 		.outcome = sb_outcome_names[r->outcome],
 		.message = r->message[0] ? r->message : NULL,
@@ -206,8 +207,9 @@ static enum sb_status add_trial(void *self, int arm, int block, int position, en
 		.n_names = r->n_names,
 		.launches = r->launches,
 		.n_launches = r->n_launches,
-		.trace_complete = r->trace_complete,
+		.trace_complete = r->trace_complete || purpose == SB_COUNTING,
 	};
+	s->out_of_memory[arm] |= r->outcome == SB_OUTCOME_OOM;
 	status = sb_store_add_trial(s->st, s->run_key, &row, err);
 	free(samples);
 	if (r->outcome == SB_OUTCOME_OK)
@@ -215,6 +217,55 @@ static enum sb_status add_trial(void *self, int arm, int block, int position, en
 	else
 		snprintf(s->out->last_failure, sizeof(s->out->last_failure), "arm '%s': %.440s",
 		        s->opt->plan.arms[arm].name, r->message);
+	return status;
+}
+
+/* What keeps the rest of the arms from being counted; the run is whole without. */
+static enum sb_status note_uncounted(struct session *s, const char *reason, struct sb_error *err)
+{
+	struct sb_fact f = { "counters", NULL, reason };
+
+	snprintf(s->out->uncounted, sizeof(s->out->uncounted), "%.250s", reason);
+	return sb_store_add_fact(s->st, s->run_key, &f, err);
+}
+
+static enum sb_status count_arm(struct session *s, int arm, struct sb_error *err)
+{
+	struct sb_trial_result r = { 0 };
+	struct sb_error why = { 0 };
+	enum sb_status status = run_trial(s, SB_COUNTING, &s->opt->plan.arms[arm], &r, &why);
+
+	if (status == SB_E_INTERRUPTED || status == SB_E_NOMEM)
+		*err = why;
+	else if (status)
+		status = note_uncounted(s, why.msg, err);
+	else if (r.outcome != SB_OUTCOME_OK)
+		status = note_uncounted(s, r.message, err);
+	else
+		status = add_trial(s, arm, 0, 0, SB_COUNTING, &r, err);
+	sb_trial_result_release(&r);
+	return status;
+}
+
+/* Every arm once more under the hardware's counters, in a worker of its own, when everything else is measured. */
+static enum sb_status count_arms(struct session *s, struct sb_error *err)
+{
+	const struct sb_plan *plan = &s->opt->plan;
+	const struct sb_loop_hooks *h = s->opt->hooks;
+	enum sb_status status = SB_OK;
+
+	for (int a = 0; a < plan->n_arms && !status && !s->out->uncounted[0]; a++) {
+		struct sb_loop_state state = { SB_COUNTING, 0, 1, a, s->out->loop.elapsed_s, plan->budget_s,
+			{ NAN, NAN, NAN, NAN, 0, false } };
+
+		if (s->counted[a] || s->out_of_memory[a])
+			continue;
+		if (h->interrupted && h->interrupted(h->self))
+			return sb_fail(err, SB_E_INTERRUPTED, "interrupted");
+		if (h->progress)
+			h->progress(h->self, &state);
+		status = count_arm(s, a, err);
+	}
 	return status;
 }
 
@@ -448,6 +499,11 @@ enum sb_status sb_session_read(
 	return status;
 }
 
+static enum sb_purpose purpose_of(const struct sb_trial *t)
+{
+	return t->counters ? SB_COUNTING : t->trace ? SB_TRACING : SB_TIMING;
+}
+
 static enum sb_status done_from(struct session *s, const struct sb_run *run, const struct sb_trials *trials,
         const struct sb_samples *samples, struct sb_error *err)
 {
@@ -462,8 +518,9 @@ static enum sb_status done_from(struct session *s, const struct sb_run *run, con
 		const struct sb_trial *t = &trials->v[i];
 		struct sb_done_trial *d = &s->done_trials[i];
 
-		*d = (struct sb_done_trial){ t->arm, t->block, t->trace ? SB_TRACING : SB_TIMING,
-			sb_outcome_by_name(t->outcome), NAN };
+		*d = (struct sb_done_trial){ t->arm, t->block, purpose_of(t), sb_outcome_by_name(t->outcome), NAN };
+		s->out_of_memory[t->arm] |= d->outcome == SB_OUTCOME_OOM;
+		s->counted[t->arm] |= d->purpose == SB_COUNTING;
 		if (wall >= 0)
 			d->wall_ns = samples->value[i * samples->n_metrics + (size_t)wall];
 	}
@@ -498,7 +555,7 @@ static enum sb_status recall_trial(struct session *s, const struct sb_trial *t, 
 	}
 	r.rollup = rollups.v;
 	r.n_rollup = rollups.n;
-	sb_evidence_add(&s->evidence, &s->opt->plan.arms[t->arm].levels, t->trace ? SB_TRACING : SB_TIMING, &r);
+	sb_evidence_add(&s->evidence, &s->opt->plan.arms[t->arm].levels, purpose_of(t), &r);
 	sb_rollups_release(&rollups);
 	free(r.samples);
 	return SB_OK;
@@ -622,6 +679,8 @@ static enum sb_status finish_run(struct session *s, enum sb_status ended, struct
 	if (!result)
 		result = end_worker(s, SB_TRACING, e);
 	if (!result)
+		result = end_worker(s, SB_COUNTING, e);
+	if (!result)
 		result = sb_store_end_run(s->st, s->run_key, status, e);
 	if (ended)
 		return ended;
@@ -653,6 +712,7 @@ enum sb_status sb_session_run(
 		const struct sb_worker_facts *f = sb_worker_facts(s.workers[SB_TIMING].w);
 
 		s.emulated = f->emulated[0] != '\0';
+		s.countable = !strcmp(f->device_kind, "cuda");
 		s.evidence.reference_tf32 = opt->plan.arms[0].levels.part[SB_PART_PRECISION_GEMM] ||
 		                            opt->plan.arms[0].levels.part[SB_PART_PRECISION_CONV];
 		snprintf(s.evidence.conv_path, sizeof(s.evidence.conv_path), "%.*s", conv_path_length(f->conv_path),
@@ -668,10 +728,13 @@ enum sb_status sb_session_run(
 	}
 	if (!status && !(status = record_worker(&s, SB_TIMING, err))) {
 		status = sb_loop_run(&opt->plan, &s.done, &runner, &sink, opt->hooks, &out->loop, err);
+		if (!status && s.countable && !opt->plan.uncounted)
+			status = count_arms(&s, err);
 		status = finish_run(&s, status, err);
 	}
 	end_worker(&s, SB_TIMING, &ignored);
 	end_worker(&s, SB_TRACING, &ignored);
+	end_worker(&s, SB_COUNTING, &ignored);
 	free(s.done_trials);
 	return status;
 }

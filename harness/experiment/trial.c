@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const sb_purpose_names[] = { "timing", "trace", NULL };
+const char *const sb_purpose_names[] = { "timing", "trace", SB_STORE_COUNTERS, NULL };
 
 void sb_trial_result_release(struct sb_trial_result *r)
 {

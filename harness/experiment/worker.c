@@ -25,8 +25,9 @@ struct server {
 	struct sb_workload *workload;
 	struct sb_workload_info info;
 	struct sb_fit_pass taken; /* by the reference passes; free_bytes 0: not to be judged */
-	struct sb_error untraced; /* why the device has no tracer; code SB_OK: it has, or its ops are logged */
-	bool lost;                /* something of the message being made found no memory: it is not sent without it */
+	struct sb_error
+	        untraced; /* why the device has no tracer or counters; code SB_OK: it has, or its ops are logged */
+	bool lost;        /* something of the message being made found no memory: it is not sent without it */
 };
 
 static enum sb_status send_json(struct server *s, enum sb_frame_type type, json_t *j, struct sb_error *err)
@@ -252,6 +253,8 @@ static enum sb_status set_up(struct server *s, const struct sb_workload_ops *con
 		s->taken.free_bytes = 0;
 	if (s->setup.purpose == SB_TRACING)
 		sb_backend_trace_open(s->be, &s->untraced); /* without one, trials that ask for it fail and say so */
+	if (s->setup.purpose == SB_COUNTING)
+		sb_backend_counters_open(s->be, &s->untraced);
 	if (s->ops->open(&s->setup.c, s->be, &s->workload, &s->info, err))
 		return err->code;
 	ready = ready_json(s);
@@ -326,6 +329,39 @@ static enum sb_status passes(struct server *s, const struct sb_levels *levels, s
 	t->wall_ns = s->be->pass_end_ns - start;
 	read_state(s, &t->after);
 	sb_alloc_stats(s->be->alloc, &t->warm);
+	return SB_OK;
+}
+
+/* What was counted, and what the ops of a class must do at least. */
+static void add_counts(struct server *s, json_t *samples)
+{
+	const struct sb_backend *be = s->be;
+	char metric[SB_METRIC_NAME_MAX];
+
+	for (int c = 0; c < SB_COUNT_CLASSES; c++) {
+		snprintf(metric, sizeof(metric), "counter.%s.flop", sb_count_class_names[c]);
+		add(s, samples, metric, be->class_flop[c]);
+		for (size_t i = 0; i < be->n_counts; i++) {
+			snprintf(metric, sizeof(metric), "counter.%s.%s", sb_count_class_names[c], be->counts[i].name);
+			put(s, samples, metric, value_json(be->counts[i].value[c]));
+		}
+	}
+}
+
+/* A pass for what is made once, and one for each set of counters. Nothing of it is timed. */
+static enum sb_status counted_passes(
+        struct server *s, const struct sb_levels *levels, struct timing *t, json_t *samples, struct sb_error *err)
+{
+	t->started_ns = sb_wall_time_ns();
+	sb_backend_set_levels(s->be, levels);
+	if (s->ops->prepare(s->workload, err) || sb_backend_begin_arm(s->be, err) || one_pass(s, false, 0, err))
+		return err->code;
+	for (int set = 0; set < s->be->ops->counter_sets; set++) {
+		if (sb_backend_begin_pass(s->be, 0, err) || sb_backend_begin_counting(s->be, set, err) ||
+		        s->ops->run(s->workload, false, err) || sb_backend_end_pass(s->be, err))
+			return err->code;
+		add_counts(s, samples);
+	}
 	return SB_OK;
 }
 
@@ -512,7 +548,7 @@ static enum sb_status send_rows(int fd, const struct sb_trace *t, struct sb_erro
 static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, struct sb_error *err)
 {
 	bool no_memory;
-	json_t *request = sb_message_load(f->data, f->length, &no_memory), *result, *samples;
+	json_t *request = sb_message_load(f->data, f->length, &no_memory), *result, *samples, *counts;
 	struct sb_trace trace = { 0 };
 	struct sb_levels levels;
 	struct timing t = { 0 };
@@ -524,8 +560,12 @@ static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, st
 		return sb_fail(err, SB_E_NOMEM, "no memory for a request");
 	if (f->type != SB_FRAME_TRIAL || status)
 		return sb_fail(err, SB_E_DATA, "not a trial request");
+	counts = json_object();
 	if (s->untraced.code)
-		status = sb_fail(err, s->untraced.code, "no trace: %.900s", s->untraced.msg);
+		status = sb_fail(err, s->untraced.code, "%s%.900s", s->setup.purpose == SB_TRACING ? "no trace: " : "",
+		        s->untraced.msg);
+	else if (s->setup.purpose == SB_COUNTING)
+		status = counted_passes(s, &levels, &t, counts, err);
 	else
 		status = passes(s, &levels, &t, err);
 	if (!status && s->setup.purpose == SB_TRACING)
@@ -533,12 +573,13 @@ static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, st
 	if (status) {
 		result = failure_json(s, status, err, json_object());
 	} else {
-		samples = samples_json(s, &t);
+		samples = s->setup.purpose == SB_COUNTING ? json_incref(counts) : samples_json(s, &t);
 		result = json_pack("{s:s, s:O}", "outcome", "ok", "samples", samples);
 		if (s->setup.purpose == SB_TRACING)
 			add_trace(s, &trace, result, samples);
 		json_decref(samples);
 	}
+	json_decref(counts);
 	put(s, result, "started_ns", json_integer((json_int_t)t.started_ns));
 	sb_backend_end_arm(s->be); /* device memory as before */
 	if (s->be->lost)
@@ -615,7 +656,8 @@ static enum sb_status serve_save(struct server *s, const struct sb_frame *f, str
 
 /* ---- main ---------------------------------------------------------------------------------------------------- */
 
-const char sb_worker_capabilities[] = "weights,weights-track,tracker,churn,raw,save,save-npz,depth-images,overlay";
+const char sb_worker_capabilities[] =
+        "weights,weights-track,tracker,churn,raw,save,save-npz,depth-images,overlay,counters";
 
 static enum sb_status serve(struct server *s, const struct sb_workload_ops *const *workloads, struct sb_error *err)
 {

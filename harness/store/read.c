@@ -296,6 +296,8 @@ static enum sb_status read_trial(
         struct sb_store *st, sqlite3_stmt *s, int64_t n_arms, struct sb_trial *t, struct sb_error *err)
 {
 	const char *kind = (const char *)sqlite3_column_text(s, 6);
+	const char *purpose = (const char *)sqlite3_column_text(s, 10);
+	bool counters = purpose && !strcmp(purpose, SB_STORE_COUNTERS);
 	int64_t arm = sqlite3_column_int64(s, 3);
 	bool oom = false;
 
@@ -306,8 +308,9 @@ static enum sb_status read_trial(
 		.arm = (int)arm,
 		.block = sqlite3_column_int(s, 4),
 		.position = sqlite3_column_int(s, 5),
-		.trace = kind && !strcmp(kind, "trace"),
+		.trace = kind && !strcmp(kind, "trace") && !counters,
 		.trace_complete = sqlite3_column_int(s, 7) != 0,
+		.counters = counters,
 		.outcome = sb_outcome_names[sb_outcome_by_name((const char *)sqlite3_column_text(s, 8))],
 	};
 	/* Callers index by it. */

@@ -57,10 +57,16 @@ struct sb_case_row {
 	const char *weights_digest;
 };
 
+/*
+ * A worker's purpose may also be this: its trials are stored as complete traces without rows, and hold what the
+ * hardware's counters said ("counter.*"). They are part of no block.
+ */
+#define SB_STORE_COUNTERS "counters"
+
 struct sb_worker_row {
 	const char *exe, *build_id;
 	int64_t pid;
-	const char *purpose;     /* "timing" or "trace" */
+	const char *purpose;     /* "timing", "trace" or SB_STORE_COUNTERS */
 	const char *device_name; /* "cpu", "NVIDIA H200" */
 	const char *device_uuid; /* or NULL */
 	int64_t started_ns;
@@ -210,9 +216,16 @@ struct sb_trial {
 	int64_t started_ns;
 	int arm, block, position;
 	bool trace, trace_complete;
+	bool counters; /* of a worker whose purpose is SB_STORE_COUNTERS: hardware counters, and nothing that was timed
+	                */
 	const char *outcome; /* of sb_outcome_names */
 	char *message;       /* or NULL */
 };
+/* The word for people: "timing", "trace" or "counters". */
+static inline const char *sb_trial_kind(const struct sb_trial *t)
+{
+	return t->counters ? SB_STORE_COUNTERS : t->trace ? "trace" : "timing";
+}
 struct sb_trials {
 	struct sb_trial *v;
 	size_t n;

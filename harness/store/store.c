@@ -80,9 +80,10 @@ static const char *const sql[SB_SQL_COUNT] = {
 	[SB_SQL_READ_WORKERS] = "SELECT id, exe, build_id, purpose, device_name, device_uuid, ending, pid, started_ns, "
 	                        "coalesce(ended_ns, 0) FROM worker WHERE run = ?1 ORDER BY id",
 	[SB_SQL_COUNT_ARMS] = "SELECT count(*) FROM arm WHERE run = ?1",
-	[SB_SQL_READ_TRIALS] =
-	        "SELECT id, worker, started_ns, arm, block, position, kind, trace_complete, outcome, message "
-	        "FROM trial WHERE run = ?1 ORDER BY id",
+	[SB_SQL_READ_TRIALS] = "SELECT trial.id, worker, trial.started_ns, arm, block, position, kind, trace_complete, "
+	                       "outcome, message, "
+	                       "worker.purpose FROM trial LEFT JOIN worker ON worker.id = trial.worker "
+	                       "WHERE trial.run = ?1 ORDER BY trial.id",
 	[SB_SQL_READ_METRICS] = "SELECT id, name FROM metric ORDER BY id",
 	/* CROSS JOIN: in this order, so that rows come by trial and metric. A reason is text, a value never is. */
 	[SB_SQL_READ_SAMPLES] = "SELECT sample.trial, sample.metric, coalesce(sample.value, sample.absent) "

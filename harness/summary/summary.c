@@ -333,7 +333,8 @@ static enum sb_status index_trials(struct sb_view *v, const struct sb_trials *t,
 			        t->v[i].arm, v->n_arms);
 		if (sb_outcome_by_name(t->v[i].outcome) == SB_OUTCOME_COUNT)
 			return sb_fail(err, SB_E_DATA, "run '%s': a trial without a known outcome", v->run->id);
-		enter_trial(v, &t->v[i], (int)i, (int)(at - blocks));
+		if (!t->v[i].counters) /* in no block, and nothing in it was timed */
+			enter_trial(v, &t->v[i], (int)i, (int)(at - blocks));
 	}
 	count_blocks(v);
 	return SB_OK;
@@ -345,7 +346,8 @@ static enum sb_status index_metrics(struct sb_view *v, struct sb_error *err)
 	if (!v->info)
 		return sb_fail(err, SB_E_NOMEM, "out of memory");
 	for (size_t m = 0; m < v->samples->n_metrics; m++)
-		v->info[m] = sb_metric_find(v->samples->metrics[m]);
+		v->info[m] =
+		        strncmp(v->samples->metrics[m], "counter.", 8) ? sb_metric_find(v->samples->metrics[m]) : -1;
 	return SB_OK;
 }
 

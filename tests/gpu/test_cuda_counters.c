@@ -103,17 +103,20 @@ static void work(const char *range)
 		attention(false, false);
 }
 
-/* A pass over these ranges; false: could not be counted, and why was printed. */
-static bool count(struct sb_counters *c, enum sb_counter_set set, size_t max, const char *const *ranges,
+/* A pass over these ranges, with or without a wait at the end of each; false: could not be counted, and why was
+ * printed. */
+static bool count(struct sb_counters *c, enum sb_counter_set set, bool wait, const char *const *ranges,
         const struct sb_counted **out, size_t *n)
 {
 	struct sb_error err = { 0 };
-	enum sb_status status = sb_counters_begin(c, set, max, &err);
+	enum sb_status status = sb_counters_begin(c, set, 16, &err);
 
 	for (int i = 0; ranges[i] && !status; i++) {
 		status = sb_counters_range(c, ranges[i], &err);
 		if (!status)
 			work(ranges[i]);
+		if (wait)
+			cuda(cudaStreamSynchronize(stream), "a range");
 	}
 	if (!status)
 		status = sb_counters_range(c, NULL, &err);
@@ -177,17 +180,17 @@ static void check_tf32(struct sb_counters *c)
 	for (int i = 0; ranges[i]; i++)
 		work(ranges[i]);
 	cuda(cudaStreamSynchronize(stream), "warm-up");
-	if (!count(c, SB_COUNTERS_TF32, 16, ranges, &r, &n))
+	if (!count(c, SB_COUNTERS_TF32, true, ranges, &r, &n))
 		return;
 	print(c, r, n);
 	for (size_t i = 0; i < SB_ARRAY_LEN(expected); i++)
 		report(expected[i].range, value_of(c, r, n, expected[i].range, "tf32_ops"), expected[i].lo,
 		        expected[i].hi);
-	if (count(c, SB_COUNTERS_PIPES, 16, ranges, &r, &n))
+	if (count(c, SB_COUNTERS_PIPES, true, ranges, &r, &n))
 		print(c, r, n);
 }
 
-/* The same name again and again, with others in between; and numbered names, which are added up here. */
+/* Numbered names, which are added up here; and, for information, the same name again and again. */
 static void check_names(struct sb_counters *c)
 {
 	static const char *const same[] = { "gemm_tf32", "gemm_fp32", "gemm_tf32", "gemm_fp32", "gemm_tf32", NULL };
@@ -197,16 +200,32 @@ static void check_names(struct sb_counters *c)
 	const struct sb_counted *r;
 	size_t n;
 
-	if (count(c, SB_COUNTERS_TF32, 16, numbered, &r, &n)) {
+	if (count(c, SB_COUNTERS_TF32, true, numbered, &r, &n)) {
 		print(c, r, n);
 		report("three ranges of numbered names", value_of(c, r, n, "gemm_tf32", "tf32_ops"), 3.0 * gemm,
 		        3.03 * gemm);
 		report("two ranges without any", value_of(c, r, n, "gemm_fp32", "tf32_ops"), 0.0, 0.0);
 	}
-	if (count(c, SB_COUNTERS_TF32, 16, same, &r, &n)) {
+	if (count(c, SB_COUNTERS_TF32, true, same, &r, &n)) {
 		print(c, r, n);
-		report("three ranges of one name", value_of(c, r, n, "gemm_tf32", "tf32_ops"), 3.0 * gemm, 3.03 * gemm);
+		printf("one name three times: counted %.4f times\n", value_of(c, r, n, "gemm_tf32", "tf32_ops") / gemm);
 	}
+}
+
+/* For information: is a range over before the next begins, when nobody waits? */
+static void look_without_waits(struct sb_counters *c)
+{
+	static const char *const ranges[] = { "gemm_fp32#1", "gemm_tf32#2", "gemm_fp32#3", "gemm_tf32#4", NULL };
+	const double gemm = 2.0 * SIDE * SIDE * SIDE;
+	const struct sb_counted *r;
+	size_t n;
+
+	if (!count(c, SB_COUNTERS_TF32, false, ranges, &r, &n))
+		return;
+	printf("without waits: ");
+	print(c, r, n);
+	printf("counted in their own ranges: %.4f of the operations\n",
+	        value_of(c, r, n, "gemm_tf32", "tf32_ops") / (2.0 * gemm));
 }
 
 /* What n ranges with nothing in them cost, in time and host memory. */
@@ -265,6 +284,7 @@ int main(int argc, char **argv)
 	printf("chip %s\n", sb_counters_chip(c));
 	check_tf32(c);
 	check_names(c);
+	look_without_waits(c);
 	for (int n = 1; n <= (quick ? 16 : 4096); n *= 16)
 		check_cost(c, n);
 	sb_counters_close(c);

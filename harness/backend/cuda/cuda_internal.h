@@ -53,9 +53,10 @@ enum cuda_conv_way { CUDA_CONV_AUTO, CUDA_CONV_OWN, CUDA_CONV_CUDNN, CUDA_CONV_K
 
 struct sb_cupti;
 struct sb_nvml;
-struct cuda_watch; /* ranges and clocks: watch.c */
-struct cuda_plans; /* products that were planned: product.c */
-struct cuda_dnn;   /* cuDNN, and the convolutions that were planned: cudnn.c */
+struct cuda_counting; /* counting.c */
+struct cuda_watch;    /* ranges and clocks: watch.c */
+struct cuda_plans;    /* products that were planned: product.c */
+struct cuda_dnn;      /* cuDNN, and the convolutions that were planned: cudnn.c */
 
 struct cuda {
 	struct sb_backend base; /* first: a sb_backend is its cuda */
@@ -67,8 +68,9 @@ struct cuda {
 	struct cuda_plans *plans;
 	struct cuda_staging staging;
 	struct cuda_watch *watch;
-	struct sb_cupti *cupti; /* NULL: not tracing */
-	struct sb_nvml *nvml;   /* NULL: not asked yet, or this machine has none */
+	struct sb_cupti *cupti;         /* NULL: not tracing */
+	struct cuda_counting *counting; /* NULL: not counting */
+	struct sb_nvml *nvml;           /* NULL: not asked yet, or this machine has none */
 	bool no_nvml;
 	cudaEvent_t marks[SB_MARKS_MAX];
 	int launches; /* kernels queued by the op that was submitted last */
@@ -160,6 +162,12 @@ enum sb_status sb_cuda_trace_open(struct sb_backend *be, size_t capacity, struct
 enum sb_status sb_cuda_trace_begin(struct sb_backend *be, struct sb_error *err);
 void sb_cuda_trace_op(struct sb_backend *be, uint32_t index);
 enum sb_status sb_cuda_trace_end(struct sb_backend *be, struct sb_error *err);
+enum sb_status sb_cuda_counters_open(struct sb_backend *be, struct sb_error *err);
+enum sb_status sb_cuda_counters_begin(struct sb_backend *be, int set, size_t changes, struct sb_error *err);
+enum sb_status sb_cuda_counters_class(struct sb_backend *be, enum sb_count_class c, struct sb_error *err);
+enum sb_status sb_cuda_counters_end(struct sb_backend *be, struct sb_error *err);
+/* Accepts NULL. */
+void sb_cuda_counting_close(struct cuda_counting *c);
 enum sb_status sb_cuda_submit(struct sb_backend *be, const struct sb_op *op, struct sb_error *err);
 
 /* A fresh launch of the current op; workspace NULL. */

@@ -1,5 +1,6 @@
 /* The device: open and close, what it is, marks in its stream of work. */
 #include "cuda_internal.h"
+#include "counters.h"
 #include "linear_cuda.h"
 #include "requirements.h"
 #include "sb_cupti.h"
@@ -107,6 +108,7 @@ static void cuda_close(struct sb_backend *be)
 	if (c->stream)
 		cudaStreamSynchronize(c->stream);
 	sb_cupti_close(c->cupti);
+	sb_cuda_counting_close(c->counting);
 	sb_nvml_close(c->nvml);
 	sb_cuda_dnn_close(c->dnn);
 	sb_cuda_plans_close(c->plans);
@@ -347,6 +349,11 @@ const struct sb_backend_ops sb_backend_cuda_ops = {
 	.trace_op = sb_cuda_trace_op,
 	.trace_end = sb_cuda_trace_end,
 	.state = cuda_state,
+	.counter_sets = SB_COUNTER_SETS,
+	.counters_open = sb_cuda_counters_open,
+	.counters_begin = sb_cuda_counters_begin,
+	.counters_class = sb_cuda_counters_class,
+	.counters_end = sb_cuda_counters_end,
 	.about = sb_cuda_about,
 };
 
