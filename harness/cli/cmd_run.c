@@ -1,8 +1,7 @@
 /* run: measure the arms of a plan into a database. */
+#include "case_options.h"
 #include "sb_cli.h"
-#include "sb_points.h"
 #include "sb_session.h"
-#include "sb_weights.h"
 
 #include <errno.h>
 #include <math.h>
@@ -42,6 +41,7 @@ enum {
 	OPT_SET,
 	OPT_BLOCKS,
 	OPT_TRACE_BLOCKS,
+	OPT_TRACE,
 	OPT_NO_COUNTERS,
 	OPT_BUDGET,
 	OPT_SEED,
@@ -97,6 +97,8 @@ const struct sb_option sb_run_options[] = {
 	[OPT_BLOCKS] = { "blocks", "N",
 	        "exactly N timing blocks, without budget unless given [until +-1 %, at most 28]" },
 	[OPT_TRACE_BLOCKS] = { "trace-blocks", "N", "trace blocks, for kinds of op and evidence; 0: none [6]" },
+	[OPT_TRACE] = { "trace", "default|full",
+	        "full: trace trials record every call of the GPU's API, which costs them more [default]" },
 	[OPT_NO_COUNTERS] = { "no-counters", NULL,
 	        "no pass at the end that counts TF32 operations in the hardware (GPU only)" },
 	[OPT_BUDGET] = { "budget", "SECONDS", "stop after about so long; 0: no limit [60; 300 on a GPU]" },
@@ -131,8 +133,6 @@ const char sb_run_details[] =
         "The released checkpoints have a licence of their own (non-commercial): read it before you use them.\n"
         "They go with --preset full; 'spabench export weights' writes the synthetic ones.\n";
 
-#define LOOK_TIMEOUT_S 60.0 /* for a device to open, in a process of its own */
-
 struct request {
 	const char *db, *arms, *factors, *exe;
 	const char *save_arm; /* NULL: the last */
@@ -146,43 +146,6 @@ struct request {
 
 /* ---- options ------------------------------------------------------------------------------------------------- */
 
-/* "WIDTHxHEIGHT" */
-static enum sb_status parse_sides(
-        const char *value, const char *option, int64_t *width, int64_t *height, struct sb_error *err)
-{
-	char w[16], what[40];
-	size_t n = strcspn(value, "x");
-
-	if (n == 0 || n >= sizeof(w) || value[n] != 'x')
-		return sb_fail(err, SB_E_USAGE, "--%s '%.40s' is not WIDTHxHEIGHT", option, value);
-	memcpy(w, value, n);
-	w[n] = '\0';
-	snprintf(what, sizeof(what), "width in --%s", option);
-	if (sb_parse_int(w, what, 1, 100000, width, err))
-		return SB_E_USAGE;
-	snprintf(what, sizeof(what), "height in --%s", option);
-	return sb_parse_int(value + n + 1, what, 1, 100000, height, err);
-}
-
-static enum sb_status parse_size(const char *value, struct sb_case *c, struct sb_error *err)
-{
-	c->own_size = !strcmp(value, "native");
-	c->width = c->height = 0;
-	if (c->own_size)
-		return SB_OK;
-	if (value[0] == 'x' || !strchr(value, 'x'))
-		return sb_fail(err, SB_E_USAGE, "--size '%.40s' is neither WIDTHxHEIGHT nor native", value);
-	return parse_sides(value, "size", &c->width, &c->height, err);
-}
-
-static enum sb_status copy(const char *value, const char *option, char *out, size_t n, struct sb_error *err)
-{
-	if (strlen(value) >= n)
-		return sb_fail(err, SB_E_USAGE, "--%s: %zu characters are too many", option, strlen(value));
-	strcpy(out, value);
-	return SB_OK;
-}
-
 static enum sb_status parse_int_into(
         const char *value, const char *what, int64_t min, int64_t max, int *out, struct sb_error *err)
 {
@@ -194,142 +157,6 @@ static enum sb_status parse_int_into(
 	return status;
 }
 
-/* Path of a part's weights, which may be given once. */
-static enum sb_status set_weights(const char *value, const char *option, char out[SB_PATH_MAX], struct sb_error *err)
-{
-	if (out[0])
-		return sb_fail(err, SB_E_USAGE, "--%s '%.200s': weights of that part are given twice", option, value);
-	if (!value[0])
-		return sb_fail(err, SB_E_USAGE, "--%s needs the name of a file", option);
-	return copy(value, option, out, SB_PATH_MAX, err);
-}
-
-static enum sb_status read_parts(const char *path, size_t *track, size_t *others, struct sb_error *err)
-{
-	struct sb_weight_file *f;
-
-	if (sb_weight_file_open(path, &f, err))
-		return err->code;
-	sb_weight_file_parts(f, track, others);
-	sb_weight_file_close(f);
-	return SB_OK;
-}
-
-/* A file with names of both parts serves both. */
-static enum sb_status apply_weights(const char *value, struct sb_case *c, struct sb_error *err)
-{
-	size_t track, others;
-	enum sb_status status = read_parts(value, &track, &others, err);
-
-	if (!status && track)
-		status = set_weights(value, "weights", c->weights_track, err);
-	if (!status && (others || !track)) /* an empty file is refused as the front end's */
-		status = set_weights(value, "weights", c->weights_front, err);
-	return status;
-}
-
-/* A file that the workers read; the rest of its errors are theirs. */
-static enum sb_status set_file(const char *value, const char *option, char out[SB_PATH_MAX], struct sb_error *err)
-{
-	if (!value[0])
-		return sb_fail(err, SB_E_USAGE, "--%s needs the name of a file", option);
-	return copy(value, option, out, SB_PATH_MAX, err);
-}
-
-static enum sb_status parse_support(const char *value, struct sb_case *c, struct sb_error *err)
-{
-	enum sb_status status = sb_parse_int(value, "--support", 0, 100000, &c->support, err);
-
-	if (!status && !c->support)
-		c->support = -1; /* none, where 0 is the preset's */
-	return status;
-}
-
-static enum sb_status parse_points(const char *value, struct sb_case *c, struct sb_error *err)
-{
-	int64_t n;
-	enum sb_status status = sb_parse_int(value, "--points", 1, 1000000, &n, err);
-
-	if (!status)
-		c->grid = sb_points_grid_side(n);
-	return status;
-}
-
-/* What is tracked, and how. */
-static enum sb_status apply_points(int option, const char *value, struct sb_case *c, struct sb_error *err)
-{
-	enum sb_cameras cameras;
-
-	switch (option) {
-	case OPT_QUERIES:
-		return set_file(value, "queries", c->queries, err);
-	case OPT_GRID:
-		return sb_parse_int(value, "--grid", 1, 1000, &c->grid, err);
-	case OPT_POINTS:
-		return parse_points(value, c, err);
-	case OPT_SUPPORT:
-		return parse_support(value, c, err);
-	case OPT_SUPPORT_FILE:
-		return set_file(value, "support-file", c->support_file, err);
-	case OPT_CAMERAS:
-		if (sb_cameras_parse(value, &cameras, err))
-			return err->code;
-		return copy(value, "cameras", c->cameras, sizeof(c->cameras), err);
-	case OPT_ITERATIONS:
-		return sb_parse_int(value, "--iterations", 1, 64, &c->iterations, err);
-	case OPT_MODE:
-		if (strcmp(value, "offline") != 0 && strcmp(value, "online") != 0)
-			return sb_fail(err, SB_E_USAGE, "--mode '%.40s' is neither offline nor online", value);
-		return copy(value, "mode", c->mode, sizeof(c->mode), err);
-	case OPT_WINDOW:
-		return sb_parse_int(value, "--window", 3, SB_TRACK_WINDOW_MAX, &c->window, err);
-	case OPT_OVERLAP:
-		return sb_parse_int(value, "--overlap", 1, SB_TRACK_WINDOW_MAX - 1, &c->overlap, err);
-	}
-	SB_BUG("option %d", option);
-}
-
-/* Options of the case and the worker; the rest in apply_plan(). */
-static enum sb_status apply_setup(int option, const char *value, struct sb_worker_setup *s, struct sb_error *err)
-{
-	switch (option) {
-	case OPT_WORKLOAD:
-		if (strcmp(value, "tracker") != 0 && strcmp(value, "churn") != 0)
-			return sb_fail(err, SB_E_USAGE, "no workload '%.40s'; there are tracker and churn", value);
-		return copy(value, "workload", s->c.workload, sizeof(s->c.workload), err);
-	case OPT_VIDEO:
-		if (!value[0])
-			return sb_fail(err, SB_E_USAGE, "--video needs the name of a file or folder");
-		return copy(value, "video", s->c.video, sizeof(s->c.video), err);
-	case OPT_PRESET:
-		return copy(value, "preset", s->c.preset, sizeof(s->c.preset), err);
-	case OPT_WEIGHTS:
-		return apply_weights(value, &s->c, err);
-	case OPT_WEIGHTS_FRONT:
-		return set_weights(value, "weights-front", s->c.weights_front, err);
-	case OPT_WEIGHTS_TRACK:
-		return set_weights(value, "weights-track", s->c.weights_track, err);
-	case OPT_FRAMES:
-		return sb_parse_int(value, "--frames", 1, 10000, &s->c.frames, err);
-	case OPT_STRIDE:
-		return sb_parse_int(value, "--stride", 1, 100000, &s->c.stride, err);
-	case OPT_SIZE:
-		return parse_size(value, &s->c, err);
-	case OPT_RAW:
-		return parse_sides(value, "raw", &s->c.raw_width, &s->c.raw_height, err);
-	case OPT_DEVICE:
-		return copy(value, "device", s->device, sizeof(s->device), err);
-	case OPT_THREADS:
-		return parse_int_into(value, "--threads", 1, 4096, &s->threads, err);
-	case OPT_VRAM_LIMIT:
-		if (sb_parse_bytes(value, "--vram-limit", &s->memory_limit_bytes, err))
-			return SB_E_USAGE;
-		return s->memory_limit_bytes < 1 << 20 ? sb_fail(err, SB_E_USAGE, "--vram-limit is less than 1 MiB")
-		                                       : SB_OK;
-	}
-	return apply_points(option, value, &s->c, err);
-}
-
 static enum sb_status set_output(const char *value, const char *needs, const char **out, struct sb_error *err)
 {
 	*out = value;
@@ -338,8 +165,10 @@ static enum sb_status set_output(const char *value, const char *needs, const cha
 
 static enum sb_status apply(int option, const char *value, struct request *q, struct sb_error *err)
 {
+	static const char *const trace_sets[] = { "default", "full", NULL };
 	struct sb_plan *plan = &q->opt.plan;
 	int64_t seed;
+	int set;
 
 	switch (option) {
 	case OPT_DB:
@@ -363,6 +192,11 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 		return parse_int_into(value, "--blocks", 1, 10000, &plan->blocks, err);
 	case OPT_TRACE_BLOCKS:
 		return parse_int_into(value, "--trace-blocks", 0, 10000, &plan->trace_blocks, err);
+	case OPT_TRACE:
+		if (sb_parse_word(value, "--trace", trace_sets, &set, err))
+			return SB_E_USAGE;
+		q->opt.setup.trace_calls = set == 1;
+		return SB_OK;
 	case OPT_NO_COUNTERS:
 		plan->uncounted = true;
 		return SB_OK;
@@ -401,7 +235,7 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 		q->resume = true;
 		return SB_OK;
 	}
-	return apply_setup(option, value, &q->opt.setup, err);
+	return sb_case_option(sb_run_options[option].name, value, &q->opt.setup, err);
 }
 
 /* Pairs and quality are against the first arm: that is `before` whenever it runs, wherever the user wrote it. */
@@ -420,28 +254,12 @@ static void before_first(struct sb_plan *plan)
 /* The two allocators, with the switches on that let every clip of the list fit into a GPU. */
 #define CHURN_ARMS "+precision+attention,after"
 
-/* `auto` becomes the GPU where one opens, and says why not where one might have expected it. */
-static void choose_device(char *device, size_t n)
-{
-	struct sb_device_look look;
-	struct sb_error why;
-
-	if (strcmp(device, "auto") != 0 || !sb_backend_gpu_expected())
-		return;
-	if (!sb_backend_look("cuda:0", LOOK_TIMEOUT_S, &look, &why)) {
-		snprintf(device, n, "cuda:0");
-		return;
-	}
-	sb_log(SB_LOG_WARN, "device auto: the CPU; %s", why.msg);
-	snprintf(device, n, "cpu");
-}
-
 /* `auto` is decided here, because the defaults hang on it: a GPU runs the released network, and longer. */
 static void choose_defaults(struct request *q)
 {
 	struct sb_worker_setup *setup = &q->opt.setup;
 
-	choose_device(setup->device, sizeof(setup->device));
+	sb_case_choose_device(setup->device, sizeof(setup->device));
 	q->on_gpu = !strncmp(setup->device, "cuda", 4);
 	if (!strcmp(setup->c.preset, "auto"))
 		snprintf(setup->c.preset, sizeof(setup->c.preset), "%s", q->on_gpu ? "full" : "tiny");
@@ -524,20 +342,6 @@ static enum sb_status choose_saved_arm(struct request *q, struct sb_error *err)
 	return SB_E_USAGE;
 }
 
-/* Words that contradict each other; the rest is known when the clip is. */
-static enum sb_status check_points(const struct sb_case *c, struct sb_error *err)
-{
-	if (c->queries[0] && c->grid)
-		return sb_fail(err, SB_E_USAGE, "--queries goes with neither --grid nor --points");
-	if (c->support < 0 && c->support_file[0])
-		return sb_fail(err, SB_E_USAGE, "--support 0 takes no --support-file");
-	if (c->window && c->overlap && c->overlap >= c->window)
-		return sb_fail(err, SB_E_USAGE,
-		        "windows of %lld frames cannot overlap by %lld: give a smaller --overlap", (long long)c->window,
-		        (long long)c->overlap);
-	return SB_OK;
-}
-
 static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_error *err)
 {
 	struct sb_option_parser p = { .next = 1 };
@@ -568,7 +372,7 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 		        err, SB_E_USAGE, "run takes no argument '%.64s'; a video is given with --video", p.operands[0]);
 	if (q->opt.setup.c.raw_width && !q->opt.setup.c.video[0])
 		return sb_fail(err, SB_E_USAGE, "--raw goes with --video, the file the frames are in");
-	if (check_points(&q->opt.setup.c, err))
+	if (sb_case_check_words(&q->opt.setup.c, err))
 		return err->code;
 	return make_arms(q, err) ? err->code : choose_saved_arm(q, err);
 }
@@ -639,43 +443,12 @@ static void on_progress(void *self, const struct sb_loop_state *s)
 
 /* ---- the command --------------------------------------------------------------------------------------------- */
 
-/* Weights that are there and of the part they are given for. */
-static enum sb_status check_weights(const struct sb_case *c, struct sb_error *err)
-{
-	size_t track, others;
-
-	if (c->weights_front[0] && read_parts(c->weights_front, &track, &others, err))
-		return err->code;
-	if (c->weights_front[0] && track && !others)
-		return sb_fail(err, SB_E_USAGE,
-		        "weights '%.200s' are the tracker's (" SB_TRACK_PREFIX "*): give them with --weights-track",
-		        c->weights_front);
-	if (c->weights_track[0] && read_parts(c->weights_track, &track, &others, err))
-		return err->code;
-	if (c->weights_track[0] && !track)
-		return sb_fail(err, SB_E_USAGE,
-		        "weights '%.200s' have no tensor of the tracker (" SB_TRACK_PREFIX
-		        "*): --weights-front is for the front end's",
-		        c->weights_track);
-	return SB_OK;
-}
-
 /* What can be refused before a database is made. */
 static enum sb_status check_files(const struct request *q, struct sb_error *err)
 {
-	const char *video = q->opt.setup.c.video;
-	const struct {
-		const char *option, *path;
-	} points[] = { { "queries", q->opt.setup.c.queries }, { "support-file", q->opt.setup.c.support_file } };
 	struct stat sb;
 
-	if (video[0] && stat(video, &sb))
-		return sb_fail(err, SB_E_USAGE, "cannot open video '%.200s': %s", video, strerror(errno));
-	for (size_t i = 0; i < SB_ARRAY_LEN(points); i++)
-		if (points[i].path[0] && access(points[i].path, R_OK))
-			return sb_fail(err, SB_E_USAGE, "cannot open --%s '%.200s': %s", points[i].option,
-			        points[i].path, strerror(errno));
-	if (check_weights(&q->opt.setup.c, err))
+	if (sb_case_check_files(&q->opt.setup.c, err))
 		return err->code;
 	if (q->exe && !stat(q->exe, &sb) && S_ISDIR(sb.st_mode))
 		return sb_fail(err, SB_E_USAGE, "cannot execute '%.200s': it is a folder", q->exe);
