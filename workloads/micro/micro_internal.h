@@ -65,12 +65,12 @@ void sb_micro_operands_release(struct sb_micro_operands *o);
 /* ---- check.c: is it right? ------------------------------------------------------------------------------------ */
 
 struct sb_micro_check {
-	double error, limit; /* relative L2 over the outputs looked at */
+	double error, limit; /* relative: root mean square, or an eighth of the largest if that is more */
 	int64_t checked;
 };
 /*
  * Compare outputs of the op, which has run once on fresh operands, with sums in double over the very operands. The
- * limit is twice the error of the same formula written plainly in float, its operands rounded to TF32 where `tf32`
+ * limit is twice the mean error of the same formula written plainly in float, its operands rounded to TF32 where `tf32`
  * says so, and one rounding. Outputs are drawn by `seed`, the first and the last always among them; all of them where
  * that is cheap. Errors: the device's, SB_E_NOMEM for host memory.
  */

@@ -115,7 +115,7 @@ struct sb_micro_row {
 	char detail[320];                             /* why it is not OK; "" */
 	const char *kernel;                           /* what ran; NULL: nothing did */
 	double flop, bytes;                           /* of one launch: what it must do at least */
-	double error, limit;                          /* relative L2 over the checked outputs; NAN: not checked */
+	double error, limit;                          /* relative, over the checked outputs; NAN: not checked */
 	int64_t checked;                              /* outputs */
 	int64_t memory_bytes;                         /* peak of the arm's allocator: operands and workspace */
 	struct sb_micro_times times[SB_MICRO_CACHES]; /* n = 0 unless OK */
