@@ -10,7 +10,7 @@ for row in 'peak allocated' 'peak reserved' 'reserved over allocated' 'fragmenta
 done
 for more in '--frames 3' '--size 84x56' '--grid 2' '--support 0' '--cameras fixed' '--weights-front /dev/null' \
 	'--preset nope' '--vram-limit 8M'; do
-	"$SPABENCH" $run --db no.db $more >../out 2>../err </dev/null
+	"$SPABENCH" $run --arms after --db no.db $more >../out 2>../err </dev/null
 	code=$?
 	echo "# $more"
 	show_output
