@@ -149,10 +149,11 @@ enum sb_status sb_backend_begin_pass(struct sb_backend *be, size_t log_capacity,
 /* A pass of the full network queues some ten thousand kernels. */
 #define TRACE_CAPACITY ((size_t)1 << 18)
 
-enum sb_status sb_backend_trace_open(struct sb_backend *be, struct sb_error *err)
+enum sb_status sb_backend_trace_open(struct sb_backend *be, bool calls, struct sb_error *err)
 {
 	if (be->tracing || !be->ops->trace_open)
 		return SB_OK;
+	be->trace_calls = calls;
 	if (be->ops->trace_open(be, TRACE_CAPACITY, err))
 		return err->code;
 	be->tracing = true;

@@ -162,7 +162,7 @@ struct sb_device_look {
 	struct sb_backend_about about;
 };
 
-/* One kernel, copy or set that ran on the device. */
+/* One kernel, copy or set that ran on the device; or, where calls are recorded too, a call of the host. */
 struct sb_activity {
 	int64_t start_ns, dur_ns; /* start on sb_now_ns()'s clock; both 0: the tracer could not tell */
 	int64_t bytes;            /* copies and sets; kernels: 0 */
@@ -172,6 +172,7 @@ struct sb_activity {
 	int32_t grid[3], block[3]; /* 0 for copies and sets */
 	int32_t shared_bytes, registers;
 	uint32_t correlation; /* joins it with the call that asked for it; 0: none */
+	bool call;            /* of the API, on the host's clock: no time of the device's */
 };
 
 /* Nothing of a trace may be missing in silence. */
@@ -333,8 +334,9 @@ struct sb_backend {
 	struct sb_op_record *log;
 	size_t n_log, cap_log;
 	bool logging, log_overflow;
-	bool tracing;                       /* the device's tracer is open: logged passes fill what follows */
-	const struct sb_activity *activity; /* of the last logged pass, in launch order; the tracer's memory */
+	bool trace_calls; /* the tracer is to record every call of the API, too */
+	bool tracing;     /* the device's tracer is open: logged passes fill what follows */
+	const struct sb_activity *activity; /* of the last logged pass, in launch order, then calls; the tracer's */
 	size_t n_activity;
 	struct sb_activity_account account;
 	struct sb_device_cycles cycles; /* of the last pass that was not logged */
@@ -377,10 +379,11 @@ enum sb_status sb_backend_arrived(struct sb_backend *be, const void *host, size_
 void sb_backend_info(const struct sb_backend *be, struct sb_device_info *out);
 
 /*
- * Open the device's tracer; before any pass. SB_OK where ops are logged on the host's clock because the device is the
- * host. Errors: SB_E_ENV: the library is missing or taken; the backend still works, untraced.
+ * Open the device's tracer; before any pass. calls: it is to record every call of the API, too, which costs. SB_OK
+ * where ops are logged on the host's clock because the device is the host. Errors: SB_E_ENV: the library is missing or
+ * taken; the backend still works, untraced.
  */
-enum sb_status sb_backend_trace_open(struct sb_backend *be, struct sb_error *err);
+enum sb_status sb_backend_trace_open(struct sb_backend *be, bool calls, struct sb_error *err);
 
 /* Open the hardware's counters; before any pass. Errors: SB_E_ENV: why there are none; the backend still works. */
 enum sb_status sb_backend_counters_open(struct sb_backend *be, struct sb_error *err);

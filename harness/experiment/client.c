@@ -160,7 +160,7 @@ static enum sb_status send_setup(struct sb_worker *w, const struct sb_worker_set
 	lost = reference.failed || json_object_set_new(j, "counters", json_boolean(s->purpose == SB_COUNTING)) ||
 	       json_object_set_new(j, "weights_front", sb_path_json(s->c.weights_front)) ||
 	       json_object_set_new(j, "weights_track", sb_path_json(s->c.weights_track)) ||
-	       !sb_case_points_to_json(j, &s->c);
+	       !sb_case_points_to_json(j, &s->c) || json_object_set_new(j, "trace_calls", json_boolean(s->trace_calls));
 	sb_buf_release(&reference);
 	text = sb_message_text(j);
 	if (lost || !text) {
@@ -226,6 +226,8 @@ static enum sb_status check_setup(const struct sb_worker *w, const struct sb_wor
 	        check_capability(w, s->c.weights_track[0], "weights-track", "read the tracker's weights", err) ||
 	        check_capability(w, !strcmp(s->c.workload, "tracker"), "tracker", "run the tracker", err) ||
 	        check_capability(w, !strcmp(s->c.workload, "churn"), "churn", "run the churn workload", err))
+		return err->code;
+	if (check_capability(w, s->trace_calls, "trace-calls", "record calls of the API", err))
 		return err->code;
 	if (check_capability(w, s->purpose == SB_COUNTING, "counters", "read hardware counters", err))
 		return err->code;

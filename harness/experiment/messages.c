@@ -238,6 +238,7 @@ static bool read_setup(json_t *j, struct sb_worker_setup *s)
 	s->purpose = json_is_true(json_object_get(j, "counters")) ? SB_COUNTING
 	             : json_is_true(json_object_get(j, "trace"))  ? SB_TRACING
 	                                                          : SB_TIMING;
+	s->trace_calls = json_is_true(json_object_get(j, "trace_calls"));
 	return sound;
 }
 

@@ -26,7 +26,8 @@ char *sb_plan_format(const struct sb_plan *p, const struct sb_worker_setup *w)
 	if ((p->uncounted && json_object_set_new(j, "counters", json_false())) ||
 	        json_object_set_new(j, "weights_front", sb_path_json(w->c.weights_front)) ||
 	        json_object_set_new(j, "weights_track", sb_path_json(w->c.weights_track)) ||
-	        !sb_case_points_to_json(j, &w->c)) {
+	        !sb_case_points_to_json(j, &w->c) ||
+	        (w->trace_calls && json_object_set_new(j, "trace_calls", json_true()))) {
 		json_decref(j); /* no memory */
 		return NULL;
 	}
@@ -102,6 +103,7 @@ static bool read_plan(json_t *j, struct sb_plan *p, struct sb_worker_setup *w)
 	p->timeout_s = json_number_value(json_object_get(j, "timeout_s"));
 	w->threads = (int)threads;
 	w->c.own_size = json_is_true(json_object_get(j, "own_size"));
+	w->trace_calls = json_is_true(json_object_get(j, "trace_calls"));
 	return end != seed && !*end;
 }
 

@@ -148,6 +148,7 @@ struct sb_worker_setup {
 	char device[32];
 	int64_t memory_limit_bytes; /* 0: what the device has */
 	enum sb_purpose purpose;
+	bool trace_calls;           /* trace trials record every call of the device's API, too */
 	int threads;                /* 0: all */
 	struct sb_levels reference; /* the arm that quality is judged against: `before` */
 };

@@ -303,6 +303,8 @@ static void worker_facts(struct sb_environment *e, const struct session *s)
 	else
 		sb_environment_add(e, "reference.levels", "%s", sb_buf_str(&reference));
 	sb_buf_release(&reference);
+	if (s->opt->setup.trace_calls)
+		sb_environment_add(e, "trace.set", "full: every call of the API, too");
 	if (f->info.clip_note[0])
 		sb_environment_add(e, "clip.note", "%s", f->info.clip_note);
 	if (s->out->frames_note[0])

@@ -252,7 +252,8 @@ static enum sb_status set_up(struct server *s, const struct sb_workload_ops *con
 	if (sb_pages_info(s->be->pages, &s->taken.free_bytes, &(int64_t){ 0 }, NULL))
 		s->taken.free_bytes = 0;
 	if (s->setup.purpose == SB_TRACING)
-		sb_backend_trace_open(s->be, &s->untraced); /* without one, trials that ask for it fail and say so */
+		sb_backend_trace_open(s->be, s->setup.trace_calls,
+		        &s->untraced); /* without one, trials that ask for it fail and say so */
 	if (s->setup.purpose == SB_COUNTING)
 		sb_backend_counters_open(s->be, &s->untraced);
 	if (s->ops->open(&s->setup.c, s->be, &s->workload, &s->info, err))
@@ -657,7 +658,7 @@ static enum sb_status serve_save(struct server *s, const struct sb_frame *f, str
 /* ---- main ---------------------------------------------------------------------------------------------------- */
 
 const char sb_worker_capabilities[] =
-        "weights,weights-track,tracker,churn,raw,save,save-npz,depth-images,overlay,counters";
+        "weights,weights-track,tracker,churn,raw,save,save-npz,depth-images,overlay,trace-calls,counters";
 
 static enum sb_status serve(struct server *s, const struct sb_workload_ops *const *workloads, struct sb_error *err)
 {

@@ -398,6 +398,7 @@ static void read_switches(struct sb_view *v)
 
 static void describe_tracer(struct sb_view *v, double lo, double hi)
 {
+	const char *set = fact(v, "trace.set") ? "with every call of the API recorded, " : "";
 	char least[32], largest[32];
 
 	v->out->trace_to_timing_lo = sb_value_of(lo);
@@ -406,12 +407,13 @@ static void describe_tracer(struct sb_view *v, double lo, double hi)
 	snprintf(largest, sizeof(largest), "%.2f", hi);
 	if (strcmp(least, largest) != 0)
 		v->out->trace_to_timing = sb_pool_fmt(v->pool,
-		        "trace trials took %s to %s times as long as timing trials (per arm; other minutes, other "
+		        "%strace trials took %s to %s times as long as timing trials (per arm; other minutes, other "
 		        "processes)",
-		        least, largest);
+		        set, least, largest);
 	else
 		v->out->trace_to_timing = sb_pool_fmt(v->pool,
-		        "trace trials took %s times as long as timing trials (other minutes, other processes)", least);
+		        "%strace trials took %s times as long as timing trials (other minutes, other processes)", set,
+		        least);
 }
 
 /* How much longer trials took with the tracer on: each arm's median against its own. */

@@ -23,7 +23,7 @@ struct sb_trace_launch {
 	int32_t shared_bytes, registers;
 };
 
-/* One distinct (stage, op, name). kind: "gemm", "conv", .. */
+/* One distinct (stage, op, name). kind: "gemm", "conv", .., or "api" for calls of the host, which are in no kind_ns. */
 struct sb_trace_sum {
 	int32_t stage, op, kind, name; /* indices into names */
 	int64_t count, dur_ns, bytes;

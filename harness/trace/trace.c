@@ -146,12 +146,15 @@ static struct sb_trace_sum *sum_of(struct builder *b, const struct sb_trace_even
 	return &b->t.sums[b->t.n_sums - 1];
 }
 
+/* A call of the API takes the host's time: it is of no kind of op. */
+#define KIND_OF_CALLS "api"
+
 /* One record of what op `r` did. False: out of memory. */
 static bool add_event(struct builder *b, const struct sb_backend *be, const struct sb_op_record *r, const char *name,
-        struct sb_trace_event e, double bytes)
+        struct sb_trace_event e, double bytes, bool call)
 {
 	const struct sb_op_info *info = &sb_op_table[r->op];
-	int32_t kind = name_index(b, sb_op_kind_names[info->kind]);
+	int32_t kind = name_index(b, call ? KIND_OF_CALLS : sb_op_kind_names[info->kind]);
 	struct sb_trace_sum *sum;
 
 	e.name = name_index(b, name);
@@ -166,7 +169,8 @@ static bool add_event(struct builder *b, const struct sb_backend *be, const stru
 	sum->dur_ns += e.dur_ns;
 	sum->bytes += (int64_t)bytes;
 	b->t.events[b->t.n_events++] = e;
-	b->t.kind_ns[info->kind] += e.dur_ns;
+	if (!call)
+		b->t.kind_ns[info->kind] += e.dur_ns;
 	return true;
 }
 
@@ -177,7 +181,7 @@ static bool from_ops(struct builder *b, const struct sb_backend *be, int64_t pas
 		const struct sb_op_record *r = &be->log[i];
 		struct sb_trace_event e = { .start_ns = r->start_ns - pass_start_ns, .dur_ns = r->dur_ns };
 
-		if (!add_event(b, be, r, r->kernel, e, r->bytes))
+		if (!add_event(b, be, r, r->kernel, e, r->bytes, false))
 			return false;
 	}
 	return true;
@@ -202,9 +206,10 @@ static bool from_activity(struct builder *b, const struct sb_backend *be, int64_
 			.launch = launch_index(b, a),
 			.correlation = a->correlation,
 		};
-		if (!add_event(b, be, &be->log[a->op], a->name, e, seen[a->op] ? 0.0 : be->log[a->op].bytes))
+		if (!add_event(b, be, &be->log[a->op], a->name, e, seen[a->op] || a->call ? 0.0 : be->log[a->op].bytes,
+		            a->call))
 			return false;
-		seen[a->op] = 1;
+		seen[a->op] |= !a->call;
 	}
 	return true;
 }

@@ -19,6 +19,8 @@ static CUpti_BuffersCallbackRequestFunc give;
 static CUpti_BuffersCallbackCompleteFunc take;
 static struct fake_cupti_counts counts;
 static size_t dropped;
+static uint64_t external[8]; /* a stack of ids */
+static int n_external;
 static unsigned char *records; /* queued, one behind the other */
 static size_t n_records, cap_records;
 
@@ -159,7 +161,10 @@ static size_t size_of(const CUpti_Activity *record)
 		return sizeof(CUpti_ActivityMemset4);
 	case CUPTI_ACTIVITY_KIND_OVERHEAD:
 		return sizeof(CUpti_ActivityOverhead3);
+	case CUPTI_ACTIVITY_KIND_EXTERNAL_CORRELATION:
+		return sizeof(CUpti_ActivityExternalCorrelation);
 	case CUPTI_ACTIVITY_KIND_DRIVER:
+	case CUPTI_ACTIVITY_KIND_RUNTIME:
 		return sizeof(CUpti_ActivityAPI);
 	default:
 		return sizeof(CUpti_ActivityMemory4);
@@ -216,6 +221,31 @@ EXPORT CUptiResult cuptiActivityGetNumDroppedRecords(CUcontext context, uint32_t
 	(void)stream;
 	*n = dropped;
 	dropped = 0;
+	return result_of(__func__);
+}
+
+EXPORT CUptiResult cuptiGetCallbackName(CUpti_CallbackDomain domain, uint32_t id, const char **name)
+{
+	(void)id;
+	*name = domain == CUPTI_CB_DOMAIN_DRIVER_API ? "cuFake" : "cudaFake";
+	return result_of(__func__);
+}
+
+EXPORT CUptiResult cuptiActivityPushExternalCorrelationId(CUpti_ExternalCorrelationKind kind, uint64_t id)
+{
+	(void)kind;
+	if (n_external == sizeof(external) / sizeof(external[0]))
+		return CUPTI_ERROR_UNKNOWN;
+	external[n_external++] = id;
+	return result_of(__func__);
+}
+
+EXPORT CUptiResult cuptiActivityPopExternalCorrelationId(CUpti_ExternalCorrelationKind kind, uint64_t *last)
+{
+	(void)kind;
+	if (n_external == 0)
+		return CUPTI_ERROR_QUEUE_EMPTY;
+	*last = external[--n_external];
 	return result_of(__func__);
 }
 
@@ -313,12 +343,34 @@ EXPORT void fake_cupti_memory_call(uint64_t ns)
 
 	memset(&a, 0, sizeof(a));
 	a.kind = CUPTI_ACTIVITY_KIND_DRIVER;
+	a.cbid = CUPTI_DRIVER_TRACE_CBID_cuMemCreate;
 	a.start = 5000;
 	a.end = 5000 + ns;
 	queue(&a, sizeof(a));
 	memset(&m, 0, sizeof(m));
 	m.kind = CUPTI_ACTIVITY_KIND_MEMORY2;
 	queue(&m, sizeof(m));
+}
+
+EXPORT void fake_cupti_call(int driver, uint32_t correlation, uint64_t start, uint64_t end)
+{
+	CUpti_ActivityExternalCorrelation e;
+	CUpti_ActivityAPI a;
+
+	memset(&e, 0, sizeof(e));
+	e.kind = CUPTI_ACTIVITY_KIND_EXTERNAL_CORRELATION;
+	e.externalKind = CUPTI_EXTERNAL_CORRELATION_KIND_CUSTOM0;
+	e.externalId = n_external ? external[n_external - 1] : 0;
+	e.correlationId = correlation;
+	if (n_external)
+		queue(&e, sizeof(e));
+	memset(&a, 0, sizeof(a));
+	a.kind = driver ? CUPTI_ACTIVITY_KIND_DRIVER : CUPTI_ACTIVITY_KIND_RUNTIME;
+	a.cbid = driver ? (uint32_t)CUPTI_DRIVER_TRACE_CBID_cuLaunchKernel : 1;
+	a.correlationId = correlation;
+	a.start = start;
+	a.end = end;
+	queue(&a, sizeof(a));
 }
 
 EXPORT void fake_cupti_drop(size_t n)
@@ -328,5 +380,6 @@ EXPORT void fake_cupti_drop(size_t n)
 
 EXPORT void fake_cupti_state(struct fake_cupti_counts *out)
 {
+	counts.external = n_external;
 	*out = counts;
 }

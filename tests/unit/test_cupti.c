@@ -22,6 +22,7 @@
 	X(set, (uint32_t correlation, uint64_t bytes, uint64_t start, uint64_t end))                 \
 	X(overhead, (uint64_t ns))                                                                   \
 	X(memory_call, (uint64_t ns))                                                                \
+	X(call, (int driver, uint32_t correlation, uint64_t start, uint64_t end))                    \
 	X(drop, (size_t n))                                                                          \
 	X(state, (struct fake_cupti_counts * out))
 
@@ -324,6 +325,62 @@ static void a_pass_after_a_failed_one_is_whole(void **state)
 	sb_cupti_close(c);
 }
 
+/* Every call of the API, where that is asked for: behind the device's records, in their own order, each with its op. */
+static void calls_belong_to_the_op_they_were_made_for(void **state)
+{
+	struct sb_cupti *c = open_told("", 8);
+	struct fake_cupti_counts n;
+	struct sb_error err;
+	struct seen s;
+
+	(void)state;
+	fake.call(1, 1, 10, 20); /* before a pass */
+	assert_int_equal(sb_cupti_record_calls(c, &err), SB_OK);
+	for (int pass = 0; pass < 2; pass++) {
+		begin(c);
+		ask(c, 2, 100);
+		fake.call(0, 100, 1000, 1090); /* cudaLaunchKernel, and in it cuLaunchKernel */
+		fake.call(1, 100, 1010, 1080);
+		ask(c, 3, 102);
+		fake.call(1, 102, 2000, 2050);
+		fake.kernel(100, "a", 5000, 5100);
+		fake.kernel(102, "b", 5100, 5200);
+		fake.memory_call(7);
+		fake.state(&n);
+		assert_int_equal(n.external, 1);
+		s = end(c);
+		assert_account(&s, 2, 2, 0, 0, 0);
+		assert_int_equal(s.account.memory_calls, 1);
+		assert_int_equal(s.n, 5); /* the call for memory has no external id: it is counted alone */
+		assert_true(!s.a[0].call && s.a[0].op == 2 && !s.a[1].call && s.a[1].op == 3);
+		assert_string_equal(s.a[2].name, "cudaFake");
+		assert_true(s.a[2].call && s.a[2].op == 2 && s.a[2].start_ns == 1000 && s.a[2].dur_ns == 90);
+		assert_string_equal(s.a[3].name, "cuFake");
+		assert_true(s.a[3].call && s.a[3].op == 2 && s.a[3].correlation == 100);
+		assert_true(s.a[4].call && s.a[4].op == 3 && s.a[4].correlation == 102);
+		fake.state(&n);
+		assert_true(n.external == 0 && n.kinds == 0);
+	}
+	sb_cupti_close(c);
+}
+
+static void calls_beyond_the_room_for_them_are_dropped(void **state)
+{
+	struct sb_cupti *c = open_told("", 2);
+	struct sb_error err;
+	struct seen s;
+
+	(void)state;
+	assert_int_equal(sb_cupti_record_calls(c, &err), SB_OK);
+	begin(c);
+	for (uint32_t i = 1; i <= 11; i++)
+		fake.call(1, i, i, i + 1);
+	s = end(c);
+	assert_int_equal(s.n, 8);
+	assert_int_equal(s.account.dropped, 3);
+	sb_cupti_close(c);
+}
+
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static void assert_refused(const char *library, const char *told, const char *part)
@@ -421,6 +478,8 @@ int main(void)
 		cmocka_unit_test(overhead_and_calls_for_memory_add_up),
 		cmocka_unit_test(outside_of_a_pass_nothing_is_switched_on),
 		cmocka_unit_test(a_pass_after_a_failed_one_is_whole),
+		cmocka_unit_test(calls_belong_to_the_op_they_were_made_for),
+		cmocka_unit_test(calls_beyond_the_room_for_them_are_dropped),
 		cmocka_unit_test(a_missing_or_old_library_says_what_to_do),
 		cmocka_unit_test(another_profiler_is_named_and_left_alone),
 		cmocka_unit_test(a_version_that_is_known_to_do_harm_is_named),

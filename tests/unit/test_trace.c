@@ -103,6 +103,41 @@ static void equal_launch_shapes_are_one_and_a_copy_has_none(void **state)
 	trace_fixture_close(&be);
 }
 
+/* A call takes the host's time: it is in the rows and the sums, and in no kind of op. */
+static void calls_of_the_api_are_of_a_kind_of_their_own(void **state)
+{
+	struct sb_activity a[] = { trace_fixture_kernel("x", 0, 5, 300),
+		{ .start_ns = FIXTURE_PASS_START_NS + 1000,
+		        .dur_ns = 40,
+		        .name = "cuLaunchKernel",
+		        .op = 0,
+		        .call = true },
+		{ .start_ns = FIXTURE_PASS_START_NS + 2000,
+		        .dur_ns = 60,
+		        .name = "cuLaunchKernel",
+		        .op = 1,
+		        .call = true } };
+	struct sb_error err;
+	struct sb_backend be;
+	struct sb_trace t;
+
+	(void)state;
+	trace_fixture_open(&be, two_ops, two_stages, 2);
+	trace_fixture_activity(&be, a, 3);
+	assert_int_equal(sb_trace_from_log(&be, FIXTURE_PASS_START_NS, &t, &err), SB_OK);
+	assert_int_equal(t.n_events, 3);
+	assert_event(&t, 1, "cuLaunchKernel", "front.dino", "linear");
+	assert_int_equal(t.events[1].start_ns, 1000);
+	assert_int_equal(t.kind_ns[SB_KIND_GEMM], 300);
+	assert_int_equal(t.kind_ns[SB_KIND_CONV], 0);
+	assert_int_equal(t.n_sums, 3);
+	assert_string_equal(t.names[t.sums[1].kind], "api");
+	assert_string_equal(t.names[t.sums[0].kind], "gemm");
+	assert_true(t.sums[0].bytes == 100 && t.sums[1].bytes == 0 && t.sums[2].bytes == 0);
+	sb_trace_release(&t);
+	trace_fixture_close(&be);
+}
+
 static void a_trace_with_a_lost_record_is_not_complete(void **state)
 {
 	const struct sb_activity_account lost[] = { { .requested = 2, .delivered = 1, .unmatched = 1 },
@@ -357,6 +392,7 @@ int main(void)
 		cmocka_unit_test(a_kernel_has_the_stage_and_kind_of_the_op_that_asked_for_it),
 		cmocka_unit_test(the_bytes_of_an_op_count_once_whatever_order_its_kernels_came_in),
 		cmocka_unit_test(equal_launch_shapes_are_one_and_a_copy_has_none),
+		cmocka_unit_test(calls_of_the_api_are_of_a_kind_of_their_own),
 		cmocka_unit_test(a_trace_with_a_lost_record_is_not_complete),
 		cmocka_unit_test(a_record_of_an_op_that_the_log_had_no_room_for_is_left_out),
 		cmocka_unit_test(a_record_without_times_stands_where_the_one_before_it_began),

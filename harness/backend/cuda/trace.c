@@ -6,7 +6,9 @@ enum sb_status sb_cuda_trace_open(struct sb_backend *be, size_t capacity, struct
 {
 	struct cuda *c = (struct cuda *)be;
 
-	return sb_cupti_open(capacity, &c->cupti, err);
+	if (sb_cupti_open(capacity, &c->cupti, err))
+		return err->code;
+	return be->trace_calls ? sb_cupti_record_calls(c->cupti, err) : SB_OK;
 }
 
 enum sb_status sb_cuda_trace_begin(struct sb_backend *be, struct sb_error *err)

@@ -12,6 +12,8 @@
 #define NAMES_MAX    4096
 #define BUFFERS_MADE 4 /* beforehand; the others when they are needed */
 #define BUFFERS_MAX  64
+#define CALLS        4 /* of the API, for each request there is room for */
+#define EXTERNAL     CUPTI_EXTERNAL_CORRELATION_KIND_CUSTOM0
 
 /* Functions of libcupti, found by name: X(member, function). */
 #define FUNCTIONS(X)                                                  \
@@ -28,9 +30,17 @@
 	X(subscribe, cuptiSubscribe_v2)                               \
 	X(unsubscribe, cuptiUnsubscribe)                              \
 	X(enable_callback, cuptiEnableCallback)                       \
-	X(enable_driver_call, cuptiActivityEnableDriverApi)
+	X(enable_driver_call, cuptiActivityEnableDriverApi)           \
+	X(call_name, cuptiGetCallbackName)                            \
+	X(push_id, cuptiActivityPushExternalCorrelationId)            \
+	X(pop_id, cuptiActivityPopExternalCorrelationId)
 
 struct request {
+	uint32_t correlation, op;
+};
+
+/* A call and the op it was made for, by external correlation id. */
+struct external {
 	uint32_t correlation, op;
 };
 
@@ -60,6 +70,10 @@ struct sb_cupti {
 	struct sb_activity *activity;
 	size_t capacity, n_requests;
 	int64_t beyond; /* requests that found no room */
+	/* Where calls are recorded: they stand in `activity` behind the requests, with room for CALLS times as many. */
+	struct external *external;
+	size_t n_external, n_calls;
+	bool calls;
 	uint32_t op;
 	bool running, bare, sees_memory;
 #define MEMBER(member, function) __typeof__(function) *member;
@@ -192,7 +206,11 @@ static const CUpti_CallbackId requests[] = {
 static const CUpti_ActivityKind kinds[] = { CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL, CUPTI_ACTIVITY_KIND_MEMCPY,
 	CUPTI_ACTIVITY_KIND_MEMSET, CUPTI_ACTIVITY_KIND_OVERHEAD };
 
-/* Driver calls that get device memory or give it back: the only ones with records of their own. */
+/* What records every call, and the op it is made for. */
+static const CUpti_ActivityKind call_kinds[] = { CUPTI_ACTIVITY_KIND_DRIVER, CUPTI_ACTIVITY_KIND_RUNTIME,
+	CUPTI_ACTIVITY_KIND_EXTERNAL_CORRELATION };
+
+/* Driver calls that get device memory or give it back: the only ones with records of their own otherwise. */
 static const CUpti_CallbackId memory_calls[] = {
 	CUPTI_DRIVER_TRACE_CBID_cuMemAlloc_v2,
 	CUPTI_DRIVER_TRACE_CBID_cuMemFree_v2,
@@ -326,12 +344,30 @@ void sb_cupti_close(struct sb_cupti *c)
 		free(c->buffer[i].memory);
 	free(c->request);
 	free(c->activity);
+	free(c->external);
 	free(c); /* the library stays loaded: CUPTI has threads */
 }
 
 const char *sb_cupti_version(const struct sb_cupti *c)
 {
 	return c->version_text;
+}
+
+enum sb_status sb_cupti_record_calls(struct sb_cupti *c, struct sb_error *err)
+{
+	struct sb_activity *activity = realloc(c->activity, (1 + CALLS) * c->capacity * sizeof(*activity));
+	struct external *external = malloc(CALLS * c->capacity * sizeof(*external));
+
+	if (activity)
+		c->activity = activity;
+	if (!activity || !external) {
+		free(external);
+		return sb_fail(err, SB_E_NOMEM, "no memory to record every call of %zu launches", c->capacity);
+	}
+	free(c->external);
+	c->external = external;
+	c->calls = true;
+	return SB_OK;
 }
 
 /* ---- a pass ---------------------------------------------------------------------------------------------------- */
@@ -372,6 +408,11 @@ enum sb_status sb_cupti_begin(struct sb_cupti *c, struct sb_error *err)
 	if (watch_requests(c, 1, err))
 		return err->code;
 	c->sees_memory = watch_memory(c, true);
+	c->n_calls = c->n_external = 0;
+	for (size_t i = 0; c->calls && i < SB_ARRAY_LEN(call_kinds); i++)
+		CHECK(c, enable(call_kinds[i]), err);
+	if (c->calls)
+		CHECK(c, push_id(EXTERNAL, 0), err);
 	return begin(c, err);
 }
 
@@ -384,7 +425,13 @@ enum sb_status sb_cupti_begin_bare(struct sb_cupti *c, struct sb_error *err)
 
 void sb_cupti_op(struct sb_cupti *c, uint32_t index)
 {
+	uint64_t last;
+
 	c->op = index;
+	if (!c->calls || !c->running)
+		return;
+	c->pop_id(EXTERNAL, &last);
+	c->push_id(EXTERNAL, index);
 }
 
 /* Correlation ids rise from request to request. */
@@ -493,6 +540,74 @@ static void decode_set(const struct sb_cupti *c, const CUpti_ActivityMemset4 *m,
 	put(c, m->correlationId, &a, account);
 }
 
+static bool is_memory_call(CUpti_CallbackId id)
+{
+	for (size_t i = 0; i < SB_ARRAY_LEN(memory_calls); i++)
+		if (memory_calls[i] == id)
+			return true;
+	return false;
+}
+
+/* Its op is known when all external ids are. */
+static void decode_call(struct sb_cupti *c, const CUpti_ActivityAPI *r, struct sb_activity_account *account)
+{
+	bool driver = r->kind == CUPTI_ACTIVITY_KIND_DRIVER;
+	struct sb_activity a = { .correlation = r->correlationId, .call = true };
+
+	if (driver && is_memory_call(r->cbid)) {
+		account->memory_calls++;
+		account->memory_ns += (int64_t)(r->end - r->start);
+	}
+	if (!c->calls)
+		return;
+	if (c->n_calls == CALLS * c->capacity) {
+		account->dropped++;
+		return;
+	}
+	if (c->call_name(driver ? CUPTI_CB_DOMAIN_DRIVER_API : CUPTI_CB_DOMAIN_RUNTIME_API, r->cbid, &a.name) !=
+	        CUPTI_SUCCESS)
+		a.name = "call without a name";
+	set_times(&a, r->start, r->end);
+	account->zero_time += a.start_ns == 0;
+	c->activity[c->n_requests + c->n_calls++] = a;
+}
+
+static int by_correlation(const void *pa, const void *pb)
+{
+	const struct external *a = pa, *b = pb;
+
+	return (a->correlation > b->correlation) - (a->correlation < b->correlation);
+}
+
+static int by_start(const void *pa, const void *pb)
+{
+	const struct sb_activity *a = pa, *b = pb;
+
+	return (a->start_ns > b->start_ns) - (a->start_ns < b->start_ns);
+}
+
+/* The calls that belong to an op go behind the n records of the device, in the order they were made; the rest goes. */
+static size_t join_calls(struct sb_cupti *c, size_t n)
+{
+	const struct sb_activity *calls = &c->activity[c->n_requests];
+	size_t first = n;
+
+	qsort(c->external, c->n_external, sizeof(*c->external), by_correlation);
+	for (size_t i = 0; i < c->n_calls; i++) {
+		struct sb_activity a = calls[i];
+		const struct external key = { .correlation = a.correlation };
+		const struct external *e =
+		        bsearch(&key, c->external, c->n_external, sizeof(*c->external), by_correlation);
+
+		if (!e)
+			continue;
+		a.op = e->op;
+		c->activity[n++] = a; /* never ahead of where it is read */
+	}
+	qsort(&c->activity[first], n - first, sizeof(*c->activity), by_start);
+	return n;
+}
+
 static void decode(struct sb_cupti *c, const CUpti_Activity *record, struct sb_activity_account *account)
 {
 	if (record->kind == CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL) {
@@ -506,11 +621,13 @@ static void decode(struct sb_cupti *c, const CUpti_Activity *record, struct sb_a
 
 		account->overhead_ns += (int64_t)(o->end - o->start);
 		free(o->overheadData); /* the client's to free */
-	} else if (record->kind == CUPTI_ACTIVITY_KIND_DRIVER) {
-		const CUpti_ActivityAPI *d = (const void *)record;
+	} else if (record->kind == CUPTI_ACTIVITY_KIND_DRIVER || record->kind == CUPTI_ACTIVITY_KIND_RUNTIME) {
+		decode_call(c, (const void *)record, account);
+	} else if (record->kind == CUPTI_ACTIVITY_KIND_EXTERNAL_CORRELATION) {
+		const CUpti_ActivityExternalCorrelation *e = (const void *)record;
 
-		account->memory_calls++;
-		account->memory_ns += (int64_t)(d->end - d->start);
+		if (c->n_external < CALLS * c->capacity)
+			c->external[c->n_external++] = (struct external){ e->correlationId, (uint32_t)e->externalId };
 	} else if (record->kind == CUPTI_ACTIVITY_KIND_MEMORY2) {
 		account->memory_records++;
 	}
@@ -535,7 +652,11 @@ enum sb_status sb_cupti_end(struct sb_cupti *c, const struct sb_activity **out, 
 {
 	size_t dropped = 0;
 
+	uint64_t last;
+
 	c->running = false;
+	if (c->calls && !c->bare)
+		c->pop_id(EXTERNAL, &last);
 	*account =
 	        (struct sb_activity_account){ .requested = (int64_t)c->n_requests + c->beyond, .unmatched = c->beyond };
 	CHECK(c, flush(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), err);
@@ -545,6 +666,8 @@ enum sb_status sb_cupti_end(struct sb_cupti *c, const struct sb_activity **out, 
 		return err->code;
 	if (!c->bare)
 		watch_memory(c, false);
+	for (size_t i = 0; c->calls && !c->bare && i < SB_ARRAY_LEN(call_kinds); i++)
+		CHECK(c, disable(call_kinds[i]), err);
 	CHECK(c, dropped(NULL, 0, &dropped), err);
 	account->dropped = (int64_t)dropped;
 	for (size_t i = 0; i < c->n_requests; i++)
@@ -562,6 +685,8 @@ enum sb_status sb_cupti_end(struct sb_cupti *c, const struct sb_activity **out, 
 	if (!c->sees_memory)
 		account->memory_calls = account->memory_ns = account->memory_records = -1;
 	*n = close_gaps(c, account);
+	if (c->calls && !c->bare)
+		*n = join_calls(c, *n);
 	*out = c->activity;
 	return SB_OK;
 }

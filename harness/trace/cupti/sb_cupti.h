@@ -7,7 +7,7 @@
  * op it belongs to, and as a record of the device. The two are joined by that id, so an op gets its own kernels
  * whatever a library launches for it, and what is missing on either side is counted.
  * Driver calls that get device memory or give it back have records of their own, which are counted. Other calls have
- * none: that would cost every launch.
+ * none, unless asked for.
  * Buffers are made beforehand, CUPTI's own in pinned host memory: device memory is not touched. Records are decoded
  * after the pass; callbacks never wait.
  */
@@ -27,6 +27,13 @@ enum sb_status sb_cupti_open(size_t capacity, struct sb_cupti **out, struct sb_e
 void sb_cupti_close(struct sb_cupti *c);
 /* "CUPTI 13.0.1" */
 const char *sb_cupti_version(const struct sb_cupti *c);
+
+/*
+ * From the next pass on, every call of the driver and of the runtime has a record too, on the host's clock, with the op
+ * it was made for (by external correlation ids). They come behind all others. This costs every launch. Errors:
+ * SB_E_NOMEM.
+ */
+enum sb_status sb_cupti_record_calls(struct sb_cupti *c, struct sb_error *err);
 
 /* Start a pass. The device is idle. */
 enum sb_status sb_cupti_begin(struct sb_cupti *c, struct sb_error *err);
