@@ -143,6 +143,37 @@ void drop(struct sb_backend *be, const void *device)
 	sb_device_free(be, (void *)(uintptr_t)device);
 }
 
+struct sb_backend *open_way(const char *way, bool tf32)
+{
+	struct sb_backend *be;
+
+	setenv("SPABENCH_CUDA_CONV", way, 1);
+	be = open_device(0);
+	unsetenv("SPABENCH_CUDA_CONV");
+	printf("       convolutions: %s\n", way);
+	set_levels(be, tf32 ? "precision=tf32,alloc=default" : "precision=fp32,alloc=default");
+	return be;
+}
+
+/* Random values of the device's own making would need a kernel: a megabyte again and again does as well. */
+float *filled(struct sb_backend *be, int64_t n)
+{
+	struct sb_error err = { .msg = "" };
+	int64_t piece = 1 << 20;
+	float *host = random_floats(piece, 31);
+	void *device;
+
+	must(sb_device_alloc(be, (size_t)n * sizeof(float), &device, &err), &err, "device memory");
+	for (int64_t at = 0; at < n; at += piece) {
+		struct sb_transfer_args a = { (float *)device + at, host,
+			(size_t)(n - at < piece ? n - at : piece) * 4 };
+
+		must(SB_SUBMIT(be, UPLOAD, upload, a, &err), &err, "upload");
+	}
+	free(host);
+	return device;
+}
+
 /* ---- time ------------------------------------------------------------------------------------------------------- */
 
 #define LAUNCHES 24

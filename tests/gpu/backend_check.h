@@ -21,10 +21,13 @@ double relative_error(const float *got, const float *want, int64_t n);
 /* The device of the checks, and calls that must not fail: the program ends where they do. */
 struct sb_backend *open_device(int64_t limit_bytes);
 void set_levels(struct sb_backend *be, const char *levels); /* and begin an arm of them */
-void end_levels(struct sb_backend *be);                     /* nothing may be left allocated */
+/* A device whose convolutions go that way (SPABENCH_CUDA_CONV), an arm begun at either precision. */
+struct sb_backend *open_way(const char *way, bool tf32);
+void end_levels(struct sb_backend *be); /* nothing may be left allocated */
 float *to_device(struct sb_backend *be, const float *host, int64_t n);
 void from_device(struct sb_backend *be, const void *device, float *host, int64_t n); /* and wait */
 void drop(struct sb_backend *be, const void *device);
+float *filled(struct sb_backend *be, int64_t n); /* -1 .. 1, on the device */
 void submit(struct sb_backend *be, const struct sb_op *op);
 void must(enum sb_status status, const struct sb_error *err, const char *what);
 
