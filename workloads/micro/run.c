@@ -212,6 +212,12 @@ static void run_row(struct run *r, struct sb_micro_row *row, bool cold, double s
 
 /* ---- ceilings ------------------------------------------------------------------------------------------------ */
 
+/* What a ceiling may take. */
+static double ceiling_s(const struct run *r)
+{
+	return r->o->budget_s > 0.0 ? fmin(0.02 * r->o->budget_s, 1.0) : 1.0;
+}
+
 /* A ceiling is the best that was seen. */
 static double fastest(const struct sb_micro_times *t)
 {
@@ -236,7 +242,7 @@ static void ceiling_product(struct run *r, int precision)
 	if (r->stopped)
 		return;
 	describe_level(r, row);
-	run_row(r, row, false, r->o->budget_s * 0.05);
+	run_row(r, row, false, ceiling_s(r));
 	if (row->outcome == SB_MICRO_OK)
 		*rate = sb_value_of(row->flop / fastest(&row->times[SB_MICRO_WARM]) * 1e9);
 	else
@@ -259,7 +265,7 @@ static enum sb_status copy_and_clock(struct run *r, struct sb_error *err)
 	op.u.copy2d = (struct sb_copy2d_args){
 		.src = src, .dst = dst, .rows = n / 4096, .cols = 4096, .ld_src = 4096, .ld_dst = 4096
 	};
-	TRY(sb_micro_time(&r->clock, &op, false, r->o->budget_s * 0.05, times, err));
+	TRY(sb_micro_time(&r->clock, &op, false, ceiling_s(r), times, err));
 	c->copy = times[SB_MICRO_WARM];
 	c->copy_bytes = sb_op_table[op.id].work(&op).bytes;
 	c->bytes_per_s = sb_value_of(c->copy_bytes / fastest(&c->copy) * 1e9);

@@ -33,7 +33,7 @@ try micro gemm --device cpu:1
 try micro conv --device cpu --shape nothing.like.it
 try micro gemm --device cpu --vram-limit 2M
 echo '# tables'
-small='--device cpu --preset tiny --flush 1M --budget 60'
+small='--device cpu --preset tiny --flush 1M --budget 20'
 rows gemm $small --shape camera.pose
 rows conv $small --shape fnet.layer4 --precision fp32
 rows attention $small --shape front.camera
