@@ -334,8 +334,8 @@ struct sb_backend {
 	struct sb_op_record *log;
 	size_t n_log, cap_log;
 	bool logging, log_overflow;
-	bool trace_calls; /* the tracer is to record every call of the API, too */
-	bool tracing;     /* the device's tracer is open: logged passes fill what follows */
+	bool trace_calls;                   /* the tracer is to record every call of the API, too */
+	bool tracing;                       /* the device's tracer is open: logged passes fill what follows */
 	const struct sb_activity *activity; /* of the last logged pass, in launch order, then calls; the tracer's */
 	size_t n_activity;
 	struct sb_activity_account account;
