@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Turn a snapshot of PyTorch's CUDA allocator into a trace for `spabench replay`.
 
-    snapshot_to_trace.py SNAPSHOT [OUT] [--device N] [--events N] [--limit BYTES] [--device-bytes BYTES] [--conf STRING]
+    snapshot_to_trace.py SNAPSHOT [OUT] [--device N] [--events N] [--limit BYTES] [--device-bytes BYTES]
+                         [--conf STRING] [--no-times]
 
 SNAPSHOT is what torch.cuda.memory._dump_snapshot() wrote (a pickle, also gzipped). Its history has to be on from the
 first allocation, or the trace is marked `partial`:
@@ -159,7 +160,8 @@ def convert(snapshot, args, name):
     first = folded[0][1]["time_us"] if folded else 0
     last = 0
     for letter, e in with_emptied_cache(folded, stats):
-        last = max(last, e["time_us"] - first)  # the clock of the history is not quite steady
+        if not args.no_times:
+            last = max(last, e["time_us"] - first)  # the clock of the history is not quite steady
         parts = [letter, str(last)]
         if letter not in "oe":
             parts.append("%x" % e["addr"])
@@ -207,6 +209,7 @@ def main():
     p.add_argument("--limit", type=int, help="bytes that set_per_process_memory_fraction() allowed [no limit]")
     p.add_argument("--device-bytes", type=int, help="memory of the device [not known]")
     p.add_argument("--conf", help="the settings string [the one in the snapshot]")
+    p.add_argument("--no-times", action="store_true", help="all times 0, which compresses to less than half")
     args = p.parse_args()
     try:
         text, n = convert(load(args.snapshot), args, args.snapshot.rsplit("/", 1)[-1])

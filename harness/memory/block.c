@@ -1,15 +1,21 @@
 #include "memory_internal.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* 64 KiB less what malloc keeps of it. */
-#define BLOCKS_PER_SLAB ((65536 - 64) / sizeof(struct block))
+/* The first of a block's two cache lines holds all that a search looks at. */
+#define CACHE_LINE 64
+_Static_assert(offsetof(struct block, size) + sizeof(int64_t) <= CACHE_LINE, "a search looks at one line of a block");
+_Static_assert(sizeof(struct block) % CACHE_LINE == 0, "blocks begin with a line");
+_Static_assert(offsetof(struct slab, blocks) % CACHE_LINE == 0, "and so does the first");
+
+#define BLOCKS_PER_SLAB 511
 
 enum sb_status sb_block_reserve(struct sb_alloc *a, int n, struct sb_error *err)
 {
 	while (a->n_headers < n) {
-		struct slab *s = malloc(sizeof(*s) + BLOCKS_PER_SLAB * sizeof(struct block));
+		struct slab *s = aligned_alloc(CACHE_LINE, sizeof(*s) + BLOCKS_PER_SLAB * sizeof(struct block));
 
 		if (!s)
 			return sb_fail(err, SB_E_NOMEM, "out of host memory for the allocator's blocks");

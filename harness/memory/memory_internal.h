@@ -103,6 +103,7 @@ struct live_slot {
 
 struct slab {
 	struct slab *next;
+	char unused[56]; /* blocks begin with a cache line */
 	struct block blocks[];
 };
 

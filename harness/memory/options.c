@@ -172,8 +172,8 @@ static enum sb_status list_entry(struct lexer *l, const char *key, int *last, st
 		status = take_power(l, key, true, &n, err);
 	if (status)
 		return status;
-	if (rest) { /* from the last interval on, and not from the one behind it: so PyTorch reads it */
-		fill(division, *last < 0 ? 0 : *last, SB_ALLOC_N_DIVISION, n);
+	if (rest) {
+		fill(division, *last + 1, SB_ALLOC_N_DIVISION, n);
 		return SB_OK;
 	}
 	if (*last < 0)

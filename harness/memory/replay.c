@@ -68,6 +68,21 @@ static void differ(
 	        b);
 }
 
+/* The trace has a block where the replay has none and the trace's driver gave nothing. */
+static void differ_without_block(struct replay *p, const struct sb_alloc_event *e)
+{
+	char a[160];
+
+	if (p->r.differs)
+		return;
+	p->r.differs = true;
+	describe(e, a, sizeof(a));
+	snprintf(p->r.difference, sizeof(p->r.difference),
+	        "line %" PRId64
+	        ": the trace has %s; the replay has no block that fits, and would ask the driver for one",
+	        p->line, a);
+}
+
 static bool same_event(const struct sb_alloc_event *a, const struct sb_alloc_event *b)
 {
 	return a->kind == b->kind && a->addr == b->addr && a->bytes == b->bytes && a->stream == b->stream;
@@ -244,7 +259,7 @@ static enum sb_status on_alloc(struct replay *p, const struct sb_alloc_event *e,
 	if (status == SB_E_NOMEM && sb_alloc_oom(p->a)->asked == e->bytes) {
 		note_refused(p);
 		if (p->opt->check)
-			differ(p, p->line, e, &(struct sb_alloc_event){ SB_ALLOC_EV_OOM, 0, e->bytes, e->stream });
+			differ_without_block(p, e);
 	} else if (status) {
 		return sb_fail(err, status, "%s", why.msg);
 	}

@@ -110,11 +110,31 @@ void sb_tree_erase(struct sb_tree *t, struct sb_tree_node *n)
 	rebalance(t, from);
 }
 
+static struct sb_tree_node *outermost(struct sb_tree_node *n, int side)
+{
+	while (n && n->child[side])
+		n = n->child[side];
+	return n;
+}
+
+static struct sb_tree_node *neighbour(const struct sb_tree_node *n, int side)
+{
+	if (n->child[side])
+		return outermost(n->child[side], !side);
+	while (n->parent && n->parent->child[side] == n)
+		n = n->parent;
+	return n->parent;
+}
+
 void sb_tree_rekey(struct sb_tree *t, struct sb_tree_node *n, uint64_t hi, uint64_t lo)
 {
-	const struct sb_tree_node *prev = sb_tree_prev(n), *next = sb_tree_next(n);
-	bool stays = (!prev || below(prev->hi, prev->lo, hi, lo)) && (!next || below(hi, lo, next->hi, next->lo));
+	bool rises = below(n->hi, n->lo, hi, lo), stays;
+	const struct sb_tree_node *next = neighbour(n, rises); /* on the side it moves to: the other one stays behind */
 
+	if (rises)
+		stays = !next || below(hi, lo, next->hi, next->lo);
+	else
+		stays = !next || below(next->hi, next->lo, hi, lo);
 	if (!stays)
 		sb_tree_erase(t, n);
 	n->hi = hi;
@@ -136,22 +156,6 @@ struct sb_tree_node *sb_tree_lower_bound(const struct sb_tree *t, uint64_t hi, u
 		}
 	}
 	return best;
-}
-
-static struct sb_tree_node *outermost(struct sb_tree_node *n, int side)
-{
-	while (n && n->child[side])
-		n = n->child[side];
-	return n;
-}
-
-static struct sb_tree_node *neighbour(const struct sb_tree_node *n, int side)
-{
-	if (n->child[side])
-		return outermost(n->child[side], !side);
-	while (n->parent && n->parent->child[side] == n)
-		n = n->parent;
-	return n->parent;
 }
 
 struct sb_tree_node *sb_tree_first(const struct sb_tree *t)
