@@ -216,7 +216,7 @@ static enum sb_status find(struct nvml *n, const char *uuid, struct sb_card *c, 
 
 enum sb_status sb_card_read(const char *uuid, const char *root, struct sb_card *out, struct sb_error *err)
 {
-	struct nvml n = { NULL };
+	struct nvml n = { 0 };
 	struct sb_card c = { .count = 0 };
 	enum sb_status status = load(&n, err);
 	int code = status ? 0 : n.init();
