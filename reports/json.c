@@ -67,6 +67,7 @@ static json_t *group_json(const struct sb_summary_group *g)
 		[SB_GROUP_MAIN] = "main",
 		[SB_GROUP_FACTOR] = "factor",
 		[SB_GROUP_BEST] = "best",
+		[SB_GROUP_ARM] = "arm",
 	};
 	json_t *o = json_object(), *rows = json_array();
 

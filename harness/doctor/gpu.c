@@ -13,8 +13,8 @@
 /* `before` of the default case took 47.5 GiB on an H200, and a run lets it have 85 % of what is free. */
 #define ROOMY_GIB (47.5 / 0.85)
 
-static const char emulated_advice[] =
-        "TF32 is emulated on the CPU: its accuracy is measured, its speed is not; claims about it are not tested";
+static const char emulated_advice[] = "the CPU emulates TF32: its accuracy is measured, its speed is not; claims about "
+                                      "it are not tested";
 
 /* ---- one look, for all checks ------------------------------------------------------------------------------------ */
 
@@ -71,10 +71,10 @@ void sb_check_gpu(const struct sb_doctor *d, struct sb_finding *f)
 		found_opened(&g->look, f);
 	} else if (g->looked) {
 		sb_found(f, "%.480s", g->why_closed.msg);
-		sb_advise(f, SB_HEALTH_MISSING, "runs are on the CPU: %s", emulated_advice);
+		sb_advise(f, SB_HEALTH_MISSING, "runs are on the CPU, and %s", emulated_advice);
 	} else if (g->library) {
 		sb_found(f, "this build has a CUDA backend, this machine no NVIDIA device");
-		sb_advise(f, SB_HEALTH_MISSING, "runs are on the CPU: %s", emulated_advice);
+		sb_advise(f, SB_HEALTH_MISSING, "runs are on the CPU, and %s", emulated_advice);
 	} else {
 		sb_found(f, "no CUDA backend in this build%s", g->visible ? "; an NVIDIA device is visible" : "");
 		sb_advise(f, SB_HEALTH_MISSING, "%s%s", emulated_advice, g->visible ? "; build with -DSB_CUDA=ON" : "");

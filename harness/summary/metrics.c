@@ -83,6 +83,8 @@ static const struct {
 	                   "driver.calls", "driver_ns", "quality.*", NULL } },
 };
 
+const char *const sb_metric_rows_of_arm[] = { "wall_ns", "op.*", "memory.trial_bytes", "memory.reserved_peak_bytes",
+	NULL };
 const char *const sb_metric_rows_of_best[] = { "wall_ns", "op.*", "memory.attention_bytes", "quality.*", NULL };
 
 const char *const *sb_metric_rows_of_factor(const char *factor)

@@ -81,6 +81,7 @@ enum sb_group_kind {
 	SB_GROUP_MAIN,   /* before -> after, all rows */
 	SB_GROUP_FACTOR, /* before -> the arm that differs in one factor alone, the rows that factor acts on */
 	SB_GROUP_BEST,   /* after -> best: what a native kernel can add; no claim rests on it */
+	SB_GROUP_ARM,    /* before -> an arm that is in no other group: its total, kinds of op and memory */
 };
 
 struct sb_summary_group {
@@ -205,9 +206,9 @@ struct sb_summary_options {
  *
  * Groups: 1. before -> after: the arms named so. Without one, the first arm is before, and after is the last arm that
  * is not `best` (with two arms simply the other). 2. one group for each factor whose own arm was run, unless that is
- * the pair of group 1. 3. after -> best. A run with one arm has group 1 alone, without effects. The claims are always
- * judged on the arms of DESIGN (before, +precision, +attention, +alloc, after by their levels), whatever the options
- * say.
+ * the pair of group 1. 3. after -> best. 4. unless opt names `after`, one for every arm that is in none of these. A run
+ * with one arm has group 1 alone, without effects. The claims are always judged on the arms of DESIGN (before,
+ * +precision, +attention, +alloc, after by their levels), whatever the options say.
  *
  * opt may be NULL. Errors: SB_E_USAGE: no arm of that name; SB_E_DATA: no arm, or a trial or level that cannot be;
  * SB_E_NOMEM. Run without one usable trial is no error: its rows say why they are empty.

@@ -671,6 +671,27 @@ static int arm_of_factor(const struct sb_view *v, int before, const char *factor
 	return found;
 }
 
+static bool has_group(const struct sb_summary *s, const char *arm)
+{
+	for (size_t i = 0; i < s->n_groups; i++)
+		if (!strcmp(s->groups[i].before, arm) || (s->groups[i].after && !strcmp(s->groups[i].after, arm)))
+			return true;
+	return false;
+}
+
+/* Arms that no group has shown yet, as every combination of the factors gives them: a few rows each. */
+static void add_other_arms(struct sb_view *v, int before)
+{
+	struct sb_summary *s = v->out;
+
+	for (int a = 0; a < v->n_arms; a++) {
+		if (a == before || has_group(s, s->arms[a].name))
+			continue;
+		begin_group(v, &s->groups[s->n_groups], SB_GROUP_ARM, NULL, before, a);
+		fill_listed(v, &s->groups[s->n_groups++], sb_metric_rows_of_arm, before, a);
+	}
+}
+
 static enum sb_status make_groups(struct sb_view *v, const struct sb_summary_options *opt, struct sb_error *err)
 {
 	struct sb_summary *s = v->out;
@@ -681,7 +702,7 @@ static enum sb_status make_groups(struct sb_view *v, const struct sb_summary_opt
 		return SB_E_USAGE;
 	while (sb_factor_names[n_factors])
 		n_factors++;
-	s->groups = sb_pool_alloc(v->pool, (n_factors + 2) * sizeof(*s->groups));
+	s->groups = sb_pool_alloc(v->pool, (n_factors + 2 + (size_t)v->n_arms) * sizeof(*s->groups));
 	if (!s->groups)
 		return sb_fail(err, SB_E_NOMEM, "out of memory");
 	begin_group(v, &s->groups[0], SB_GROUP_MAIN, NULL, before, after);
@@ -698,6 +719,8 @@ static enum sb_status make_groups(struct sb_view *v, const struct sb_summary_opt
 		begin_group(v, &s->groups[s->n_groups], SB_GROUP_BEST, NULL, named_after, best);
 		fill_listed(v, &s->groups[s->n_groups++], sb_metric_rows_of_best, named_after, best);
 	}
+	if (!opt || !opt->after)
+		add_other_arms(v, before);
 	return SB_OK;
 }
 

@@ -44,6 +44,7 @@ void sb_metric_label(const struct sb_metric_info *info, const char *name, char *
 
 /* Patterns of the rows that stand in a group; NULL-terminated. NULL: no such factor. */
 const char *const *sb_metric_rows_of_factor(const char *factor);
+extern const char *const sb_metric_rows_of_arm[];
 extern const char *const sb_metric_rows_of_best[];
 
 /* ---- summary.c: a run, indexed for comparing ------------------------------------------------------------------ */

@@ -586,7 +586,7 @@ static void the_pair_of_the_first_group_is_before_and_after_or_what_comes_neares
 		{ "after,before", "before -> after", 1 },
 		{ "before,+precision", "before -> +precision", 1 }, /* its own pair is not shown twice */
 		{ "before,+precision,+attention", "before -> +attention", 2 },
-		{ "before,+alloc,best", "before -> +alloc", 1 },
+		{ "before,+alloc,best", "before -> +alloc", 2 }, /* and best, for it is nowhere else */
 		{ "before,best", "before -> best", 1 },
 		{ "+alloc,+precision", "+alloc -> +precision", 1 },
 		{ "before,after,best", "before -> after", 2 },
@@ -602,6 +602,33 @@ static void the_pair_of_the_first_group_is_before_and_after_or_what_comes_neares
 		fx_summary(&fx, &s);
 		assert_string_equal(s.groups[0].title, cases[i].title);
 		assert_int_equal(s.n_groups, cases[i].groups);
+		sb_summary_release(&s);
+	}
+}
+
+static void no_arm_of_every_combination_is_left_out(void **state)
+{
+	static const char *const combined[] = { "+precision+attention", "+precision+alloc", "+attention+alloc" };
+	const struct sb_summary_options opt = { .before = "+alloc", .after = "after" };
+	struct sb_summary s;
+	struct sb_error err;
+	struct fixture fx;
+
+	(void)state;
+	for (int chosen = 0; chosen < 2; chosen++) {
+		fx_open(&fx,
+		        "before,+precision,+attention,+precision+attention,+alloc,+precision+alloc,+attention+alloc,"
+		        "after,best",
+		        "tracker", "file", no_facts);
+		fx_must(fx_try_summary(&fx, chosen ? &opt : NULL, &s, &err), &err);
+		for (size_t i = 0; i < SB_ARRAY_LEN(combined) && !chosen; i++) {
+			assert_int_equal(s.groups[5 + i].kind, SB_GROUP_ARM);
+			assert_string_equal(s.groups[5 + i].before, "before");
+			assert_string_equal(s.groups[5 + i].after, combined[i]);
+			assert_true(fx_has_row(&s, 5 + i, "wall_ns") && fx_has_row(&s, 5 + i, "memory.trial_bytes"));
+		}
+		for (size_t g = 0; g < s.n_groups && chosen; g++) /* who names a pair wants that one */
+			assert_int_not_equal(s.groups[g].kind, SB_GROUP_ARM);
 		sb_summary_release(&s);
 	}
 }
@@ -1080,6 +1107,7 @@ int main(void)
 		cmocka_unit_test(rows_of_a_pattern_come_in_the_order_of_the_table),
 		cmocka_unit_test(each_factor_has_its_own_pair_and_best_its_own_group),
 		cmocka_unit_test(the_pair_of_the_first_group_is_before_and_after_or_what_comes_nearest),
+		cmocka_unit_test(no_arm_of_every_combination_is_left_out),
 		cmocka_unit_test(the_arms_of_the_first_group_can_be_chosen),
 		cmocka_unit_test(levels_that_a_device_emulates_are_marked),
 		cmocka_unit_test(a_verdict_follows_from_interval_and_band),
