@@ -51,6 +51,7 @@ const struct sb_metric_info sb_metric_table[] = {
 	{ SHOWN("quality.pose_rel_max", "poses, largest shift", PERCENT, ACCURACY, PLAIN) },
 	{ SHOWN("quality.focal_rel_max", "focal length, largest", PERCENT, ACCURACY, PLAIN) },
 	{ SHOWN("quality.conf_abs_max", "confidence, largest", RATIO, ACCURACY, PLAIN) },
+	{ SHOWN("track.replaced", "queries that follow others", COUNT, ACCURACY, PLAIN) },
 	{ SHOWN("quality.*_px*", NULL, PIXELS, ACCURACY, PLAIN) },
 	{ SHOWN("quality.*_deg*", NULL, DEGREES, ACCURACY, PLAIN) },
 	{ SHOWN("quality.*_rel*", NULL, PERCENT, ACCURACY, PLAIN) },

@@ -25,7 +25,7 @@ static void a_grid_has_the_reference_s_margins(void **state)
 	assert_true(q[1] == 259.0f && q[2] == 147.0f);
 }
 
-static char *file_with(const char *text)
+static char *file_with_bytes(const char *text, size_t n)
 {
 	static char path[] = "/tmp/sb_queries_XXXXXX";
 	FILE *f;
@@ -36,9 +36,14 @@ static char *file_with(const char *text)
 	assert_true(fd >= 0);
 	f = fdopen(fd, "w");
 	assert_non_null(f);
-	fputs(text, f);
+	assert_int_equal(fwrite(text, 1, n, f), n);
 	fclose(f);
 	return path;
+}
+
+static char *file_with(const char *text)
+{
+	return file_with_bytes(text, strlen(text));
 }
 
 static void a_file_of_queries_is_read_in_its_order(void **state)
@@ -56,6 +61,39 @@ static void a_file_of_queries_is_read_in_its_order(void **state)
 	free(q);
 }
 
+static void a_mark_before_the_text_is_passed_over(void **state)
+{
+	char *path = file_with("\xef\xbb\xbf 1,2,3\r\n");
+	struct sb_error err;
+	float *q;
+	int64_t n;
+
+	(void)state;
+	assert_int_equal(sb_queries_read(path, 3, 50, 100, &q, &n, &err), SB_OK);
+	unlink(path);
+	assert_int_equal(n, 1);
+	assert_true(q[0] == 1.0f && q[1] == 2.0f && q[2] == 3.0f);
+	free(q);
+}
+
+static void what_stands_behind_a_nul_is_not_lost_in_silence(void **state)
+{
+	static const char text[] = "0,1,2\n0,3,4\0,5,6";
+	struct sb_error err;
+	float *q = NULL;
+	int64_t n;
+
+	(void)state;
+	for (size_t bytes = 12; bytes < sizeof(text); bytes++) { /* the NUL last, or something behind it */
+		char *path = file_with_bytes(text, bytes);
+
+		assert_int_equal(sb_queries_read(path, 3, 50, 100, &q, &n, &err), SB_E_DATA);
+		assert_non_null(strstr(err.msg, "line 2 has a NUL byte"));
+		unlink(path);
+	}
+	assert_null(q);
+}
+
 static void bad_lines_are_named(void **state)
 {
 	static const struct {
@@ -64,6 +102,7 @@ static void bad_lines_are_named(void **state)
 		{ "0,1,2\n0,1\n", "line 2 is not" },
 		{ "0;1;2\n", "line 1 is not" },
 		{ "0,1,2 3\n", "line 1 is not" },
+		{ "0,1,2\n\xef\xbb\xbf 0,1,2\n", "line 2 is not" },
 		{ "0,nan,2\n", "line 1 is not" },
 		{ "0,1e999,2\n", "line 1 is not" },
 		{ "3,1,2\n", "frame 3 is none of 0 to 2" },
@@ -92,6 +131,7 @@ static void bad_lines_are_named(void **state)
 	huge[sizeof(huge) - 1] = '\0';
 	char *path = file_with(huge);
 	assert_int_equal(sb_queries_read(path, 3, 50, 100, &q, &n, &err), SB_E_DATA);
+	assert_non_null(strstr(err.msg, "line 1 is too long"));
 	unlink(path);
 	assert_int_equal(sb_queries_read("/nonexistent/q.txt", 3, 50, 100, &q, &n, &err), SB_E_USAGE);
 	assert_null(q);
@@ -190,6 +230,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_grid_has_the_reference_s_margins),
 		cmocka_unit_test(a_file_of_queries_is_read_in_its_order),
+		cmocka_unit_test(a_mark_before_the_text_is_passed_over),
+		cmocka_unit_test(what_stands_behind_a_nul_is_not_lost_in_silence),
 		cmocka_unit_test(bad_lines_are_named),
 		cmocka_unit_test(order_is_by_frame_and_stable),
 		cmocka_unit_test(validity_is_trilinear_with_clamped_borders),

@@ -8,6 +8,7 @@
 
 #define FEW       20 /* fewer valid candidates than that: all are taken */
 #define LINE_MAX_ 256
+#define UTF8_MARK "\xef\xbb\xbf" /* what some editors put before a text */
 
 void sb_query_grid(int64_t side, int64_t h, int64_t w, float *out)
 {
@@ -74,17 +75,37 @@ static enum sb_status append(float **q, int64_t *n, int64_t *cap, const double v
 	return SB_OK;
 }
 
+/* The next line into text, as a string; bytes: how many it had, more than the string where a NUL is among them. */
+static bool next_line(FILE *f, char text[LINE_MAX_], size_t *bytes)
+{
+	int c = EOF;
+	size_t n = 0;
+
+	while (n < LINE_MAX_ - 1 && (c = getc(f)) != EOF) {
+		text[n++] = (char)c;
+		if (c == '\n')
+			break;
+	}
+	text[n] = '\0';
+	*bytes = n;
+	return n > 0;
+}
+
 static enum sb_status read_lines(
         FILE *f, const char *path, int64_t frames, int64_t h, int64_t w, float **q, int64_t *n, struct sb_error *err)
 {
 	char text[LINE_MAX_];
 	int64_t cap = 0;
+	size_t bytes;
 
-	for (int line = 1; fgets(text, sizeof(text), f); line++) {
-		const char *p = text + strspn(text, " \t\r\n");
+	for (int line = 1; next_line(f, text, &bytes); line++) {
+		const char *p = text + (line == 1 && !strncmp(text, UTF8_MARK, 3) ? 3 : 0);
 		double v[3];
 
-		if (!strchr(text, '\n') && !feof(f))
+		p += strspn(p, " \t\r\n");
+		if (strlen(text) != bytes)
+			return sb_fail(err, SB_E_DATA, "queries '%.200s', line %d has a NUL byte: no text", path, line);
+		if (bytes == LINE_MAX_ - 1 && text[bytes - 1] != '\n')
 			return sb_fail(err, SB_E_DATA, "queries '%.200s', line %d is too long", path, line);
 		if (!*p || *p == '#')
 			continue;

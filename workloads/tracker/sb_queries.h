@@ -16,7 +16,8 @@
 void sb_query_grid(int64_t side, int64_t h, int64_t w, float *out);
 
 /*
- * A file of lines "t,x,y" (decimal point, blanks allowed; empty lines and lines that begin with # are passed over).
+ * A file of lines "t,x,y" (decimal point, blanks allowed; empty lines, lines that begin with # and the mark of UTF-8 at
+ * the beginning are passed over).
  * *out [*n, 3] is allocated, in the file's order; the caller frees it.
  * Errors: SB_E_USAGE: no such file; SB_E_DATA naming the line: not three finite numbers, t not a frame of 0 ..
  * frames-1, a position outside 0 .. w-1 or 0 .. h-1; no query at all; SB_E_NOMEM.

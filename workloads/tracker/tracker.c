@@ -458,13 +458,16 @@ static struct sb_value steps_of(const struct sb_ba_result *ba)
 	                                                     : "skipped: nothing finite to start from");
 }
 
-/* Of the last bundle adjustment: the last window's, in its last iteration. */
+/* Of bundle adjustments the last: the last window's, in its last iteration. */
 static int tracker_measures(const struct sb_workload *w, struct sb_measure out[SB_QUALITY_MAX])
 {
-	const struct sb_ba_result *ba = &sb_track_video_info(w->room)->ba;
+	const struct sb_track_video_info *met = sb_track_video_info(w->room);
+	const struct sb_ba_result *ba = &met->ba;
 	int n = 0;
 
-	if (w->plant_inputs)
+	if (!w->plant_inputs) /* a planted depth is valid everywhere */
+		out[n++] = (struct sb_measure){ "track.replaced", sb_value_of((double)met->replaced) };
+	else
 		out[n++] = (struct sb_measure){ "memory.planted_bytes",
 			sb_value_of((double)sb_planted_depth_bytes(&w->planted.shape)) };
 	if (w->points.cameras == SB_CAMERAS_BA) {
