@@ -45,7 +45,7 @@ static void run_pass(const struct sb_case *c)
 	struct sb_backend_ops ops;
 	struct sb_error err = { .msg = "" };
 	struct sb_workload_info info;
-	struct sb_workload *workload;
+	struct sb_workload *workload = NULL;
 	struct sb_levels levels;
 	struct sb_backend *be;
 

@@ -27,7 +27,7 @@ static struct sb_replay_result replay_file(const char *name, const struct sb_rep
 {
 	struct sb_alloc_trace *t = NULL;
 	struct sb_error err = { .msg = "" };
-	struct sb_replay_result r;
+	struct sb_replay_result r = { .policy = "" };
 	char path[128];
 
 	snprintf(path, sizeof(path), "data/traces/%s.txt.gz", name);
