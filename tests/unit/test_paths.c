@@ -110,9 +110,11 @@ static void a_plan_keeps_names_and_raw_sizes(void **state)
 	setup->c.support = -1;
 	setup->c.window = 9;
 	setup->c.seed = UINT64_MAX;
+	setup->trace_calls = true;
 	text = sb_plan_format(&plan, setup);
 	assert_non_null(text);
 	assert_int_equal(sb_plan_parse(text, &got, back, &err), SB_OK);
+	assert_true(back->trace_calls);
 	assert_string_equal(back->c.video, setup->c.video);
 	assert_string_equal(back->c.weights_front, setup->c.weights_front);
 	assert_string_equal(back->c.data_dir, "");
@@ -129,9 +131,12 @@ static void a_plan_keeps_names_and_raw_sizes(void **state)
 	/* One that was written before there were raw frames. */
 	while ((cut = strstr(text, "raw_")))
 		memcpy(cut, "old_", 4);
+	while ((cut = strstr(text, "trace_calls")))
+		memcpy(cut, "trace_other", 11);
 	assert_int_equal(sb_plan_parse(text, &got, back, &err), SB_OK);
 	assert_int_equal(back->c.raw_width, 0);
 	assert_int_equal(back->c.raw_height, 0);
+	assert_false(back->trace_calls);
 	free(text);
 	free(setup);
 	free(back);

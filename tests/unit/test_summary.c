@@ -255,6 +255,26 @@ static void kinds_of_op_come_from_trace_trials_of_the_same_block(void **state)
 	sb_summary_release(&s);
 }
 
+static void the_cost_of_a_trace_names_the_calls_that_were_recorded(void **state)
+{
+	static const char *const full[] = { "trace.set", "full: every call of the API, too", NULL, NULL };
+	struct sb_summary s;
+	struct fixture fx;
+
+	(void)state;
+	fx_open(&fx, "before,after", "tracker", "file", full);
+	for (int a = 0; a < 2; a++) {
+		fx_wall(&fx, a, 0, 100);
+		fx_add(&fx, "wall_ns", 130 * MS);
+		fx_trial(&fx, a, 0, FX_TRACE, "ok", NULL);
+	}
+	fx_summary(&fx, &s);
+	assert_string_equal(s.trace_to_timing,
+	        "with every call of the API recorded, trace trials took 1.30 times as long as timing trials (other "
+	        "minutes, other processes)");
+	sb_summary_release(&s);
+}
+
 static void without_trace_trials_kinds_of_op_are_absent_with_the_reason(void **state)
 {
 	struct sb_summary s;
@@ -1093,6 +1113,7 @@ int main(void)
 		cmocka_unit_test(one_arm_alone_is_shown_without_effects),
 		cmocka_unit_test(a_run_without_one_trial_says_so),
 		cmocka_unit_test(kinds_of_op_come_from_trace_trials_of_the_same_block),
+		cmocka_unit_test(the_cost_of_a_trace_names_the_calls_that_were_recorded),
 		cmocka_unit_test(without_trace_trials_kinds_of_op_are_absent_with_the_reason),
 		cmocka_unit_test(sums_are_made_per_trial_and_need_both_parts),
 		cmocka_unit_test(a_sum_that_is_stored_is_not_made_again),
