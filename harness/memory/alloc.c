@@ -175,7 +175,7 @@ static void live_remove(struct sb_alloc *a, size_t i)
 
 static enum sb_status live_resize(struct sb_alloc *a, size_t n_slots, struct sb_error *err)
 {
-	struct live_slot *old = a->live, *slots = calloc(n_slots, sizeof(*slots));
+	struct live_slot *old = a->live, *slots = sb_table_alloc(n_slots * sizeof(*slots), true);
 	size_t n_old = old ? a->live_mask + 1 : 0;
 
 	if (!slots)
@@ -275,7 +275,7 @@ static enum sb_status prepare(struct sb_alloc *a, uint64_t stream, struct sb_err
 /* What a cached block can become: itself and the unmapped addresses right behind it. */
 static int64_t growable_size(const struct block *b)
 {
-	return b->size + (b->next && b->next->state == BLOCK_UNMAPPED ? b->next->size : 0);
+	return b->size + (b->next && b->next->node.tag == BLOCK_UNMAPPED ? b->next->size : 0);
 }
 
 /* Oversize blocks are kept whole and not wasted on much smaller requests. */
@@ -436,12 +436,21 @@ enum sb_status sb_alloc_malloc(struct sb_alloc *a, int64_t bytes, uint64_t strea
 
 /* ---- free ------------------------------------------------------------------------------------------------------- */
 
+static void prefetch(const struct block *b)
+{
+#ifdef __GNUC__
+	__builtin_prefetch(b);
+#endif
+}
+
 static size_t find_freed(const struct sb_alloc *a, const void *ptr)
 {
 	size_t i = live_find(a, (uintptr_t)ptr);
 
-	if (!a->live[i].addr || a->live[i].block->state != BLOCK_LIVE)
+	if (!a->live[i].addr || a->live[i].block->node.tag != BLOCK_LIVE)
 		SB_BUG("free of %p, which is not allocated", ptr);
+	prefetch(a->live[i].block->prev); /* whether they are free will be asked soon, and they lie anywhere */
+	prefetch(a->live[i].block->next);
 	return i;
 }
 
@@ -487,7 +496,7 @@ void sb_alloc_free_later(struct sb_alloc *a, void *ptr)
 	if (!ptr)
 		return;
 	b = a->live[find_freed(a, ptr)].block;
-	b->state = BLOCK_PENDING;
+	b->node.tag = BLOCK_PENDING;
 	a->n_pending++;
 	sb_tell(a, SB_ALLOC_EV_FREE_LATER, b->addr, b->requested, b->pool->stream);
 	no_longer_allocated(a, b);
@@ -498,7 +507,7 @@ bool sb_alloc_complete(struct sb_alloc *a, void *ptr)
 	size_t i = live_find(a, (uintptr_t)ptr);
 	struct block *b = a->live[i].block;
 
-	if (!ptr || !a->live[i].addr || b->state != BLOCK_PENDING)
+	if (!ptr || !a->live[i].addr || b->node.tag != BLOCK_PENDING)
 		return false;
 	live_remove(a, i);
 	a->n_pending--;
@@ -514,7 +523,7 @@ void sb_complete_all(struct sb_alloc *a)
 	if (!a->n_pending)
 		return;
 	for (size_t i = 0; i <= a->live_mask; i++) {
-		if (!a->live[i].addr || a->live[i].block->state != BLOCK_PENDING)
+		if (!a->live[i].addr || a->live[i].block->node.tag != BLOCK_PENDING)
 			continue;
 		a->live[i].block->chain = list; /* completing one moves others in the table */
 		list = a->live[i].block;
@@ -553,12 +562,14 @@ bool sb_alloc_would_hit(
 		const struct block *b = a->live[at].block, *n;
 		int64_t room;
 
-		if (!a->live[at].addr || b->state != BLOCK_PENDING || b->pool != pool)
+		if (!a->live[at].addr || b->node.tag != BLOCK_PENDING || b->pool != pool)
 			continue;
 		room = b->size;
-		for (n = b->next; n && (n->state == BLOCK_FREE || is_among(n->addr, complete, n_complete)); n = n->next)
+		for (n = b->next; n && (n->node.tag == BLOCK_FREE || is_among(n->addr, complete, n_complete));
+		        n = n->next)
 			room += n->size;
-		for (n = b->prev; n && (n->state == BLOCK_FREE || is_among(n->addr, complete, n_complete)); n = n->prev)
+		for (n = b->prev; n && (n->node.tag == BLOCK_FREE || is_among(n->addr, complete, n_complete));
+		        n = n->prev)
 			room += n->size;
 		if (fits(a, room, size))
 			return true;

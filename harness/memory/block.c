@@ -10,20 +10,28 @@ _Static_assert(offsetof(struct block, size) + sizeof(int64_t) <= CACHE_LINE, "a 
 _Static_assert(sizeof(struct block) % CACHE_LINE == 0, "blocks begin with a line");
 _Static_assert(offsetof(struct slab, blocks) % CACHE_LINE == 0, "and so does the first");
 
-#define BLOCKS_PER_SLAB 511
+#define SMALL_SLAB (64 * SB_KIB)
+
+/* The bytes of the next slab: a huge page each as soon as there are many blocks. */
+static size_t next_slab(const struct sb_alloc *a)
+{
+	return (size_t)(a->n_slabs < 16 ? SMALL_SLAB : SB_HUGE_PAGE);
+}
 
 enum sb_status sb_block_reserve(struct sb_alloc *a, int n, struct sb_error *err)
 {
 	while (a->n_headers < n) {
-		struct slab *s = aligned_alloc(CACHE_LINE, sizeof(*s) + BLOCKS_PER_SLAB * sizeof(struct block));
+		size_t bytes = next_slab(a), n_blocks = (bytes - sizeof(struct slab)) / sizeof(struct block);
+		struct slab *s = sb_table_alloc(bytes, false);
 
 		if (!s)
 			return sb_fail(err, SB_E_NOMEM, "out of host memory for the allocator's blocks");
 		s->next = a->slabs;
 		a->slabs = s;
+		a->n_slabs++;
 		a->host_allocs++;
-		for (size_t i = BLOCKS_PER_SLAB; i-- > 0;)
-			sb_block_drop(a, &s->blocks[i]);
+		while (n_blocks-- > 0)
+			sb_block_drop(a, &s->blocks[n_blocks]);
 	}
 	return SB_OK;
 }
@@ -42,7 +50,7 @@ struct block *sb_block_new(struct sb_alloc *a, struct segment *seg, uintptr_t ad
 	b->pool = seg->pool;
 	b->seg = seg;
 	b->requested = 0;
-	b->state = BLOCK_LIVE; /* in no set */
+	b->node.tag = BLOCK_LIVE; /* in no set */
 	return b;
 }
 
@@ -55,17 +63,17 @@ void sb_block_drop(struct sb_alloc *a, struct block *b)
 
 static struct sb_tree *set_of(struct block *b)
 {
-	return b->state == BLOCK_FREE ? &b->pool->free : &b->pool->unmapped;
+	return b->node.tag == BLOCK_FREE ? &b->pool->free : &b->pool->unmapped;
 }
 
 static uint64_t key_hi(const struct block *b)
 {
-	return b->state == BLOCK_FREE ? (uint64_t)b->size : 0;
+	return b->node.tag == BLOCK_FREE ? (uint64_t)b->size : 0;
 }
 
 static bool is_inactive_split(const struct block *b)
 {
-	return b->state == BLOCK_FREE && !b->seg->range && (b->prev || b->next);
+	return b->node.tag == BLOCK_FREE && !b->seg->range && (b->prev || b->next);
 }
 
 static void change(struct sb_alloc *a, enum sb_alloc_family f, enum sb_alloc_pool pool, int64_t n)
@@ -112,7 +120,7 @@ void sb_block_take(struct sb_alloc *a, struct block *b)
 {
 	change_inactive(a, b, -is_inactive_split(b), -inactive_bytes(b));
 	sb_tree_erase(set_of(b), &b->node);
-	b->state = BLOCK_LIVE;
+	b->node.tag = BLOCK_LIVE;
 }
 
 /* Take b, in no set, out of the chain of neighbours: its place now belongs to one of them. */
@@ -129,8 +137,8 @@ static void unlink_block(struct sb_alloc *a, struct block *b)
 
 struct block *sb_block_settle(struct sb_alloc *a, struct block *b, enum block_state state)
 {
-	struct block *prev = b->prev && b->prev->state == state ? b->prev : NULL;
-	struct block *next = b->next && b->next->state == state ? b->next : NULL;
+	struct block *prev = b->prev && b->prev->node.tag == state ? b->prev : NULL;
+	struct block *next = b->next && b->next->node.tag == state ? b->next : NULL;
 	struct block *home = prev ? prev : next;
 	int64_t blocks = (prev && is_inactive_split(prev)) + (next && is_inactive_split(next));
 	int64_t bytes = (prev ? inactive_bytes(prev) : 0) + (next ? inactive_bytes(next) : 0);
@@ -141,7 +149,7 @@ struct block *sb_block_settle(struct sb_alloc *a, struct block *b, enum block_st
 		unlink_block(a, next);
 	}
 	if (!home) {
-		b->state = state;
+		b->node.tag = state;
 		b->node.hi = key_hi(b);
 		b->node.lo = b->addr;
 		b->cached_at = a->n_lookups;

@@ -13,7 +13,8 @@
 struct sb_tree_node {
 	struct sb_tree_node *parent, *child[2];
 	uint64_t hi, lo;
-	int height; /* 1 for a leaf */
+	int height;   /* 1 for a leaf */
+	unsigned tag; /* the owner's: it lies here because it is asked for together with the keys */
 };
 
 struct sb_tree {
@@ -44,7 +45,8 @@ enum block_state { BLOCK_UNMAPPED, BLOCK_FREE, BLOCK_LIVE, BLOCK_PENDING };
 
 /* A piece of a segment. prev and next are its neighbours by address; two neighbours are never both FREE or UNMAPPED. */
 struct block {
-	struct sb_tree_node node; /* first, so that a node is its block; (size, addr) if FREE, (0, addr) if UNMAPPED */
+	_Alignas(64) struct sb_tree_node node; /* first, so that a node is its block; (size, addr) if FREE, (0, addr) if
+	                                        * UNMAPPED; tag: enum block_state */
 	uintptr_t addr;
 	int64_t size;
 	struct block *prev, *next;
@@ -53,7 +55,6 @@ struct block {
 	int64_t requested;   /* LIVE and PENDING only */
 	uint64_t cached_at;  /* FREE: the number of look-ups when it became as it is */
 	struct block *chain; /* the free list of headers; the work list of a full release */
-	enum block_state state;
 };
 
 /* The memory of one stream for small or for large requests; nothing ever moves from one to another. */
@@ -103,7 +104,7 @@ struct live_slot {
 
 struct slab {
 	struct slab *next;
-	char unused[56]; /* blocks begin with a cache line */
+	char unused[120]; /* blocks are two cache lines, and begin where pairs of them do */
 	struct block blocks[];
 };
 
@@ -128,6 +129,7 @@ struct sb_alloc {
 	uint64_t n_lookups; /* of large blocks, while garbage is collected: the clock by which blocks age */
 
 	struct slab *slabs;
+	int n_slabs;
 	struct block *headers; /* unused ones, by chain */
 	int n_headers;
 
@@ -180,6 +182,13 @@ static inline int64_t sb_round_up(int64_t n, int64_t multiple)
 {
 	return (n + multiple - 1) / multiple * multiple;
 }
+
+#define SB_HUGE_PAGE (2 * SB_MIB)
+/*
+ * Host memory for the allocator's own tables, freed by free(). From SB_HUGE_PAGE on in huge pages where the system has
+ * them: with 100,000 blocks a third of the time went into finding pages.
+ */
+void *sb_table_alloc(size_t bytes, bool zeroed);
 
 /* block.c: headers, sets, splitting and merging. */
 

@@ -87,7 +87,7 @@ static bool room_from(const struct block *b, int64_t size)
 {
 	int64_t room = 0;
 
-	while (b && (b->state == BLOCK_FREE || b->state == BLOCK_UNMAPPED) && room < size) {
+	while (b && (b->node.tag == BLOCK_FREE || b->node.tag == BLOCK_UNMAPPED) && room < size) {
 		room += b->size;
 		b = b->next;
 	}
@@ -100,7 +100,7 @@ static struct block *find_room(struct pool *pool, int64_t size)
 	for (struct sb_tree_node *n = sb_tree_first(&pool->unmapped); n; n = sb_tree_next(n)) {
 		struct block *b = block_of(n);
 
-		if (b->prev && b->prev->state == BLOCK_FREE)
+		if (b->prev && b->prev->node.tag == BLOCK_FREE)
 			b = b->prev;
 		if (room_from(b, size))
 			return b;
@@ -174,7 +174,7 @@ static enum sb_status grow_range(
 		if (status)
 			return status;
 	}
-	if (b->state == BLOCK_UNMAPPED) {
+	if (b->node.tag == BLOCK_UNMAPPED) {
 		status = map_front(a, b, size, &b, err);
 		if (status)
 			return status;

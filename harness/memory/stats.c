@@ -95,9 +95,9 @@ void sb_alloc_visit(const struct sb_alloc *a, void (*fn)(void *user, const struc
 				.requested = b->requested,
 				.stream = b->pool->stream,
 				.pool = b->pool->kind,
-				.live = b->state == BLOCK_LIVE,
-				.pending = b->state == BLOCK_PENDING,
-				.mapped = b->state != BLOCK_UNMAPPED,
+				.live = b->node.tag == BLOCK_LIVE,
+				.pending = b->node.tag == BLOCK_PENDING,
+				.mapped = b->node.tag != BLOCK_UNMAPPED,
 				.expandable = seg->range != NULL,
 			};
 
