@@ -195,9 +195,11 @@ struct sb_device_state {
 	struct sb_value power_w, temperature_c, sm_mhz, memory_mhz;
 	struct sb_value used_bytes; /* by whoever, the driver included */
 	struct sb_value energy_mj;  /* since the driver was loaded */
-	struct sb_value throttled;  /* 1: clocks are held down by heat, power or hardware at this moment */
-	char reasons[128];          /* what holds them down: "sw_power_cap,hw_thermal"; "" when nothing does */
-	int64_t cost_ns;            /* what this reading took */
+	/* How long power and heat have held clocks down since the driver was loaded: the card's own count. */
+	struct sb_value power_held_ns, heat_held_ns;
+	struct sb_value throttled; /* 1: clocks are held down by heat, power or hardware at this moment */
+	char reasons[128];         /* what holds them down: "sw_power_cap,hw_thermal"; "" when nothing does */
+	int64_t cost_ns;           /* what this reading took */
 };
 
 /* What the hardware's counters are kept apart by: the kinds with products, and all others. */

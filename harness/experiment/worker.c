@@ -413,11 +413,26 @@ static void add_memory(struct server *s, const struct timing *t, json_t *samples
 		put(s, samples, "memory.device_used_bytes", json_pack("[s]", "the device is the host"));
 }
 
-/* Held down before or after the pass, and why: a metric of each reason, which only such trials have. */
+/* How long something held clocks down during the pass, by the card's own count -> a metric; true: 1 % of it or more. */
+static bool was_held(struct server *s, const struct timing *t, const char *metric, struct sb_value before,
+        struct sb_value after, json_t *samples)
+{
+	double ns = after.v - before.v;
+
+	if (before.absent || after.absent || ns < 0.0)
+		return false;
+	add(s, samples, metric, ns);
+	return ns >= 0.01 * (double)t->wall_ns;
+}
+
+/*
+ * Were clocks held down, and why: as the card says before and after the pass, and as it counted meanwhile. A metric of
+ * each reason, which only such trials have.
+ */
 static void add_throttled(struct server *s, const struct timing *t, json_t *samples)
 {
-	const struct sb_device_state *states[] = { &t->before, &t->after };
-	struct sb_value throttled = t->after.throttled;
+	const struct sb_device_state *b = &t->before, *a = &t->after, *states[] = { b, a };
+	struct sb_value throttled = a->throttled;
 
 	for (size_t i = 0; i < SB_ARRAY_LEN(states); i++) {
 		const char *reason = states[i]->reasons;
@@ -430,6 +445,14 @@ static void add_throttled(struct server *s, const struct timing *t, json_t *samp
 			snprintf(metric, sizeof(metric), "device.throttled.%.*s", (int)n, reason);
 			add(s, samples, metric, 1.0);
 		}
+	}
+	if (was_held(s, t, "device.power_held_ns", b->power_held_ns, a->power_held_ns, samples)) {
+		throttled = sb_value_of(1.0);
+		add(s, samples, "device.throttled.sw_power_cap", 1.0);
+	}
+	if (was_held(s, t, "device.heat_held_ns", b->heat_held_ns, a->heat_held_ns, samples)) {
+		throttled = sb_value_of(1.0);
+		add(s, samples, "device.throttled.heat", 1.0);
 	}
 	put(s, samples, "device.throttled", value_json(throttled));
 }

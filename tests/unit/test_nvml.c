@@ -35,8 +35,8 @@ static void assert_value(struct sb_value v, double wanted)
 
 static void a_reading_has_its_units(void **state)
 {
-	struct sb_device_state s = state_of(
-	        "power=345600,temperature0=61,clock1=1755,clock2=2619,total=80,free=78,energy=987654321,reasons=0");
+	struct sb_device_state s = state_of("power=345600,temperature0=61,clock1=1755,clock2=2619,total=80,free=78,"
+	                                    "energy=987654321,reasons=0,held0=5000,held1=70");
 
 	(void)state;
 	assert_value(s.power_w, 345.6);
@@ -45,6 +45,8 @@ static void a_reading_has_its_units(void **state)
 	assert_value(s.memory_mhz, 2619);
 	assert_value(s.used_bytes, 2.0 * 1073741824.0);
 	assert_value(s.energy_mj, 987654321);
+	assert_value(s.power_held_ns, 5000);
+	assert_value(s.heat_held_ns, 70);
 	assert_value(s.throttled, 0);
 	assert_string_equal(s.reasons, "");
 	assert_true(s.cost_ns >= 0);
@@ -54,18 +56,19 @@ static void what_is_not_told_is_absent_and_the_rest_is_there(void **state)
 {
 	static const char *const functions[] = { "nvmlDeviceGetPowerUsage", "nvmlDeviceGetTemperature",
 		"nvmlDeviceGetClockInfo", "nvmlDeviceGetMemoryInfo", "nvmlDeviceGetTotalEnergyConsumption",
-		"nvmlDeviceGetCurrentClocksThrottleReasons" };
+		"nvmlDeviceGetCurrentClocksThrottleReasons", "nvmlDeviceGetViolationStatus" };
 
 	(void)state;
 	for (size_t i = 0; i < SB_ARRAY_LEN(functions); i++) {
 		char told[96] = "without=";
 		struct sb_device_state s = state_of(strcat(told, functions[i]));
 		const struct sb_value *v[] = { &s.power_w, &s.temperature_c, &s.sm_mhz, &s.used_bytes, &s.energy_mj,
-			&s.throttled };
+			&s.throttled, &s.power_held_ns };
 
 		for (size_t k = 0; k < SB_ARRAY_LEN(v); k++)
 			assert_int_equal(v[k]->absent != NULL, k == i);
 		assert_int_equal(s.memory_mhz.absent != NULL, i == 2);
+		assert_int_equal(s.heat_held_ns.absent != NULL, i == 6);
 		assert_string_equal(s.reasons, "");
 	}
 }

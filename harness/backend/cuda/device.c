@@ -198,7 +198,7 @@ static void cuda_state(struct sb_backend *be, struct sb_device_state *out)
 	if (c->nvml)
 		sb_nvml_read(c->nvml, out);
 	else
-		*out = (struct sb_device_state){ none, none, none, none, none, none, none, "", 0 };
+		*out = (struct sb_device_state){ none, none, none, none, none, none, none, none, none, "", 0 };
 }
 
 /* ---- what it is ---------------------------------------------------------------------------------------------------

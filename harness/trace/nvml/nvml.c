@@ -12,6 +12,11 @@ struct nvml_memory {
 	unsigned long long total, free, used;
 };
 
+struct nvml_held {
+	unsigned long long now, held_ns;
+};
+
+enum { NVML_HELD_BY_POWER = 0, NVML_HELD_BY_HEAT = 1 };
 enum { NVML_TEMPERATURE_GPU = 0, NVML_CLOCK_SM = 1, NVML_CLOCK_MEM = 2 };
 
 /* X(member, function, parameters) */
@@ -27,12 +32,16 @@ enum { NVML_TEMPERATURE_GPU = 0, NVML_CLOCK_SM = 1, NVML_CLOCK_MEM = 2 };
 	X(energy, nvmlDeviceGetTotalEnergyConsumption, (nvml_handle, unsigned long long *)) \
 	X(reasons, nvmlDeviceGetCurrentClocksThrottleReasons, (nvml_handle, unsigned long long *))
 
+/* What not every driver has: NULL then. */
+#define WANTED(X) X(held, nvmlDeviceGetViolationStatus, (nvml_handle, int, struct nvml_held *))
+
 struct sb_nvml {
 	void *library;
 	nvml_handle device;
 	char driver[80];
 #define MEMBER(member, function, parameters) int(*member) parameters;
 	FUNCTIONS(MEMBER)
+	WANTED(MEMBER)
 #undef MEMBER
 };
 
@@ -63,6 +72,9 @@ static enum sb_status load(struct sb_nvml *n, struct sb_error *err)
 	if (!n->member)                                              \
 		return sb_fail(err, SB_E_ENV, "NVML has no " #function "; the driver is too old, update it");
 	FUNCTIONS(FIND)
+#undef FIND
+#define FIND(member, function, parameters) *(void **)(void *)&n->member = dlsym(n->library, #function);
+	WANTED(FIND)
 #undef FIND
 	return SB_OK;
 }
@@ -118,6 +130,17 @@ static struct sb_value value(int code, double v)
 	return code ? sb_value_absent("NVML does not tell") : sb_value_of(v);
 }
 
+static struct sb_value held(const struct sb_nvml *n, int by)
+{
+	struct nvml_held h = { 0 };
+	int code;
+
+	if (!n->held)
+		return sb_value_absent("the driver does not count it");
+	code = n->held(n->device, by, &h);
+	return value(code, (double)h.held_ns);
+}
+
 static void name_reasons(unsigned long long bits, char *out, size_t n)
 {
 	size_t at = 0;
@@ -149,6 +172,8 @@ void sb_nvml_read(struct sb_nvml *n, struct sb_device_state *out)
 	out->used_bytes = value(code, (double)memory.used);
 	code = n->energy(n->device, &wide);
 	out->energy_mj = value(code, (double)wide);
+	out->power_held_ns = held(n, NVML_HELD_BY_POWER);
+	out->heat_held_ns = held(n, NVML_HELD_BY_HEAT);
 	code = n->reasons(n->device, &bits);
 	if (!code)
 		name_reasons(bits, out->reasons, sizeof(out->reasons));
