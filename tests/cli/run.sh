@@ -31,7 +31,7 @@ fi
 pattern() {
 	printf '%s' "$1" | sed 's/[][\\.*^$|]/\\&/g'
 }
-sed -E -e "s|$(pattern "$SPABENCH")|SPABENCH|g" -e "s|$(pattern "$sb_work")|WORK|g" -f "$sb_here/normalise.sed" \
+sed -E -e "s|$(pattern "$SPABENCH")|SPABENCH|g" -e "s|$(pattern "${SB_FAKE_CUDA_LIB:-none set}")|FAKE_CUDA|g" -e "s|$(pattern "$sb_work")|WORK|g" -f "$sb_here/normalise.sed" \
 	<"$sb_work/raw.txt" >"$sb_work/actual.txt" || exit 99
 
 sb_expected=$sb_here/expected/$sb_name.txt

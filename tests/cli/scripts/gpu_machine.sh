@@ -1,5 +1,5 @@
 # Machines with a GPU as one finds them, on a CUDA backend that says what it is told (tests/tools/fake_cuda.c).
-SPABENCH_CUDA_LIB=$SB_FAKE_CUDA SPABENCH_NVML=none
+SPABENCH_CUDA_LIB=$SB_FAKE_CUDA_LIB SPABENCH_NVML=none
 export SPABENCH_CUDA_LIB SPABENCH_NVML
 # machine WORDS ARGS..: a tiny run on such a machine
 machine() {
@@ -50,6 +50,6 @@ outcome untraced.db
 echo '# doctor'
 "$SPABENCH" doctor >../out 2>../err
 grep -E -A 2 '^  [a-z]+ +(device|gpu|cuda|cupti) ' ../out | grep -v '^--' | grep -v '^  [a-z]* *\(openmp\|driver\|cudnn\|counters\)'
-for words in full crash other; do
-	SB_FAKE_CUDA=$words "$SPABENCH" doctor 2>&1 | grep -E -A 3 '^  [a-z]+ +gpu '
+for words in full crash; do
+	SB_FAKE_CUDA=$words "$SPABENCH" doctor 2>&1 | sed -n '/ gpu  *device/,/not tested$/p'
 done

@@ -1,5 +1,5 @@
 # The arms of a plan on a GPU: the default, some factors, every combination; and the tables of so many arms.
-SPABENCH_CUDA_LIB=$SB_FAKE_CUDA
+SPABENCH_CUDA_LIB=$SB_FAKE_CUDA_LIB
 export SPABENCH_CUDA_LIB
 plan='--preset tiny --frames 3 --size 84x56 --grid 2 --support 2 --iterations 1 --threads 1 --blocks 1 --trace-blocks 0 --seed 1 --quiet'
 # arms ARGS..: of a run with these options
