@@ -64,8 +64,6 @@ struct sb_cupti {
 	CUpti_SubscriberHandle subscriber;
 	char version_text[32];
 	struct buffer buffer[BUFFERS_MAX];
-	struct kernel_name name[NAMES_MAX]; /* texts are never freed: traces go on pointing at them */
-	size_t n_names;
 	struct request *request;
 	struct sb_activity *activity;
 	size_t capacity, n_requests;
@@ -83,6 +81,10 @@ struct sb_cupti {
 
 /* CUPTI's buffer callbacks carry no pointer of ours. */
 static struct sb_cupti *the_cupti;
+
+/* Of the process: traces go on pointing at the texts, and CUPTI's own names stay where they are. */
+static struct kernel_name names[NAMES_MAX];
+static size_t n_names;
 
 static enum sb_status failed(const struct sb_cupti *c, CUptiResult r, const char *what, struct sb_error *err)
 {
@@ -231,13 +233,13 @@ static const CUpti_CallbackId memory_calls[] = {
 
 static enum sb_status load(struct sb_cupti *c, struct sb_error *err)
 {
-	static const char *const names[] = { "libcupti.so.13", "libcupti.so.12", "libcupti.so" };
+	static const char *const files[] = { "libcupti.so.13", "libcupti.so.12", "libcupti.so" };
 	const char *named = getenv("SPABENCH_CUPTI");
 
 	if (named)
 		c->library = dlopen(named, RTLD_NOW | RTLD_LOCAL);
-	for (size_t i = 0; i < SB_ARRAY_LEN(names) && !c->library && !named; i++)
-		c->library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+	for (size_t i = 0; i < SB_ARRAY_LEN(files) && !c->library && !named; i++)
+		c->library = dlopen(files[i], RTLD_NOW | RTLD_LOCAL);
 	if (!c->library)
 		return sb_fail(err, SB_E_ENV,
 		        "CUPTI cannot be loaded: %s; install the CUDA toolkit's CUPTI, or name libcupti.so in "
@@ -450,23 +452,23 @@ static struct sb_activity *find(const struct sb_cupti *c, uint32_t correlation)
 	return lo < c->n_requests && c->request[lo].correlation == correlation ? &c->activity[lo] : NULL;
 }
 
-static const char *kernel_name(struct sb_cupti *c, const char *mangled)
+static const char *kernel_name(const char *mangled)
 {
 	char text[512];
 
 	if (!mangled)
 		return "kernel without a name";
-	for (size_t i = 0; i < c->n_names; i++)
-		if (c->name[i].mangled == mangled)
-			return c->name[i].text;
-	if (c->n_names == NAMES_MAX)
+	for (size_t i = 0; i < n_names; i++)
+		if (names[i].mangled == mangled)
+			return names[i].text;
+	if (n_names == NAMES_MAX)
 		return "kernel beyond the table of names";
 	sb_kernel_name(mangled, text, sizeof(text));
-	c->name[c->n_names].text = sb_strdup(text);
-	if (!c->name[c->n_names].text)
+	names[n_names].text = sb_strdup(text);
+	if (!names[n_names].text)
 		return "kernel whose name found no memory";
-	c->name[c->n_names].mangled = mangled;
-	return c->name[c->n_names++].text;
+	names[n_names].mangled = mangled;
+	return names[n_names++].text;
 }
 
 static const char *copy_name(uint8_t kind)
@@ -509,10 +511,11 @@ static void set_times(struct sb_activity *a, uint64_t start, uint64_t end)
 	a->dur_ns = told ? (int64_t)(end - start) : 0;
 }
 
-static void decode_kernel(struct sb_cupti *c, const CUpti_ActivityKernel10 *k, struct sb_activity_account *account)
+static void decode_kernel(
+        const struct sb_cupti *c, const CUpti_ActivityKernel10 *k, struct sb_activity_account *account)
 {
 	struct sb_activity a = {
-		.name = kernel_name(c, k->name),
+		.name = kernel_name(k->name),
 		.stream = k->streamId,
 		.grid = { k->gridX, k->gridY, k->gridZ },
 		.block = { k->blockX, k->blockY, k->blockZ },
