@@ -368,7 +368,8 @@ static void windows_without_points_or_visibility_keep_the_cameras(void **state)
 			w.points[at] = NAN;
 		for (int64_t n = 0; none == 3 && n < 60; n++)
 			w.u0[n] = 0.0f; /* without a single depth the points are nowhere */
-		assert_int_equal(run(&w, &sb_ba_options_reference, cam).n_static, none == 1 ? 60 : 0);
+		assert_int_equal(
+		        run(&w, &sb_ba_options_reference, cam).n_static, none == 1 ? 40 : 0); /* every third moves */
 		if (none != 1) /* there the floor of 0.05 lets Procrustes work */
 			assert_true(largest_difference(cam, w.cam, 4 * 16) < 1e-6);
 		assert_true(largest_difference(cam, w.cam, 4 * 16) < 1.0);
