@@ -8,48 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <dirent.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "npz_file.h"
 #include "npz_reader.h"
+#include "scratch_folder.h"
 
-static char folder[64], path[128];
+static char path[128];
 
 static int set_up(void **state)
 {
-	(void)state;
-	snprintf(folder, sizeof(folder), "/tmp/spabench-test-npz-XXXXXX");
-	if (!mkdtemp(folder))
-		return -1;
+	int failed = folder_make(state);
+
 	snprintf(path, sizeof(path), "%s/x.npz", folder);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-	return system(command);
-}
-
-static int files(void)
-{
-	DIR *dir = opendir(folder);
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n - 2;
+	return failed;
 }
 
 static const float values[] = { 1.0f, -2.5f, 3e30f, 4.0f, 5.0f, 6.0f };
@@ -77,7 +51,7 @@ static void arrays_come_back(void **state)
 	(void)state;
 	assert_int_equal(write_two("run=1\n", &err), SB_OK);
 	assert_int_equal(write_two("run=2\n", &err), SB_OK); /* over it */
-	assert_int_equal(files(), 1);
+	assert_int_equal(files_in(folder), 1);
 	npz_read(path, &z);
 	assert_int_equal(z.n, 2);
 	assert_string_equal(z.comment, "run=2\n");
@@ -145,14 +119,13 @@ static void what_no_archive_can_hold_is_refused(void **state)
 		assert_int_equal(sb_npz_begin(z, "x", 3, shapes[i], &err), SB_E_DATA);
 		assert_non_null(strstr(err.msg, "/x.npz': an npz file of this kind holds less than 4 GiB"));
 		sb_npz_abandon(z);
-		assert_int_equal(files(), 0);
+		assert_int_equal(files_in(folder), 0);
 	}
 }
 
 /* A limit on the size of files stands for the full disk, at every place the file can break off. */
 static void a_full_disk_leaves_the_older_file(void **state)
 {
-	struct rlimit was, small;
 	struct sb_error err;
 	struct stat st;
 	struct npz z;
@@ -160,18 +133,14 @@ static void a_full_disk_leaves_the_older_file(void **state)
 	(void)state;
 	assert_int_equal(write_two("older", &err), SB_OK);
 	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
-	signal(SIGXFSZ, SIG_IGN);
-	small = was;
 	for (rlim_t limit = 0; limit < (rlim_t)st.st_size - 3; limit += 7) { /* the new comment is shorter by 2 */
-		small.rlim_cur = limit;
-		assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+		limit_files(limit);
 		assert_int_equal(write_two("new", &err), SB_E_DATA);
 		assert_non_null(strstr(err.msg, "cannot write '"));
 		assert_non_null(strstr(err.msg, "x.npz': File too large"));
 	}
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
-	assert_int_equal(files(), 1);
+	limit_files(NO_LIMIT);
+	assert_int_equal(files_in(folder), 1);
 	npz_read(path, &z);
 	assert_string_equal(z.comment, "older");
 	npz_release(&z);
@@ -184,11 +153,11 @@ static void what_is_given_up_leaves_nothing(void **state)
 
 	(void)state;
 	assert_int_equal(sb_npz_create(path, &z, &err), SB_OK);
-	assert_int_equal(files(), 1); /* under another name */
+	assert_int_equal(files_in(folder), 1); /* under another name */
 	assert_int_equal(sb_npz_begin(z, "x", 1, (const int64_t[]){ 4 }, &err), SB_OK);
 	sb_npz_abandon(z);
 	sb_npz_abandon(NULL);
-	assert_int_equal(files(), 0);
+	assert_int_equal(files_in(folder), 0);
 	assert_int_equal(mkdir(path, 0755), 0);
 	assert_int_equal(sb_npz_create(path, &z, &err), SB_E_DATA);
 	assert_non_null(strstr(err.msg, "it is a folder"));
@@ -197,12 +166,12 @@ static void what_is_given_up_leaves_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(arrays_come_back, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(empty_arrays_and_archives_are_possible, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_long_comment_is_cut, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_no_archive_can_hold_is_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_full_disk_leaves_the_older_file, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_is_given_up_leaves_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(arrays_come_back, set_up, folder_remove),
+		cmocka_unit_test_setup_teardown(empty_arrays_and_archives_are_possible, set_up, folder_remove),
+		cmocka_unit_test_setup_teardown(a_long_comment_is_cut, set_up, folder_remove),
+		cmocka_unit_test_setup_teardown(what_no_archive_can_hold_is_refused, set_up, folder_remove),
+		cmocka_unit_test_setup_teardown(a_full_disk_leaves_the_older_file, set_up, folder_remove),
+		cmocka_unit_test_setup_teardown(what_is_given_up_leaves_nothing, set_up, folder_remove),
 	};
 	return cmocka_run_group_tests_name("npz", tests, NULL, NULL);
 }

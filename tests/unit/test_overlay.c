@@ -8,11 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <dirent.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <png.h>
@@ -20,6 +16,7 @@
 #include "overlay.h"
 #include "raster.h"
 #include "save.h"
+#include "scratch_folder.h"
 #include "track_fixture.h"
 
 #define PI 3.14159265358979
@@ -28,37 +25,14 @@ static const struct tf_sizes sizes = { 112, 168, 112, 168, 112, 168 }; /* all ag
 
 static const char *const metadata[] = { "run", "0123", "arm", "after", NULL };
 
-static char folder[64], dir[128];
+static char dir[128];
 
 static int set_up(void **state)
 {
-	(void)state;
-	snprintf(folder, sizeof(folder), "/tmp/spabench-test-overlay-XXXXXX");
-	if (!mkdtemp(folder))
-		return -1;
+	int failed = folder_make(state);
+
 	snprintf(dir, sizeof(dir), "%s/d", folder);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-	return system(command);
-}
-
-static int files(const char *path)
-{
-	DIR *d = opendir(path);
-	int n = 0;
-
-	assert_non_null(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n - 2;
+	return failed;
 }
 
 static void near(double got, double want, double tolerance)
@@ -300,7 +274,7 @@ static void tracks_stand_where_they_are_in_their_own_colour(void **state)
 	tf_init(&x, &sizes);
 	stand_on_pixels(&x);
 	draw(&x);
-	assert_int_equal(files(dir), TF_FRAMES);
+	assert_int_equal(files_in(dir), TF_FRAMES);
 	for (int f = 0; f < TF_FRAMES; f++) {
 		read_picture(f, &p);
 		assert_int_equal(p.h, 112);
@@ -478,10 +452,10 @@ static void folders_that_cannot_be_are_named(void **state)
 	assert_int_equal(mkdir(dir, 0755), 0);
 	assert_int_equal(mkdir(path, 0755), 0);
 	must_fail(&x, NULL, dir, SB_E_DATA, "frame_0001.png': it is a folder");
-	assert_int_equal(files(dir), 2); /* the first frame is there */
+	assert_int_equal(files_in(dir), 2); /* the first frame is there */
 	snprintf(other, sizeof(other), "%s/../d", dir);
 	must_fail(&x, dir, other, SB_E_USAGE, "would overwrite each other in");
-	assert_int_equal(files(dir), 2);
+	assert_int_equal(files_in(dir), 2);
 	x.results.tracks = NULL;
 	must_fail(&x, NULL, dir, SB_E_USAGE, "there are no tracks to save");
 	tf_release(&x);
@@ -489,29 +463,24 @@ static void folders_that_cannot_be_are_named(void **state)
 
 static void a_full_disk_leaves_complete_pictures(void **state)
 {
-	struct rlimit was, limited;
 	struct track_fixture x;
 	struct picture p;
 
 	(void)state;
 	tf_init(&x, &sizes);
 	draw(&x);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
-	signal(SIGXFSZ, SIG_IGN);
-	limited = was;
 	for (rlim_t limit = 0; limit < 1000; limit += 333) {
-		limited.rlim_cur = limit;
-		assert_int_equal(setrlimit(RLIMIT_FSIZE, &limited), 0);
+		limit_files(limit);
 		must_fail(&x, NULL, dir, SB_E_DATA, "d/frame_0000.png': File too large");
-		assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+		limit_files(NO_LIMIT);
 	}
-	assert_int_equal(files(dir), TF_FRAMES);
+	assert_int_equal(files_in(dir), TF_FRAMES);
 	read_picture(0, &p);
 	free(p.rgb);
 	tf_release(&x);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, folder_remove)
 
 int main(void)
 {

@@ -11,11 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <dirent.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <png.h>
@@ -24,51 +20,11 @@
 #include "sb_clip.h"
 #include "sb_safetensors.h"
 #include "save.h"
+#include "scratch_folder.h"
 
 #define TOLERANCE 1e-5
 
 /* ---- scaffolding --------------------------------------------------------------------------------------------- */
-
-static char folder[64];
-
-static const char *in_folder(const char *name)
-{
-	static char path[4][512];
-	static int next;
-	char *out = path[next++ % 4];
-
-	snprintf(out, sizeof(path[0]), "%s/%s", folder, name);
-	return out;
-}
-
-/* Each test has a folder of its own, which it leaves as it likes. */
-static int set_up(void **state)
-{
-	(void)state;
-	snprintf(folder, sizeof(folder), "/tmp/spabench-test-save-XXXXXX");
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-	return system(command);
-}
-
-static int files_in_folder(const char *path)
-{
-	DIR *dir = opendir(path);
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n - 2;
-}
 
 /* Results of 2 frames, 3 x 4: depth 1 .. 24, everything else by number. */
 static struct sb_front_outputs planted(void)
@@ -251,7 +207,7 @@ static void the_program_saves_the_results_of_its_arm(void **state)
 	assert_string_equal(sb_safetensors_metadata(saved, "clip_digest"), "b6cbf618f5b939c8");
 	assert_string_equal(sb_safetensors_metadata(saved, "weights"), "synthetic");
 	assert_non_null(sb_safetensors_metadata(saved, "build"));
-	assert_int_equal(files_in_folder(in_folder("depth")), 3);
+	assert_int_equal(files_in(in_folder("depth")), 3);
 	sb_front_outputs_release(&out);
 	sb_safetensors_close(saved);
 }
@@ -313,7 +269,7 @@ static void depth_images_give_the_depth_back(void **state)
 	o.depth[6] = NAN;
 	assert_int_equal(sb_front_save(&o, &to, &err), SB_OK);
 	assert_int_equal(sb_front_save(&o, &to, &err), SB_OK); /* over what is there */
-	assert_int_equal(files_in_folder(in_folder("d")), 2);
+	assert_int_equal(files_in(in_folder("d")), 2);
 	for (int frame = 0; frame < 2; frame++) {
 		read_picture(in_folder(frame ? "d/frame_0001.png" : "d/frame_0000.png"), &p);
 		assert_string_equal(text_of(&p, "depth_min"), "1");
@@ -381,7 +337,7 @@ static void what_is_no_file_is_not_replaced(void **state)
 	assert_int_equal(mkdir(in_folder("d"), 0755), 0);
 	assert_int_equal(mkdir(in_folder("d/frame_0001.png"), 0755), 0);
 	must_fail(&o, NULL, in_folder("d"), "d/frame_0001.png': it is a folder");
-	assert_int_equal(files_in_folder(in_folder("d")), 2); /* the first frame is there */
+	assert_int_equal(files_in(in_folder("d")), 2); /* the first frame is there */
 	sb_front_outputs_release(&o);
 }
 
@@ -389,7 +345,6 @@ static void what_is_no_file_is_not_replaced(void **state)
 static void a_full_disk_leaves_the_older_files(void **state)
 {
 	struct sb_front_outputs o = planted();
-	struct rlimit was, small;
 	struct sb_error err;
 	struct picture p;
 	struct stat st;
@@ -401,20 +356,16 @@ static void a_full_disk_leaves_the_older_files(void **state)
 	                &err),
 	        SB_OK);
 	assert_int_equal(stat(in_folder("x"), &st), 0);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
-	signal(SIGXFSZ, SIG_IGN);
-	small = was;
 	for (rlim_t limit = 0; limit < 200; limit += 13) {
-		small.rlim_cur = limit;
-		assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+		limit_files(limit);
 		must_fail(&o, in_folder("x"), NULL, "File too large");
 		if (limit < 60) /* a picture of 12 pixels is not much larger */
 			must_fail(&o, NULL, in_folder("d"), "d/frame_0000.png': File too large");
-		assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+		limit_files(NO_LIMIT);
 	}
 	read_picture(in_folder("d/frame_0000.png"), &p);
-	assert_int_equal(files_in_folder(folder), 2);
-	assert_int_equal(files_in_folder(in_folder("d")), 2);
+	assert_int_equal(files_in(folder), 2);
+	assert_int_equal(files_in(in_folder("d")), 2);
 	assert_int_equal(stat(in_folder("x"), &st), 0);
 	assert_true(st.st_size > 200);
 	sb_front_outputs_release(&o);
@@ -423,13 +374,13 @@ static void a_full_disk_leaves_the_older_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(saved_tensors_are_those_of_the_reference, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(the_program_saves_the_results_of_its_arm, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(depth_images_give_the_depth_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(saved_tensors_are_those_of_the_reference, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(the_program_saves_the_results_of_its_arm, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(depth_images_give_the_depth_back, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(
-		        depth_without_extent_is_black_and_no_division_by_zero, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_is_no_file_is_not_replaced, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_full_disk_leaves_the_older_files, set_up, tear_down),
+		        depth_without_extent_is_black_and_no_division_by_zero, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(what_is_no_file_is_not_replaced, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(a_full_disk_leaves_the_older_files, folder_make, folder_remove),
 	};
 	return cmocka_run_group_tests_name("save", tests, NULL, NULL);
 }

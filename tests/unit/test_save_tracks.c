@@ -8,17 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <dirent.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "npz_reader.h"
 #include "save.h"
 #include "sb_safetensors.h"
+#include "scratch_folder.h"
 #include "shrink.h"
 #include "track_fixture.h"
 
@@ -29,37 +26,14 @@ static const struct tf_sizes large = { 84, 168, 350, 700, 175, 350 };
 
 static const char *const metadata[] = { "run", "0123", "arm", "after", NULL };
 
-static char folder[64], file[128];
+static char file[128];
 
 static int set_up(void **state)
 {
-	(void)state;
-	snprintf(folder, sizeof(folder), "/tmp/spabench-test-tracks-XXXXXX");
-	if (!mkdtemp(folder))
-		return -1;
+	int failed = folder_make(state);
+
 	snprintf(file, sizeof(file), "%s/x", folder);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-	return system(command);
-}
-
-static int files(void)
-{
-	DIR *dir = opendir(folder);
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n - 2;
+	return failed;
 }
 
 static void near(double got, double want, double tolerance)
@@ -382,7 +356,6 @@ static void nobody_needs_a_query(void **state)
 static void a_full_disk_leaves_nothing_half_written(void **state)
 {
 	struct sb_save to = { .npz = file, .metadata = metadata };
-	struct rlimit was, limited;
 	struct track_fixture x;
 	struct sb_error err;
 	struct stat st;
@@ -393,17 +366,13 @@ static void a_full_disk_leaves_nothing_half_written(void **state)
 	save_npz(&x, &z);
 	npz_release(&z);
 	assert_int_equal(stat(file, &st), 0);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
-	signal(SIGXFSZ, SIG_IGN);
-	limited = was;
 	for (int i = 0; i < 20; i++) { /* in each of its members */
-		limited.rlim_cur = (rlim_t)(st.st_size * i / 20);
-		assert_int_equal(setrlimit(RLIMIT_FSIZE, &limited), 0);
+		limit_files((rlim_t)(st.st_size * i / 20));
 		assert_int_equal(sb_results_save(&x.results, &to, &err), SB_E_DATA);
 		assert_non_null(strstr(err.msg, "/x': File too large"));
 	}
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
-	assert_int_equal(files(), 1);
+	limit_files(NO_LIMIT);
+	assert_int_equal(files_in(folder), 1);
 	npz_read(file, &z);
 	npz_release(&z);
 	tf_release(&x);
@@ -420,7 +389,7 @@ static void tracks_that_are_not_there_are_not_saved(void **state)
 	x.results.tracks = NULL;
 	assert_int_equal(sb_results_save(&x.results, &to, &err), SB_E_USAGE);
 	assert_string_equal(err.msg, "there are no tracks to save: the tracker did not run");
-	assert_int_equal(files(), 0);
+	assert_int_equal(files_in(folder), 0);
 	tf_release(&x);
 }
 
@@ -492,7 +461,7 @@ static void shrinking_moves_nothing(void **state)
 	free(out);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, folder_remove)
 
 int main(void)
 {
