@@ -332,7 +332,7 @@ static void add_facts(struct facts *f, const struct request *q, const struct sb_
 	fact(f, "software", "%s", info->software);
 	fact(f, "build", "%s, %s", sb_build_id, when);
 	fact(f, "ceilings", "copy of %lld MiB: %s; product of %lld x %lld x %lld: fp32 %s, tf32 %s%s",
-	        (long long)(q->o.copy_bytes >> 20), copy, (long long)q->o.product, (long long)q->o.product,
+	        (long long)(c->copy_bytes / 2) >> 20, copy, (long long)q->o.product, (long long)q->o.product,
 	        (long long)q->o.product, fp32, tf32, c->product[1].emulated ? " e" : "");
 	fact(f, "cold", "%lld MiB are written before every launch, in %.3g ms", (long long)(q->o.flush_bytes >> 20),
 	        r->flush_ns * 1e-6);
