@@ -36,14 +36,14 @@ unset SB_FAKE_CUDA
 echo '# lost in the middle: nothing that was stored is'
 SPABENCH_FAULT=lose:5000
 export SPABENCH_FAULT
-"$SPABENCH" run $tiny --blocks 2 --device cuda:0 --db lost.db >../out 2>../err </dev/null
+"$SPABENCH" run $tiny --preset tiny --blocks 2 --device cuda:0 --db lost.db >../out 2>../err </dev/null
 echo "[exit $?]"
 unset SPABENCH_FAULT
 outcome lost.db | sed 's/at op [0-9]*/at op N/'
 echo '# no CUPTI: timing goes on, tracing says why not'
 SPABENCH_CUPTI=/nonexistent/libcupti.so
 export SPABENCH_CUPTI
-"$SPABENCH" run $tiny --trace-blocks 1 --device cuda:0 --db untraced.db >../out 2>../err </dev/null
+"$SPABENCH" run $tiny --preset tiny --trace-blocks 1 --device cuda:0 --db untraced.db >../out 2>../err </dev/null
 echo "[exit $?]"
 unset SPABENCH_CUPTI
 outcome untraced.db
