@@ -183,6 +183,8 @@ struct sb_activity_account {
 	int64_t zero_time;   /* delivered without times */
 	int64_t unmatched;   /* asked for without a record, or a record that nobody asked for */
 	int64_t overhead_ns; /* the tracer's own */
+	/* What is not its doing: the queue of launches was full, for the device was behind; code was loaded. */
+	int64_t queue_full_ns, loading_ns;
 	/*
 	 * Driver calls that got device memory or gave it back, their time, and records of the memory itself; -1: the
 	 * tracer has none of these.

@@ -301,6 +301,12 @@ static enum sb_status renew_memory(struct server *s, struct timing *t, struct sb
 	return sb_backend_begin_arm(s->be, err);
 }
 
+/*
+ * Where a tracer is on the cold pass is traced, too: what it does once, for every kernel, is then done. Its records are
+ * read and forgotten, so it does not matter how many ops of it find room in the log.
+ */
+#define COLD_LOG_CAPACITY 1024
+
 /* One untimed cold pass and one timed pass on a fresh allocator; see also fresh_memory. */
 static enum sb_status passes(struct server *s, const struct sb_levels *levels, struct timing *t, struct sb_error *err)
 {
@@ -313,7 +319,7 @@ static enum sb_status passes(struct server *s, const struct sb_levels *levels, s
 	        sb_backend_begin_arm(s->be, err)) /* weights outside the arm's memory */
 		return err->code;
 	start = sb_now_ns();
-	if (one_pass(s, false, 0, err))
+	if (one_pass(s, false, s->be->tracing ? COLD_LOG_CAPACITY : 0, err))
 		return err->code;
 	t->cold_ns = sb_now_ns() - start;
 	sb_alloc_stats(s->be->alloc, &t->cold);
@@ -526,6 +532,8 @@ static void add_trace(struct server *s, const struct sb_trace *t, json_t *result
 		add(s, samples, "trace.zero_time", (double)t->account.zero_time);
 		add(s, samples, "trace.unmatched", (double)t->account.unmatched);
 		add(s, samples, "trace.overhead_ns", (double)t->account.overhead_ns);
+		add(s, samples, "trace.queue_full_ns", (double)t->account.queue_full_ns);
+		add(s, samples, "trace.loading_ns", (double)t->account.loading_ns);
 		if (t->account.memory_calls >= 0) {
 			add(s, samples, "trace.memory_calls", (double)t->account.memory_calls);
 			add(s, samples, "trace.memory_ns", (double)t->account.memory_ns);

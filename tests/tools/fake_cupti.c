@@ -324,12 +324,13 @@ EXPORT void fake_cupti_set(uint32_t correlation, uint64_t bytes, uint64_t start,
 	queue(&m, sizeof(m));
 }
 
-EXPORT void fake_cupti_overhead(uint64_t ns)
+EXPORT void fake_cupti_overhead(int kind, uint64_t ns)
 {
 	CUpti_ActivityOverhead3 o;
 
 	memset(&o, 0, sizeof(o));
 	o.kind = CUPTI_ACTIVITY_KIND_OVERHEAD;
+	o.overheadKind = (CUpti_ActivityOverheadKind)kind;
 	o.start = 1000;
 	o.end = 1000 + ns;
 	o.overheadData = malloc(16); /* the client frees it */

@@ -20,7 +20,7 @@
 	X(kernel, (uint32_t correlation, const char *name, uint64_t start, uint64_t end))            \
 	X(copy, (uint32_t correlation, int to_device, uint64_t bytes, uint64_t start, uint64_t end)) \
 	X(set, (uint32_t correlation, uint64_t bytes, uint64_t start, uint64_t end))                 \
-	X(overhead, (uint64_t ns))                                                                   \
+	X(overhead, (int kind, uint64_t ns))                                                         \
 	X(memory_call, (uint64_t ns))                                                                \
 	X(call, (int driver, uint32_t correlation, uint64_t start, uint64_t end))                    \
 	X(drop, (size_t n))                                                                          \
@@ -250,13 +250,17 @@ static void overhead_and_calls_for_memory_add_up(void **state)
 
 	(void)state;
 	begin(c);
-	fake.overhead(300);
-	fake.overhead(45);
+	fake.overhead(2 << 16, 300);   /* instrumentation */
+	fake.overhead(1 << 16, 45);    /* a buffer is flushed */
+	fake.overhead(6 << 16, 70000); /* the queue is full: the device is behind */
+	fake.overhead(5 << 16, 800);   /* a function is loaded */
 	fake.memory_call(1000);
 	fake.memory_call(2000);
 	s = end(c);
 	assert_account(&s, 0, 0, 0, 0, 0);
 	assert_int_equal(s.account.overhead_ns, 345);
+	assert_int_equal(s.account.queue_full_ns, 70000);
+	assert_int_equal(s.account.loading_ns, 800);
 	assert_int_equal(s.account.memory_calls, 2);
 	assert_int_equal(s.account.memory_ns, 3000);
 	assert_int_equal(s.account.memory_records, 2);
@@ -420,6 +424,7 @@ static void another_profiler_is_named_and_left_alone(void **state)
 	assert_refused(NULL, "taken=Nsight Systems",
 	        "CUPTI is taken by 'Nsight Systems': only one profiler can be attached; run spabench without it for "
 	        "traces");
+	assert_refused(NULL, "taken=CUPTI for torch", "CUPTI is taken by 'torch'");
 	assert_refused(NULL, "taken=", "CUPTI is taken by 'another profiler'");
 	fake.state(&after);
 	assert_memory_equal(&before, &after, sizeof(before));

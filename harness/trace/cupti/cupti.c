@@ -256,6 +256,7 @@ static enum sb_status load(struct sb_cupti *c, struct sb_error *err)
 
 static enum sb_status subscribe(struct sb_cupti *c, struct sb_error *err)
 {
+	static const char prefix[] = "CUPTI for "; /* CUPTI's own, before the name that was given */
 	char other[128] = "";
 	CUpti_SubscriberParams p = { .structSize = CUpti_SubscriberParams_STRUCT_SIZE,
 		.subscriberName = "spabench",
@@ -266,7 +267,9 @@ static enum sb_status subscribe(struct sb_cupti *c, struct sb_error *err)
 	if (r == CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED)
 		return sb_fail(err, SB_E_ENV,
 		        "CUPTI is taken by '%s': only one profiler can be attached; run spabench without it for traces",
-		        other[0] ? other : "another profiler");
+		        !other[0]                                    ? "another profiler"
+		        : strncmp(other, prefix, sizeof(prefix) - 1) ? other
+		                                                     : other + sizeof(prefix) - 1);
 	return r == CUPTI_SUCCESS ? SB_OK : failed(c, r, "subscribe", err);
 }
 
@@ -611,6 +614,21 @@ static size_t join_calls(struct sb_cupti *c, size_t n)
 	return n;
 }
 
+/* Where an overhead counts: as the tracer's, as waiting for room in the queue, or as what happens without it too. */
+static int64_t *overhead_of(const CUpti_ActivityOverhead3 *o, struct sb_activity_account *account)
+{
+	switch (o->overheadKind) {
+	case CUPTI_ACTIVITY_OVERHEAD_COMMAND_BUFFER_FULL:
+		return &account->queue_full_ns;
+	case CUPTI_ACTIVITY_OVERHEAD_DRIVER_COMPILER:
+	case CUPTI_ACTIVITY_OVERHEAD_RUNTIME_TRIGGERED_MODULE_LOADING:
+	case CUPTI_ACTIVITY_OVERHEAD_LAZY_FUNCTION_LOADING:
+		return &account->loading_ns;
+	default:
+		return &account->overhead_ns;
+	}
+}
+
 static void decode(struct sb_cupti *c, const CUpti_Activity *record, struct sb_activity_account *account)
 {
 	if (record->kind == CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL) {
@@ -622,7 +640,7 @@ static void decode(struct sb_cupti *c, const CUpti_Activity *record, struct sb_a
 	} else if (record->kind == CUPTI_ACTIVITY_KIND_OVERHEAD) {
 		const CUpti_ActivityOverhead3 *o = (const void *)record;
 
-		account->overhead_ns += (int64_t)(o->end - o->start);
+		*overhead_of(o, account) += (int64_t)(o->end - o->start);
 		free(o->overheadData); /* the client's to free */
 	} else if (record->kind == CUPTI_ACTIVITY_KIND_DRIVER || record->kind == CUPTI_ACTIVITY_KIND_RUNTIME) {
 		decode_call(c, (const void *)record, account);
