@@ -2,6 +2,7 @@
  * micro: the tracker's products, convolutions and attention calls one by one. Runs in this process and stores nothing:
  * a shape is no trial of an arm, and rows of one table are not pairs.
  */
+#include "card.h"
 #include "sb_cli.h"
 #include "sb_experiment.h"
 #include "sb_micro.h"
@@ -63,6 +64,7 @@ struct request {
 	const char *preset, *case_name, *device;
 	int format, threads;
 	bool quiet, budget_given;
+	unsigned others; /* programs on the same GPU, the most that were seen */
 	int64_t vram_limit;
 	struct sb_micro_options o;
 };
@@ -213,6 +215,21 @@ static void progress(void *self, int done, int all, const struct sb_micro_row *r
 		fputs("\r\033[K", stderr);
 }
 
+/* ---- who else is on the card ------------------------------------------------------------------------------------ */
+
+/*
+ * Programs beside this one with work on the same GPU; this one has a context there and is counted, under whatever
+ * number the driver knows it by. 0 where nothing is told.
+ */
+static unsigned others(const struct sb_device_info *info)
+{
+	struct sb_card card = { .count = 0 };
+
+	if (!info->uuid[0] || sb_card_read(info->uuid, "", &card, NULL) || !card.processes_told)
+		return 0;
+	return card.n_processes > 1 ? card.n_processes - 1 : 0;
+}
+
 /* ---- from a result to a report ---------------------------------------------------------------------------------- */
 
 static struct sb_value part_of(struct sb_value v, struct sb_value whole)
@@ -274,7 +291,7 @@ static struct sb_report_micro_row report_row(
 	return out;
 }
 
-enum { FACTS_MAX = 10 };
+enum { FACTS_MAX = 12 };
 
 struct facts {
 	struct sb_report_fact v[FACTS_MAX];
@@ -336,10 +353,14 @@ static void add_facts(struct facts *f, const struct request *q, const struct sb_
 	        (long long)q->o.product, fp32, tf32, c->product[1].emulated ? " e" : "");
 	fact(f, "cold", "%lld MiB are written before every launch, in %.3g ms", (long long)(q->o.flush_bytes >> 20),
 	        r->flush_ns * 1e-6);
-	fact(f, "clock", "%.3g us between two marks with nothing between", r->empty_ns * 1e-3);
+	fact(f, "clock", "%.3g us between two marks with nothing between: so much of a cold time is the clock's",
+	        r->empty_ns * 1e-3);
 	fact(f, "options", "seed %llu, budget %.0f s%s", (unsigned long long)q->o.seed, q->o.budget_s,
 	        q->vram_limit ? ", memory limited" : "");
 	state_facts(f, be);
+	if (q->others)
+		fact(f, "!", "%u other program%s on the GPU: what shares its time takes part of every figure",
+		        q->others, q->others == 1 ? "" : "s");
 	if (info->emulated_parts)
 		fact(f, "e", "this device imitates the level: its numerics, not its speed");
 }
@@ -472,9 +493,13 @@ static enum sb_status measure(struct request *q, struct sb_error *err)
 	q->o.interrupted = interrupted;
 	sigaction(SIGINT, &act, NULL); /* what was measured is printed */
 	sigaction(SIGTERM, &act, NULL);
+	q->others = others(&info);
 	if (!status)
 		status = sb_micro_run(be, &q->o, &result, err);
 	if (!status) {
+		unsigned later = others(&info);
+
+		q->others = later > q->others ? later : q->others;
 		status = report(q, &info, &result, be, created_ns, err);
 		sb_micro_result_release(&result);
 	}

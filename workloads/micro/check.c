@@ -11,7 +11,7 @@
 /* One rounding of a result. */
 #define SLACK 6e-8
 /* Multiply-adds of a check, and the fewest and most outputs (rows of attention) that it looks at. */
-#define WORK_MAX   2e6
+#define WORK_MAX   1e6
 #define FEWEST     128
 #define MOST       1024
 #define ROWS_MOST  256
