@@ -252,6 +252,37 @@ static void points_that_are_lost_count_as_far_away(void **state)
 	is_absent(p, "track_xy_px_median", "not finite");
 }
 
+/* Before the window of its query a track has no result: 0 in both, which is no agreement. */
+static void points_that_are_not_there_are_not_counted(void **state)
+{
+	struct pair *p = *state;
+
+	for (int i = 0; i < POINTS; i++) {
+		if (i % 2) {
+			p->want.vis[i] = p->got.vis[i] = 0.0f;
+			memset(p->want.xyz2 + i * 3, 0, 3 * sizeof(float));
+			memset(p->got.xyz2 + i * 3, 0, 3 * sizeof(float));
+			memset(p->want.xyz3 + i * 6, 0, 6 * sizeof(float));
+			memset(p->got.xyz3 + i * 6, 0, 6 * sizeof(float));
+		} else {
+			p->got.xyz2[i * 3] += 3.0f;
+			p->got.xyz2[i * 3 + 2] *= 1.5f;
+			for (int c = 0; c < 3; c++)
+				p->got.xyz3[i * 6 + c] *= 1.25f;
+		}
+	}
+	p->got.vis[0] = 0.3f;
+	judge(p);
+	is(p, "track_xy_px_median", 3.0);
+	is(p, "track_depth_rel_median", 0.5);
+	is(p, "track_xyz_rel_median", 0.25);
+	is(p, "track_vis_changed", 2.0 / POINTS);
+	for (int i = 0; i < POINTS; i++)
+		p->want.vis[i] = 0.0f;
+	judge(p);
+	is_absent(p, "track_xy_px_p95", "no tracks");
+}
+
 /* Frames after the one with the NaN must not hide it. */
 static void a_lost_camera_is_not_overlooked(void **state)
 {
@@ -332,6 +363,7 @@ int main(void)
 		        the_extent_of_a_path_does_not_hang_on_where_it_begins, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_camera_that_does_not_move_has_no_extent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(points_that_are_lost_count_as_far_away, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(points_that_are_not_there_are_not_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_lost_camera_is_not_overlooked, set_up, tear_down),
 		cmocka_unit_test(without_tracks_there_are_still_cameras),
 		cmocka_unit_test(nothing_lost_in_the_front_end_is_overlooked),

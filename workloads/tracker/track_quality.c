@@ -1,10 +1,26 @@
 #include "track_quality.h"
 #include "quality.h"
+#include "results.h"
 
 #include <math.h>
 #include <string.h>
 
 /* ---- over points --------------------------------------------------------------------------------------------- */
+
+/* Before the window that a query stands in there is no result, in either. */
+static bool is_absent(const struct sb_track_outputs *o, int64_t i)
+{
+	return !sb_track_has_point(o, i / o->frames, i % o->frames);
+}
+
+static int64_t points_of(const struct sb_track_outputs *o)
+{
+	int64_t n = o->tracks * o->frames, points = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		points += !is_absent(o, i);
+	return points;
+}
 
 /* A distance for sorting. */
 static float far_if_nan(double d)
@@ -15,49 +31,52 @@ static float far_if_nan(double d)
 static struct sb_drift drift_of_xy(
         const struct sb_track_outputs *want, const struct sb_track_outputs *got, double sx, double sy, float *scratch)
 {
-	int64_t n = want->tracks * want->frames;
+	int64_t n = want->tracks * want->frames, points = 0;
 
 	for (int64_t i = 0; i < n; i++) {
 		const float *a = want->xyz2 + i * 3, *b = got->xyz2 + i * 3;
 		double dx = ((double)b[0] - (double)a[0]) * sx, dy = ((double)b[1] - (double)a[1]) * sy;
 
-		/* hypot(infinity, NaN) is infinite, which suits */
-		scratch[i] = far_if_nan(hypot(dx, dy));
+		if (!is_absent(want, i))
+			scratch[points++] = far_if_nan(hypot(dx, dy)); /* of infinity and NaN: infinite, which suits */
 	}
-	return sb_drift_of(scratch, n);
+	return sb_drift_of(scratch, points);
 }
 
 static struct sb_drift drift_of_depth(
         const struct sb_track_outputs *want, const struct sb_track_outputs *got, float *scratch)
 {
-	int64_t n = want->tracks * want->frames;
+	int64_t n = want->tracks * want->frames, points = 0;
 
 	for (int64_t i = 0; i < n; i++) {
 		double a = want->xyz2[i * 3 + 2], d = fabs((double)got->xyz2[i * 3 + 2] - a);
 
-		scratch[i] = d == 0.0 ? 0.0f : far_if_nan(d / fabs(a));
+		if (!is_absent(want, i))
+			scratch[points++] = d == 0.0 ? 0.0f : far_if_nan(d / fabs(a));
 	}
-	return sb_drift_of(scratch, n);
+	return sb_drift_of(scratch, points);
 }
 
 static struct sb_drift drift_of_xyz(
         const struct sb_track_outputs *want, const struct sb_track_outputs *got, float *scratch)
 {
-	int64_t n = want->tracks * want->frames;
+	int64_t n = want->tracks * want->frames, points = 0;
 
 	for (int64_t i = 0; i < n; i++) {
 		const float *a = want->xyz3 + i * 6, *b = got->xyz3 + i * 6;
 		double change = 0.0, size = 0.0;
 
+		if (is_absent(want, i))
+			continue;
 		for (int c = 0; c < 3; c++) {
 			double d = (double)b[c] - (double)a[c];
 
 			change += d * d;
 			size += (double)a[c] * (double)a[c];
 		}
-		scratch[i] = change == 0.0 ? 0.0f : far_if_nan(sqrt(change / size));
+		scratch[points++] = change == 0.0 ? 0.0f : far_if_nan(sqrt(change / size));
 	}
-	return sb_drift_of(scratch, n);
+	return sb_drift_of(scratch, points);
 }
 
 static double share_changed(const struct sb_track_outputs *want, const struct sb_track_outputs *got)
@@ -66,6 +85,7 @@ static double share_changed(const struct sb_track_outputs *want, const struct sb
 
 	for (int64_t i = 0; i < n; i++)
 		changed += (want->vis[i] > SB_TRACK_VISIBLE) != (got->vis[i] > SB_TRACK_VISIBLE);
+	n = points_of(want);
 	return n ? (double)changed / (double)n : NAN;
 }
 
@@ -129,7 +149,7 @@ static struct sb_value relative_position(double distance, double extent)
 int sb_track_quality(const struct sb_track_outputs *want, const struct sb_track_outputs *got, double sx, double sy,
         float *scratch, struct sb_measure out[SB_TRACK_QUALITY_COUNT])
 {
-	bool any = want->tracks * want->frames > 0;
+	bool any = points_of(want) > 0;
 	bool same = !memcmp(want->xyz2, got->xyz2, sb_track_outputs_floats(want) * sizeof(float));
 	double angle, distance;
 	struct sb_drift d;

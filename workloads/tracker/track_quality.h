@@ -11,7 +11,7 @@
 #define SB_TRACK_VISIBLE 0.5f
 
 /*
- * Drift of `got` against `want`, same shape, over all points (track, frame):
+ * Drift of `got` against `want`, same shape, over all points (track, frame) that `want` has a result for:
  *   quality.track_xy_px_median, _p95       distance of x, y in pixels of the network's size
  *   quality.track_depth_rel_median, _p95   |z - z0| / |z0|
  *   quality.track_xyz_rel_median, _p95     distance in the camera's space, against the distance from the camera
