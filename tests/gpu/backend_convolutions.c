@@ -379,6 +379,7 @@ static void check_paths(void)
 		const char *way, *file, *path;
 	} cases[] = {
 		{ "own", "none", "own" },
+		{ "auto", "none", "own (no cuDNN: SPABENCH_CUDNN=none)" },
 		{ "cudnn", "none", "own (no cuDNN: SPABENCH_CUDNN=none)" },
 		{ "cudnn", "/nonexistent", "own (no cuDNN: /nonexistent: " },
 		{ "cudnn", "libm.so.6", "own (no cuDNN: libm.so.6: it has no cudnnGetVersion)" },
@@ -413,6 +414,47 @@ static void check_paths(void)
 	unsetenv("SPABENCH_CUDA_CONV");
 }
 
+/* What `auto` takes for a shape; `want` begins the name. */
+static void choice_is(struct sb_backend *be, struct sb_conv_args a, const char *want)
+{
+	struct sb_op op = { .id = SB_OP_CONV };
+
+	a.n = 1;
+	a.h = a.width = 28;
+	a.x = filled(be, a.n * a.h * a.width * a.cin);
+	a.w = filled(be, a.cout * a.kh * a.kw * a.cin);
+	a.y = filled(be, out_pixels(&a) * a.cout);
+	op.u.conv = a;
+	submit(be, &op);
+	check_that(want, strncmp(be->kernel, want, strlen(want)) == 0, be->kernel);
+	drop(be, a.x);
+	drop(be, a.w);
+	drop(be, a.y);
+}
+
+static void check_choice(void)
+{
+	for (int tf32 = 0; tf32 < 2; tf32++) {
+		struct sb_backend *be = open_way("auto", tf32);
+		struct sb_conv_args k3 = { .cin = 64, .cout = 64, .kh = 3, .kw = 3, .stride = 1, .pad = 1 },
+		                    k14 = { .cin = 3, .cout = 64, .kh = 14, .kw = 14, .stride = 14 },
+		                    k1 = { .cin = 64, .cout = 64, .kh = 1, .kw = 1, .stride = 1 };
+		struct sb_device_info info;
+		bool cudnn;
+
+		sb_backend_info(be, &info);
+		printf("       convolutions: %s\n", info.conv_path);
+		cudnn = strncmp(info.conv_path, "cuDNN 9.", 8) == 0;
+		check_that("the device says what runs convolutions",
+		        cudnn || strncmp(info.conv_path, "own (no cuDNN: ", 15) == 0, info.conv_path);
+		choice_is(be, k3, !tf32 ? "conv_fp32" : cudnn ? "cudnn_tf32" : "conv_tf32");
+		choice_is(be, k14, tf32 ? "im2col_tf32" : "im2col_fp32");
+		choice_is(be, k1, tf32 ? "cublaslt_fast_tf32" : "cublaslt_fp32");
+		end_levels(be);
+		sb_backend_close(be);
+	}
+}
+
 void check_convolutions(bool quick)
 {
 	static const struct sb_conv_transpose_args cases[] = {
@@ -423,6 +465,7 @@ void check_convolutions(bool quick)
 	};
 
 	check_paths();
+	check_choice();
 	for (int w = 0; w < 2 * (int)SB_ARRAY_LEN(ways); w++) {
 		bool tf32 = w % 2;
 		struct sb_backend *be = open_way(ways[w / 2], tf32);

@@ -88,6 +88,13 @@ static void names_tell_the_precision(void **state)
 		{ "cublasLt::epilogue::impl::globalKernel<8,32,float,float,1>", SB_KERNEL_OTHER },
 		{ "implicit_convolve_sgemm", SB_KERNEL_FP32 },
 		{ "sm80_xmma_fprop_implicit_gemm_tf32f32_tf32f32_f32_nhwckrsc_nhwc", SB_KERNEL_TF32 },
+		{ "sm90_xmma_fprop_implicit_gemm_f32f32_tf32f32_f32_nhwckrsc_nhwc_tilesize128x128x32_cudnn",
+		        SB_KERNEL_TF32 },
+		{ "sm80_xmma_fprop_implicit_gemm_f32f32_f32f32_f32_nchwkcrs_nchw_tilesize128x32x8_ffma_cudnn",
+		        SB_KERNEL_FP32 },
+		{ "convolve_common_engine_float_NHWC<float,float,1024,5,5,3,3,3,1,0,0,0,0>", SB_KERNEL_FP32 },
+		{ "cudnn::engines_precompiled::nhwcToNchwKernel<float,float,float,1,0,..>", SB_KERNEL_OTHER },
+		{ "cask_plugin__5x_cudnn::xmma__5x_cudnn::init_device_workspace_kernel<..>", SB_KERNEL_OTHER },
 	};
 
 	(void)state;

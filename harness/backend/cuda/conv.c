@@ -120,13 +120,19 @@ static enum sb_status conv_piece(
 	return status ? status : sb_cuda_conv_finish(c, a, p.y, first, rows, err);
 }
 
+/* A window is a pixel of x, so that there is nothing to lay out: a product. */
+static bool is_product(const struct sb_conv_args *a)
+{
+	return a->kh == 1 && a->kw == 1 && a->stride == 1 && a->pad == 0 && !a->relu_in;
+}
+
 static enum sb_status by_windows(struct cuda *c, const struct sb_conv_args *a, struct sb_error *err)
 {
 	struct conv_run r = {
 		.a = a,
 		.rows = sb_cuda_conv_pixels(a),
 		.window = a->kh * a->kw * a->cin,
-		.direct = a->kh == 1 && a->kw == 1 && a->stride == 1 && a->pad == 0 && !a->relu_in,
+		.direct = is_product(a),
 		.tf32 = sb_cuda_tf32(c, SB_PART_PRECISION_CONV),
 	};
 	void *windows = NULL, *out = NULL;
@@ -149,20 +155,29 @@ static enum sb_status by_windows(struct cuda *c, const struct sb_conv_args *a, s
 }
 
 /*
- * FP32: the library's product is faster than our kernel by a fifth, which pays for windows in memory only when many
- * channels share them (H200: from 256 on; kernels/NOTES.md), and where a window is one pixel.
+ * Against our kernel (H200; kernels/NOTES.md). FP32: the library's product is faster by a fifth, which pays for windows
+ * in memory only when many channels share them, from 256 on. TF32: it is twice as fast, which does not pay for them.
  */
-static bool windows_pay(const struct sb_conv_args *a)
+static bool windows_pay(const struct sb_conv_args *a, bool tf32)
 {
-	return a->cout > 128 || a->kh * a->kw == 1;
+	return is_product(a) || (!tf32 && (a->cout > 128 || a->kh * a->kw == 1));
+}
+
+/*
+ * Against both of ours, on the same card. FP32: never; without tensor cores its kernels reach a quarter to two thirds
+ * of ours. TF32: twice as fast from 64 channels on, but for products, and for patches of few channels that do not
+ * overlap.
+ */
+static bool cudnn_pays(const struct sb_conv_args *a, bool tf32)
+{
+	return tf32 && a->cout >= 64 && !is_product(a) && (a->cin >= 32 || a->stride < a->kw);
 }
 
 /* Kernels of ours, or windows and the library's product. */
 static enum sb_status by_own(struct cuda *c, const struct sb_conv_args *a, struct sb_error *err)
 {
 	bool tf32 = sb_cuda_tf32(c, SB_PART_PRECISION_CONV);
-	bool windows =
-	        c->conv_way == CUDA_CONV_WINDOWS || (c->conv_way != CUDA_CONV_KERNELS && !tf32 && windows_pay(a));
+	bool windows = c->conv_way == CUDA_CONV_WINDOWS || (c->conv_way != CUDA_CONV_KERNELS && windows_pay(a, tf32));
 	struct sb_cuda_launch l = sb_cuda_launch_of(c);
 
 	if (windows || !sb_conv_cuda_fits(a))
@@ -172,10 +187,10 @@ static enum sb_status by_own(struct cuda *c, const struct sb_conv_args *a, struc
 
 enum sb_status sb_cuda_conv(struct cuda *c, const struct sb_conv_args *a, struct sb_error *err)
 {
-	bool done = false;
+	bool done = false, tf32 = sb_cuda_tf32(c, SB_PART_PRECISION_CONV);
 	enum sb_status status = SB_OK;
 
-	if (c->conv_way == CUDA_CONV_CUDNN)
+	if (c->conv_way == CUDA_CONV_CUDNN || (c->conv_way == CUDA_CONV_AUTO && cudnn_pays(a, tf32)))
 		status = sb_cuda_dnn_conv(c, a, &done, err);
 	return status || done ? status : by_own(c, a, err);
 }

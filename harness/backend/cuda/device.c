@@ -143,7 +143,7 @@ static enum sb_status open_convolutions(struct cuda *c, struct sb_error *err)
 	if (i == SB_ARRAY_LEN(ways))
 		return sb_fail(err, SB_E_USAGE, "SPABENCH_CUDA_CONV '%.64s': it is auto, own or cudnn", text);
 	c->conv_way = (enum cuda_conv_way)i;
-	if (c->conv_way == CUDA_CONV_CUDNN)
+	if (c->conv_way == CUDA_CONV_AUTO || c->conv_way == CUDA_CONV_CUDNN)
 		c->dnn = sb_cuda_dnn_open(c->stream, c->dnn_absent, sizeof(c->dnn_absent));
 	return SB_OK;
 }
@@ -281,7 +281,7 @@ static void conv_path_text(const struct cuda *c, char *out, size_t n)
 	if (!c->dnn)
 		return;
 	sb_cuda_dnn_version(c->dnn, version, sizeof(version));
-	snprintf(out, n, "cuDNN %s", version);
+	snprintf(out, n, "cuDNN %s%s", version, c->conv_way == CUDA_CONV_AUTO ? " at tf32, own at fp32" : "");
 }
 
 static void cuda_info(const struct sb_backend *be, struct sb_device_info *out)
