@@ -43,10 +43,11 @@ static json_t *launches_json(const struct sb_trace *t, bool *lost)
 bool sb_trace_to_json(const struct sb_trace *t, json_t *result)
 {
 	bool lost = false;
+	json_t *names = names_json(t, &lost), *sums = sums_json(t, &lost), *launches = launches_json(t, &lost);
 
-	lost |= json_object_set_new(result, "names", names_json(t, &lost)) != 0;
-	lost |= json_object_set_new(result, "sums", sums_json(t, &lost)) != 0;
-	lost |= json_object_set_new(result, "launches", launches_json(t, &lost)) != 0;
+	lost |= json_object_set_new(result, "names", names) != 0;
+	lost |= json_object_set_new(result, "sums", sums) != 0;
+	lost |= json_object_set_new(result, "launches", launches) != 0;
 	lost |= json_object_set_new(result, "rows", json_integer((json_int_t)t->n_events)) != 0;
 	lost |= json_object_set_new(result, "complete", json_boolean(t->complete)) != 0;
 	return !lost;

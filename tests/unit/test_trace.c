@@ -356,6 +356,46 @@ static void a_trace_is_stored_with_shapes_streams_and_correlations(void **state)
 	trace_fixture_close(&be);
 }
 
+static int64_t mallocs_left;
+
+/* Fails from the n-th call on, once. */
+static void *failing_malloc(size_t n)
+{
+	return mallocs_left-- == 0 ? NULL : malloc(n);
+}
+
+/* However little of it is lost for want of memory, the message is not sent without it. */
+static void a_message_that_lost_something_is_not_whole(void **state)
+{
+	struct sb_activity a[] = { trace_fixture_kernel("x", 0, 1, 10), trace_fixture_kernel("y", 1, 2, 20) };
+	struct sb_backend be;
+	struct sb_trace t;
+	int64_t n = 0;
+	bool whole;
+
+	(void)state;
+	a[1].registers = 1;
+	trace_fixture_open(&be, two_ops, two_stages, 2);
+	trace_fixture_activity(&be, a, 2);
+	t = trace_of(&be);
+	do {
+		json_t *j;
+
+		json_set_alloc_funcs(malloc, free);
+		j = json_object();
+		mallocs_left = n;
+		json_set_alloc_funcs(failing_malloc, free);
+		whole = sb_trace_to_json(&t, j);
+		assert_int_equal(whole, mallocs_left >= 0);
+		json_set_alloc_funcs(malloc, free);
+		json_decref(j);
+		n++;
+	} while (!whole);
+	assert_true(n > 40);
+	sb_trace_release(&t);
+	trace_fixture_close(&be);
+}
+
 /* A worker of another build, or a dying one, may send anything. */
 static void shapes_that_were_not_announced_are_refused(void **state)
 {
@@ -399,6 +439,7 @@ int main(void)
 		cmocka_unit_test(a_pass_without_a_record_is_an_empty_trace),
 		cmocka_unit_test(ops_on_the_hosts_clock_are_a_trace_too),
 		cmocka_unit_test(thousands_of_names_and_shapes_keep_their_places),
+		cmocka_unit_test(a_message_that_lost_something_is_not_whole),
 		T(a_trace_is_stored_with_shapes_streams_and_correlations),
 		T(shapes_that_were_not_announced_are_refused),
 	};
