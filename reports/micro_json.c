@@ -4,15 +4,21 @@
 
 #include <math.h>
 
+static struct sb_value known(double x, const char *otherwise)
+{
+	return isfinite(x) ? sb_value_of(x) : sb_value_absent(otherwise);
+}
+
 static json_t *time_json(const struct sb_report_micro_time *t)
 {
+	static const char few[] = "fewer than 6 samples";
 	json_t *o = json_object(), *samples = json_array();
 
 	sb_json_put(o, "cache", json_string(t->cache));
 	sb_json_put(o, "median_ns", sb_json_number(t->median_ns));
-	sb_json_put(o, "lo_ns", sb_json_number(t->lo_ns));
-	sb_json_put(o, "hi_ns", sb_json_number(t->hi_ns));
-	sb_json_put(o, "coverage", sb_json_number(t->coverage));
+	sb_json_put_value(o, "lo_ns", known(t->lo_ns, few));
+	sb_json_put_value(o, "hi_ns", known(t->hi_ns, few));
+	sb_json_put_value(o, "coverage", known(t->coverage, few));
 	sb_json_put(o, "launches", json_integer(t->launches));
 	sb_json_put_value(o, "flop_per_s", t->flop_per_s);
 	sb_json_put_value(o, "flop_of_ceiling", t->flop_of_ceiling);
@@ -26,6 +32,7 @@ static json_t *time_json(const struct sb_report_micro_time *t)
 
 static json_t *row_json(const struct sb_report_micro_row *r)
 {
+	const char *unchecked = isnan(r->error) && r->checked ? "an output is not a number" : "not checked";
 	json_t *o = json_object(), *times = json_array();
 
 	sb_json_put(o, "name", sb_json_text(r->name));
@@ -38,10 +45,10 @@ static json_t *row_json(const struct sb_report_micro_row *r)
 	sb_json_put(o, "outcome", sb_json_text(r->outcome));
 	sb_json_put(o, "detail", *r->detail ? sb_json_text(r->detail) : json_null());
 	sb_json_put(o, "kernel", sb_json_text(r->kernel));
-	sb_json_put(o, "flop", sb_json_number(r->checked ? r->flop : NAN));
-	sb_json_put(o, "bytes", sb_json_number(r->checked ? r->bytes : NAN));
-	sb_json_put(o, "error", sb_json_number(r->error));
-	sb_json_put(o, "error_limit", sb_json_number(r->limit));
+	sb_json_put_value(o, "flop", known(r->checked ? r->flop : NAN, unchecked));
+	sb_json_put_value(o, "bytes", known(r->checked ? r->bytes : NAN, unchecked));
+	sb_json_put_value(o, "error", known(r->error, unchecked));
+	sb_json_put_value(o, "error_limit", known(r->limit, unchecked));
 	sb_json_put(o, "outputs_checked", json_integer(r->checked));
 	sb_json_put(o, "memory_bytes", json_integer(r->memory_bytes));
 	for (int i = 0; i < r->n_times; i++)

@@ -383,11 +383,11 @@ static void count_row(struct counts *n, const struct sb_micro_row *r)
 static void verdict_text(const struct counts *n, size_t all, struct sb_buf *out)
 {
 	static const char *const words[] = {
-		[SB_MICRO_OOM] = "do not fit into memory",
-		[SB_MICRO_WRONG] = "give wrong results",
+		[SB_MICRO_OOM] = "out of memory",
+		[SB_MICRO_WRONG] = "wrong",
 		[SB_MICRO_FAILED] = "failed",
-		[SB_MICRO_NO_TIME] = "had no time",
-		[SB_MICRO_SKIPPED] = "were skipped",
+		[SB_MICRO_NO_TIME] = "without time",
+		[SB_MICRO_SKIPPED] = "skipped",
 	};
 
 	sb_buf_addf(out, "%d of %zu rows timed", n->of[SB_MICRO_OK], all);

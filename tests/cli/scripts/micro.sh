@@ -46,3 +46,18 @@ echo '# formats'
 "$SPABENCH" micro gemm $small --shape head.pro --format csv --threads 1 | tr -d '\r' | cut -d, -f1-8,22,24
 "$SPABENCH" micro gemm $small --shape head.pro --format json --threads 1 | grep -E '"(format|schema_version|name|cache|outcome|outputs_checked)":'
 "$SPABENCH" micro gemm $small --shape head.pro --format markdown --threads 1 | sed -n -E '/^###/p; /^\|/{s/(cold|warm) \|.*/\1 .. |/;p}'
+"$SPABENCH" micro attention --device cpu --preset full --shape front.global --attention standard --precision fp32 --vram-limit 1G --flush 1M --threads 1 \
+	--format json 2>/dev/null | sed -n '/"rows"/,$p' | sed 's/, [0-9.]* GiB held.*/, ..",/'
+echo '# Ctrl-C: what was measured is printed'
+"$SPABENCH" micro gemm --device cpu --preset tiny --flush 1M --budget 0 --threads 1 >../out 2>../err </dev/null &
+pid=$!
+tries=100
+while [ $tries -gt 0 ] && alive $pid; do # the first ones may come too early
+	sleep 0.3
+	kill -INT $pid
+	tries=$((tries - 1))
+done
+wait $pid
+echo "[exit $?]"
+grep -c 'skipped: interrupted before' ../out | grep -q '^0$' || echo 'the rest is said to be skipped'
+visible '2> ' <../err | sed 's/after [0-9]* rows/after N rows/'
