@@ -43,6 +43,7 @@ static void check_result(const struct sb_trial_result *r)
 		FUZZ_HOLDS(t->name >= 0 && (size_t)t->name < r->n_names && strlen(r->names[t->name]) < 1 << 20);
 		FUZZ_HOLDS(t->stage < 0 || (size_t)t->stage < r->n_names);
 		FUZZ_HOLDS(t->op < 0 || (size_t)t->op < r->n_names);
+		FUZZ_HOLDS(t->launch >= 0 && (size_t)t->launch <= r->n_launches);
 	}
 }
 
