@@ -154,13 +154,16 @@ static enum sb_status by_windows(struct cuda *c, const struct sb_conv_args *a, s
 	return status;
 }
 
+#define MANY \
+	64 /* output channels; with fewer a library's tiles are mostly empty, and it may leave the tensor cores out */
+
 /*
  * Against our kernel (H200; kernels/NOTES.md). FP32: the library's product is faster by a fifth, which pays for windows
  * in memory only when many channels share them, from 256 on. TF32: it is twice as fast, which does not pay for them.
  */
 static bool windows_pay(const struct sb_conv_args *a, bool tf32)
 {
-	return is_product(a) || (!tf32 && (a->cout > 128 || a->kh * a->kw == 1));
+	return tf32 ? is_product(a) && a->cout >= MANY : a->cout > 128 || a->kh * a->kw == 1;
 }
 
 /*
@@ -170,7 +173,7 @@ static bool windows_pay(const struct sb_conv_args *a, bool tf32)
  */
 static bool cudnn_pays(const struct sb_conv_args *a, bool tf32)
 {
-	return tf32 && a->cout >= 64 && !is_product(a) && (a->cin >= 32 || a->stride < a->kw);
+	return tf32 && a->cout >= MANY && !is_product(a) && (a->cin >= 32 || a->stride < a->kw);
 }
 
 /* Kernels of ours, or windows and the library's product. */
