@@ -154,8 +154,8 @@ static enum sb_status by_windows(struct cuda *c, const struct sb_conv_args *a, s
 	return status;
 }
 
-#define MANY \
-	64 /* output channels; with fewer a library's tiles are mostly empty, and it may leave the tensor cores out */
+/* Output channels. With fewer a library's tiles are mostly empty, and it may leave the tensor cores out. */
+#define MANY 64
 
 /*
  * Against our kernel (H200; kernels/NOTES.md). FP32: the library's product is faster by a fifth, which pays for windows

@@ -176,7 +176,7 @@ static int describe(const struct cudnn_api *api, struct plan *p)
 	return code ? code : api->SetConvolutionMathType(p->conv, k->tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH);
 }
 
-/* The heuristic's first answer that will do. */
+/* The heuristic's first answer that will do: FMA math at fp32, and not at tf32. */
 static void choose(struct cuda_dnn *d, struct plan *p)
 {
 	struct cudnn_algo found[CANDIDATES];
@@ -187,8 +187,9 @@ static void choose(struct cuda_dnn *d, struct plan *p)
 		code = d->api.GetConvolutionForwardAlgorithm_v7(
 		        d->handle, p->x, p->w, p->conv, p->y, CANDIDATES, &n, found);
 	for (int i = 0; i < n && !code; i++) {
-		if (found[i].status || found[i].memory > WORKSPACE_MAX ||
-		        (!p->key.tf32 && found[i].math != CUDNN_FMA_MATH) ||
+		bool fma = found[i].math == CUDNN_FMA_MATH;
+
+		if (found[i].status || found[i].memory > WORKSPACE_MAX || fma == (p->key.tf32 != 0) ||
 		        d->api.SetConvolutionMathType(p->conv, found[i].math))
 			continue;
 		p->algo = found[i].algo;
