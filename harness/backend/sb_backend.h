@@ -150,8 +150,9 @@ struct sb_backend_about {
 	char built[192]; /* "CUDA 13.0, code for 80, 90a"; "" for what is part of the program */
 	/* Libraries that it opens when it needs them. */
 	struct {
-		int version;    /* 10000 * major + 100 * minor + patch; 0: there is none */
-		char text[256]; /* where, or why not */
+		int version;     /* 10000 * major + 100 * minor + patch; 0: there is none */
+		char text[256];  /* where, or why not */
+		char fault[160]; /* what this version is known to do wrong, or "" */
 	} tracer, dnn;
 };
 
@@ -296,7 +297,7 @@ struct sb_backend_ops {
 #define SB_BACKEND_ABI                                                                                                 \
 	SB_ABI_MIX(                                                                                                    \
 	        SB_ABI_MIX(SB_ABI_MIX(SB_ABI_BACKEND, sizeof(struct sb_device_info)), sizeof(struct sb_device_state)), \
-	        sizeof(struct sb_activity))
+	        sizeof(struct sb_activity) + sizeof(struct sb_backend_about))
 
 /* The written table of devices; NULL-terminated. */
 extern const struct sb_backend_ops *const sb_backends[];

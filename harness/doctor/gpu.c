@@ -54,13 +54,14 @@ static const struct sb_backend_about *about_of(const struct sb_doctor *d)
 
 /* ---- the GPU and its driver -------------------------------------------------------------------------------------- */
 
-static void found_opened(const struct sb_device_look *l, struct sb_finding *f)
+static void found_opened(const struct sb_device_look *l, unsigned cards, struct sb_finding *f)
 {
-	if (l->info.capability)
-		sb_found(f, "%.100s, compute capability %d.%d", l->info.name, l->info.capability / 10,
-		        l->info.capability % 10);
-	else
-		sb_found(f, "%.100s", l->info.name);
+	char others[32] = "";
+
+	if (cards > 1)
+		snprintf(others, sizeof(others), ", cuda:0 of %u", cards);
+	sb_found(f, "%.100s, compute capability %d.%d%s", l->info.name, l->info.capability / 10,
+	        l->info.capability % 10, others);
 }
 
 void sb_check_gpu(const struct sb_doctor *d, struct sb_finding *f)
@@ -68,7 +69,7 @@ void sb_check_gpu(const struct sb_doctor *d, struct sb_finding *f)
 	const struct sb_doctor_gpu none = { .library = false }, *g = d->gpu ? d->gpu : &none;
 
 	if (g->opened) {
-		found_opened(&g->look, f);
+		found_opened(&g->look, g->has_card ? g->card.count : 1, f);
 	} else if (g->looked) {
 		sb_found(f, "%.480s", g->why_closed.msg);
 		sb_advise(f, SB_HEALTH_MISSING, "runs are on the CPU, and %s", emulated_advice);
@@ -122,12 +123,11 @@ void sb_check_cudnn(const struct sb_doctor *d, struct sb_finding *f)
 		version_text(a->dnn.version, version, sizeof(version));
 		sb_found(f, "%s, %.300s", version, a->dnn.text);
 	} else {
-		sb_found(f, "none (%.300s): convolutions go through spabench's own kernels and cuBLAS", a->dnn.text);
+		sb_found(f, "none (%.300s): convolutions are our own kernels and cuBLAS, as by default", a->dnn.text);
 	}
 }
 
-#define CUPTI_MIN     130000
-#define CUPTI_CRASHES 130000 /* 13.0.0 falls over nvtxNameOsThread(); 13.0.1 does not */
+#define CUPTI_MIN 130000
 
 void sb_check_cupti(const struct sb_doctor *d, struct sb_finding *f)
 {
@@ -147,10 +147,8 @@ void sb_check_cupti(const struct sb_doctor *d, struct sb_finding *f)
 		sb_advise(f, SB_HEALTH_MISSING, "%s: install that of CUDA 13, or name it in SPABENCH_CUPTI", trials);
 	} else {
 		sb_found(f, "%s, %.300s", version, a->tracer.text);
-		if (a->tracer.version == CUPTI_CRASHES)
-			sb_advise(f, SB_HEALTH_WARNING,
-			        "this version crashes programs that name their threads by NVTX: install 13.0.1 or "
-			        "later");
+		if (*a->tracer.fault)
+			sb_advise(f, SB_HEALTH_WARNING, "this version %s", a->tracer.fault);
 	}
 }
 

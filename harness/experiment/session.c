@@ -252,7 +252,7 @@ static enum sb_status count_arms(struct session *s, struct sb_error *err)
 {
 	const struct sb_plan *plan = &s->opt->plan;
 	const struct sb_loop_hooks *h = s->opt->hooks;
-	enum sb_status status = SB_OK;
+	enum sb_status status = end_worker(s, SB_TRACING, err); /* the card may be for one process at a time */
 
 	for (int a = 0; a < plan->n_arms && !status && !s->out->uncounted[0]; a++) {
 		struct sb_loop_state state = { SB_COUNTING, 0, 1, a, s->out->loop.elapsed_s, plan->budget_s,

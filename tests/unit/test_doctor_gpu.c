@@ -205,8 +205,8 @@ static struct sb_doctor_gpu opened(void)
 		.opened = true,
 		.look = { .info = { .name = "NVIDIA Fake", .kind = "cuda", .capability = 86 },
 		        .about = { .built = "CUDA 13.0",
-		                .tracer = { 130001, "/lib/libcupti.so.13" },
-		                .dnn = { 91002, "/lib/libcudnn.so.9" } } } };
+		                .tracer = { 130001, "/lib/libcupti.so.13", "" },
+		                .dnn = { 91002, "/lib/libcudnn.so.9", "" } } } };
 }
 
 static void the_gpu_row_says_what_a_run_would_take(void **state)
@@ -216,6 +216,10 @@ static void the_gpu_row_says_what_a_run_would_take(void **state)
 
 	assert_finding(check_gpu(f, &g, sb_check_gpu), SB_HEALTH_OK, "NVIDIA Fake, compute capability 8.6");
 	assert_finding(check_gpu(f, &g, sb_check_device), SB_HEALTH_OK, "cuda:0; nothing is emulated");
+	g.has_card = true;
+	g.card.count = 8;
+	assert_finding(
+	        check_gpu(f, &g, sb_check_gpu), SB_HEALTH_OK, "NVIDIA Fake, compute capability 8.6, cuda:0 of 8");
 	g.opened = false;
 	sb_fail(&g.why_closed, SB_E_ENV, "device 'cuda:0': no room");
 	assert_finding(check_gpu(f, &g, sb_check_gpu), SB_HEALTH_MISSING, "device 'cuda:0': no room");
@@ -237,9 +241,10 @@ static void cupti_is_named_with_its_version_and_what_is_wrong_with_it(void **sta
 	assert_finding(check_gpu(f, &g, sb_check_cuda), SB_HEALTH_OK, "built with CUDA 13.0");
 	assert_finding(check_gpu(f, &g, sb_check_cupti), SB_HEALTH_OK, "13.0.1, /lib/libcupti.so.13");
 	g.look.about.tracer.version = 130000;
+	snprintf(g.look.about.tracer.fault, sizeof(g.look.about.tracer.fault), "crashes; install 13.0.1");
 	r = check_gpu(f, &g, sb_check_cupti);
 	assert_finding(r, SB_HEALTH_WARNING, "13.0.0, /lib/libcupti.so.13");
-	assert_has(r.advice, "install 13.0.1 or later");
+	assert_string_equal(r.advice, "this version crashes; install 13.0.1");
 	g.look.about.tracer.version = 1;
 	assert_int_equal(check_gpu(f, &g, sb_check_cupti).health, SB_HEALTH_MISSING);
 	g.look.about.tracer.version = 0;

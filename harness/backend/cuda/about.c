@@ -1,6 +1,7 @@
 /* What this library was built with and what it finds when it needs it: for doctor. No device is touched. */
 #define _GNU_SOURCE /* dladdr() */
 #include "cuda_internal.h"
+#include "sb_cupti.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -48,6 +49,8 @@ static void find_tracer(struct sb_backend_about *a)
 		/* Up to 12.x it is the number of the interface; 1 stands for "something older". */
 		a->tracer.version = v >= 100000 ? (int)v : 1;
 		path_of(*(void **)(void *)&version, a->tracer.text, sizeof(a->tracer.text));
+		snprintf(a->tracer.fault, sizeof(a->tracer.fault), "%s",
+		        sb_cupti_known_fault(v) ? sb_cupti_known_fault(v) : "");
 	} else {
 		snprintf(a->tracer.text, sizeof(a->tracer.text), "it does not say its version");
 	}

@@ -281,8 +281,7 @@ static enum sb_status watch_requests(struct sb_cupti *c, uint32_t on, struct sb_
 	return SB_OK;
 }
 
-/* A version that is known to do harm, and what to do; NULL: none is known. */
-static const char *known_fault(uint32_t version)
+const char *sb_cupti_known_fault(uint32_t version)
 {
 	if (version == 130000)
 		return "crashes when a thread is named through NVTX (nvtxNameOsThreadA); install CUDA 13.0 update 1";
@@ -301,8 +300,8 @@ static enum sb_status prepare(struct sb_cupti *c, struct sb_error *err)
 		        err, SB_E_ENV, "CUPTI is too old: it has interface %u, and version 13 is needed", version);
 	snprintf(c->version_text, sizeof(c->version_text), "CUPTI %u.%u.%u", version / 10000, version / 100 % 100,
 	        version % 100);
-	if (known_fault(version))
-		sb_log(SB_LOG_WARN, "%s %s", c->version_text, known_fault(version));
+	if (sb_cupti_known_fault(version))
+		sb_log(SB_LOG_WARN, "%s %s", c->version_text, sb_cupti_known_fault(version));
 	if (subscribe(c, err)) /* first: where another profiler is, nothing of its settings may change */
 		return err->code;
 	CHECK(c, set_attribute(CUPTI_ACTIVITY_ATTR_MEM_ALLOCATION_TYPE_HOST_PINNED, &size, &yes), err);

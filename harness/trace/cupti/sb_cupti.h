@@ -25,6 +25,8 @@ struct sb_cupti;
 enum sb_status sb_cupti_open(size_t capacity, struct sb_cupti **out, struct sb_error *err);
 /* Accepts NULL. */
 void sb_cupti_close(struct sb_cupti *c);
+/* What harm a version (as cuptiGetVersion() counts, 130001 is 13.0.1) is known to do, and the way out; NULL: none. */
+const char *sb_cupti_known_fault(uint32_t version);
 /* "CUPTI 13.0.1" */
 const char *sb_cupti_version(const struct sb_cupti *c);
 
