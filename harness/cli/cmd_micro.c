@@ -333,6 +333,38 @@ static void state_facts(struct facts *f, struct sb_backend *be)
 		        s.reasons[0] ? ", throttled: " : "", s.reasons);
 }
 
+/* What the rows of a level come to in a pass, if all were timed: their calls, launch after launch. */
+static void pass_text(const struct sb_micro_result *r, int precision, int attention, struct sb_buf *out)
+{
+	const char *word = NULL;
+	double ns = 0.0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct sb_micro_row *row = &r->rows[i];
+
+		if (row->tf32 != precision || row->levels.part[SB_PART_ATTENTION] != attention || row->shape.note)
+			continue;
+		if (row->outcome != SB_MICRO_OK)
+			return;
+		word = row->shape.op == SB_MICRO_ATTENTION ? sb_level_name(&row->levels, SB_PART_ATTENTION) : "";
+		ns += (double)row->shape.calls * row->times[SB_MICRO_WARM].median;
+	}
+	if (word)
+		sb_buf_addf(out, "%s %s%s%s %.4g ms", out->len ? "," : "", word, *word ? " " : "",
+		        precision ? "tf32" : "fp32", ns * 1e-6);
+}
+
+static void pass_fact(struct facts *f, const struct sb_micro_result *r)
+{
+	struct sb_buf list = { 0 };
+
+	for (int level = 0; level < 4; level++)
+		pass_text(r, level % 2, level / 2, &list);
+	if (list.len && !list.failed)
+		fact(f, "in a pass", "the calls of all rows, warm:%s", sb_buf_str(&list));
+	sb_buf_release(&list);
+}
+
 static void add_facts(struct facts *f, const struct request *q, const struct sb_device_info *info,
         const struct sb_micro_result *r, struct sb_backend *be, int64_t created_ns)
 {
@@ -358,6 +390,7 @@ static void add_facts(struct facts *f, const struct request *q, const struct sb_
 	fact(f, "options", "seed %llu, budget %.0f s%s", (unsigned long long)q->o.seed, q->o.budget_s,
 	        q->vram_limit ? ", memory limited" : "");
 	state_facts(f, be);
+	pass_fact(f, r);
 	if (q->others)
 		fact(f, "!", "%u other program%s on the GPU: what shares its time takes part of every figure",
 		        q->others, q->others == 1 ? "" : "s");

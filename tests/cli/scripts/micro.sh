@@ -4,6 +4,7 @@ rows() {
 	echo "\$ spabench micro $*"
 	"$SPABENCH" micro "$@" --threads 1 >../out 2>../err </dev/null
 	code=$?
+	sed -n '/^  in a pass/s/[0-9.e+-]* ms.*/T ms ../p' ../out
 	sed -n '/^  *median/,$p' ../out | sed -E -e 's/ +(cold|warm) .*[0-9]+x[0-9]+ .*/ \1 FIGURES/' -e 's/at most [0-9.]+ of/at most E of/' \
 		-e 's/error [0-9.e-]+ over/error E over/' -e 's/at most [0-9.e-]+ is/at most E is/' -e 's/, [0-9.]+ GiB held.*/, .. held/'
 	visible '2> ' <../err
