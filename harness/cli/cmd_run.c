@@ -67,7 +67,7 @@ const struct sb_option sb_run_options[] = {
 	        "a folder of PNG images, a .y4m file or any video that ffmpeg decodes [built-in]" },
 	[OPT_RAW] = { "raw", "WxH", "--video is a file of packed 8-bit RGB frames of this size" },
 	[OPT_PRESET] = { "preset", "NAME", "the network: tiny, small or full [tiny; full on a GPU]" },
-	[OPT_FRAMES] = { "frames", "N", "frames of the clip [the preset's]" },
+	[OPT_FRAMES] = { "frames", "N", "frames of the clip [the preset's; as many as fit into a GPU]" },
 	[OPT_STRIDE] = { "stride", "N", "take every N-th frame [1]" },
 	[OPT_SIZE] = { "size", "WxH|native",
 	        "network size, multiples of 14; native: 518 wide, as published [the preset's]" },

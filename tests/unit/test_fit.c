@@ -25,13 +25,14 @@ static int64_t reserved(const struct network *n, int64_t frames)
 
 static struct sb_fit_pass run(const struct network *n, int64_t frames)
 {
-	struct sb_fit_pass p = { .frames = frames,
-		.free_bytes = n->free * MIB,
-		.complete = n->weights * MIB + reserved(n, frames) <= n->free * MIB,
-		.weights_bytes = n->weights * MIB,
-		.reserved_bytes = reserved(n, frames),
-		.attention_bytes = n->scores * frames * frames * MIB };
+	struct sb_fit_pass p = { .frames = frames, .free_bytes = n->free * MIB };
 
+	p.complete = n->weights * MIB + reserved(n, frames) <= p.free_bytes;
+	if (!p.complete) /* it then tells nothing else */
+		return p;
+	p.weights_bytes = n->weights * MIB;
+	p.reserved_bytes = reserved(n, frames);
+	p.attention_bytes = n->scores * frames * frames * MIB;
 	return p;
 }
 
