@@ -1,7 +1,7 @@
 /* The hardware's counters: which class of ops is counted now, and what these ops must do at least. */
 #include "backend_internal.h"
 
-const char *const sb_count_class_names[SB_COUNT_CLASSES] = { "gemm", "conv", "attention", "other" };
+const char *const sb_count_class_names[SB_COUNT_CLASSES] = { "gemm", "conv", "attention", "all" };
 
 static enum sb_count_class class_of(enum sb_op_kind kind)
 {
@@ -13,7 +13,7 @@ static enum sb_count_class class_of(enum sb_op_kind kind)
 	case SB_KIND_ATTENTION:
 		return SB_COUNT_ATTENTION;
 	default:
-		return SB_COUNT_OTHER;
+		return SB_COUNT_ALL;
 	}
 }
 
@@ -30,7 +30,7 @@ enum sb_status sb_backend_counters_open(struct sb_backend *be, struct sb_error *
 void sb_backend_counting_reset(struct sb_backend *be)
 {
 	be->counting = false;
-	be->count_class = SB_COUNT_CLASSES;
+	be->count_class = SB_COUNT_ALL;
 	be->changes_before = be->class_changes;
 	be->class_changes = 0;
 	be->n_counts = 0;
@@ -53,7 +53,12 @@ enum sb_status sb_backend_count_op(
 {
 	enum sb_count_class c = class_of(info->kind);
 
-	be->class_flop[c] += info->work(op).flop;
+	double flop = info->work(op).flop;
+
+	be->class_flop[SB_COUNT_ALL] += flop;
+	if (c == SB_COUNT_ALL)
+		return SB_OK;
+	be->class_flop[c] += flop;
 	if (c == be->count_class)
 		return SB_OK;
 	be->count_class = c;

@@ -205,14 +205,18 @@ struct sb_device_state {
 	int64_t cost_ns;           /* what this reading took */
 };
 
-/* What the hardware's counters are kept apart by: the kinds with products, and all others. */
-enum sb_count_class { SB_COUNT_GEMM, SB_COUNT_CONV, SB_COUNT_ATTENTION, SB_COUNT_OTHER, SB_COUNT_CLASSES };
-extern const char *const sb_count_class_names[SB_COUNT_CLASSES]; /* "gemm", .., "other" */
+/* What the hardware's counters are kept apart by: the kinds of op with products. SB_COUNT_ALL: the whole pass. */
+enum sb_count_class { SB_COUNT_GEMM, SB_COUNT_CONV, SB_COUNT_ATTENTION, SB_COUNT_ALL, SB_COUNT_CLASSES };
+extern const char *const sb_count_class_names[SB_COUNT_CLASSES]; /* "gemm", "conv", "attention", "all" */
 
-/* One counter of a pass, by class. */
+/*
+ * One counter of a pass. What follows an op of a class and has no products itself is counted with it: begun anew for
+ * every op, counting would take longer than the pass.
+ */
 struct sb_count {
 	const char *name; /* "tf32_ops"; static */
-	struct sb_value value[SB_COUNT_CLASSES];
+	enum sb_count_class class;
+	struct sb_value value;
 };
 
 /* What the clocks of a device's multiprocessors say of a pass: cycles do not change with the rate, as times do. */
@@ -269,10 +273,10 @@ struct sb_backend_ops {
 	/* Optional. Between passes. */
 	void (*state)(struct sb_backend *be, struct sb_device_state *out);
 	/*
-	 * Optional: the hardware's counters, in sets that fit into one pass. counters_open() once, in a process without
-	 * tracer; counters_begin() and counters_end() around a pass of at most `changes` changes of class, the device
-	 * idle; in between counters_class() says to whom the next ops belong. counters_end() sets be->counts.
-	 * Errors: SB_E_ENV: why nothing is counted here.
+	 * Optional: the hardware's counters, in sets that fit into one pass; set 0 is of the whole pass.
+	 * counters_open() once, in a process without tracer; counters_begin() and counters_end() around a pass of at
+	 * most `changes` changes of class, the device idle; in between counters_class() says to whom the next ops
+	 * belong. counters_end() sets be->counts. Errors: SB_E_ENV: why nothing is counted here.
 	 */
 	int counter_sets;
 	enum sb_status (*counters_open)(struct sb_backend *be, struct sb_error *err);
@@ -347,9 +351,9 @@ struct sb_backend {
 	struct sb_device_cycles cycles; /* of the last pass that was not logged */
 	int64_t pass_end_ns; /* when the work of the last pass had ended, before anybody was asked what he saw of it */
 	bool counters, counting;              /* counters are open; this pass is counted */
-	enum sb_count_class count_class;      /* of the op submitted last; SB_COUNT_CLASSES: none yet */
+	enum sb_count_class count_class;      /* of the last op that has one; SB_COUNT_ALL: none yet */
 	size_t class_changes, changes_before; /* of this pass and of the one before, with counters open */
-	double class_flop[SB_COUNT_CLASSES];  /* the same: what the ops must do at least */
+	double class_flop[SB_COUNT_CLASSES];  /* the same: what ops of that kind must do at least */
 	const struct sb_count *counts;        /* of the last counted pass; the backend's memory */
 	size_t n_counts;
 	int64_t submits;
@@ -393,8 +397,9 @@ enum sb_status sb_backend_trace_open(struct sb_backend *be, bool calls, struct s
 /* Open the hardware's counters; before any pass. Errors: SB_E_ENV: why there are none; the backend still works. */
 enum sb_status sb_backend_counters_open(struct sb_backend *be, struct sb_error *err);
 /*
- * After begin_pass: count this pass with one of ops->counter_sets sets. A pass of the same ops went before, with the
- * counters open. sb_backend_end_pass() leaves the counts in be->counts. Nothing of such a pass may be timed.
+ * After begin_pass: count this pass with one of ops->counter_sets sets. Before any but set 0 a pass of the same ops
+ * went, with the counters open. sb_backend_end_pass() leaves the counts in be->counts. Nothing of such a pass may be
+ * timed.
  */
 enum sb_status sb_backend_begin_counting(struct sb_backend *be, int set, struct sb_error *err);
 

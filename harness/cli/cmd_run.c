@@ -500,7 +500,7 @@ static void print_result(const char *db, const struct sb_session_result *r)
 			sb_log(SB_LOG_WARN, "%s is on and not in effect: its claim will not be tested", line->factor);
 	}
 	if (r->uncounted[0])
-		sb_log(SB_LOG_INFO, "%s; switches are judged by names of kernels alone", r->uncounted);
+		sb_log(SB_LOG_INFO, "no hardware counters: %s", r->uncounted);
 	if (r->loop.other && r->loop.ok) /* otherwise it is the error that ends the command */
 		sb_log(SB_LOG_WARN, "%d trials did not succeed; the last: %s", r->loop.other, r->last_failure);
 	if (r->run_id[0]) {

@@ -160,9 +160,9 @@ static bool judge_counts(const struct sb_evidence *e, char *out, size_t n)
 	if (!on->arms)
 		return true;
 	if (off->arms && off->tf32_ops == 0.0)
-		snprintf(fp32, sizeof(fp32), ", at fp32 none");
+		snprintf(fp32, sizeof(fp32), ", none at fp32");
 	else if (off->arms)
-		snprintf(fp32, sizeof(fp32), ", at fp32 %.2g", off->tf32_ops / off->flop);
+		snprintf(fp32, sizeof(fp32), ", %.2g at fp32", off->tf32_ops / off->flop);
 	snprintf(out, n, "; counted %.2f TF32 operations per FLOP of products%s", on->tf32_ops / on->flop, fp32);
 	return on->tf32_ops >= 0.9 * on->flop && off->tf32_ops <= 0.01 * off->flop;
 }
@@ -174,8 +174,11 @@ static void judge_precision(const struct sb_evidence *e, bool emulated, struct s
 	/* Names say what was launched; results that do not differ by one bit say that it changed nothing. */
 	bool no_change = e->compared && e->identical == e->compared && !e->reference_tf32;
 
-	/* A library may do a product of one row without tensor cores: up to 1 % of the time. */
-	out->in_effect = e->products_tf32 && 100 * e->products_tf32_ns >= 99 * e->products_ns && !no_change && counted;
+	/*
+	 * A library does small products without tensor cores: 1.5 % of the time of the preset tiny on an H200, nothing
+	 * of full.
+	 */
+	out->in_effect = e->products_tf32 && 100 * e->products_tf32_ns >= 95 * e->products_ns && !no_change && counted;
 	snprintf(out->text, sizeof(out->text), "%s: %lld of %lld gemm and conv kernels, %d %% of their time%s%s%s%s%s",
 	        out->in_effect ? "in effect" : "not in effect", (long long)e->products_tf32, (long long)e->products,
 	        percent(e->products_tf32_ns, e->products_ns), e->conv_path[0] ? ", convolutions: " : "", e->conv_path,

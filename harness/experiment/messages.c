@@ -173,6 +173,7 @@ void sb_message_ready(json_t *j, struct sb_worker_facts *f)
 	f->info.weights_kind = f->weights_kind;
 	copy_text(j, "weights_note", f->info.weights_note, sizeof(f->info.weights_note));
 	f->device_memory_bytes = integer(j, "memory");
+	f->has_counters = json_is_true(json_object_get(j, "counters"));
 	f->info.frames = integer(j, "frames");
 	f->info.stride = integer(j, "stride");
 	f->info.width = integer(j, "width");

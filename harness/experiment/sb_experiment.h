@@ -160,6 +160,7 @@ struct sb_worker_facts {
 	char conv_path[320];    /* as in struct sb_device_info; "" when it has no choice, or does not say */
 	char emulated[128];     /* comma-separated parts */
 	int64_t device_memory_bytes;
+	bool has_counters; /* the device is of a sort that has them; whether they may be read shows later */
 	int64_t pid;
 	struct sb_workload_info info;
 	char weights_kind[16];

@@ -223,8 +223,11 @@ static enum sb_status add_trial(void *self, int arm, int block, int position, en
 /* What keeps the rest of the arms from being counted; the run is whole without. */
 static enum sb_status note_uncounted(struct session *s, const char *reason, struct sb_error *err)
 {
+	static const char prefix[] = "no counters: ";
 	struct sb_fact f = { "counters", NULL, reason };
 
+	if (!strncmp(reason, prefix, sizeof(prefix) - 1))
+		f.absent = reason += sizeof(prefix) - 1;
 	snprintf(s->out->uncounted, sizeof(s->out->uncounted), "%.250s", reason);
 	return sb_store_add_fact(s->st, s->run_key, &f, err);
 }
@@ -714,7 +717,7 @@ enum sb_status sb_session_run(
 		const struct sb_worker_facts *f = sb_worker_facts(s.workers[SB_TIMING].w);
 
 		s.emulated = f->emulated[0] != '\0';
-		s.countable = !strcmp(f->device_kind, "cuda");
+		s.countable = f->has_counters;
 		s.evidence.reference_tf32 = opt->plan.arms[0].levels.part[SB_PART_PRECISION_GEMM] ||
 		                            opt->plan.arms[0].levels.part[SB_PART_PRECISION_CONV];
 		snprintf(s.evidence.conv_path, sizeof(s.evidence.conv_path), "%.*s", conv_path_length(f->conv_path),

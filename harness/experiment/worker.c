@@ -223,6 +223,7 @@ static json_t *ready_json(struct server *s)
 	put(s, j, "clip_source", text_json(w->clip_source));
 	put(s, j, "clip_note", text_json(w->clip_note));
 	put(s, j, "weights_note", text_json(w->weights_note));
+	put(s, j, "counters", json_boolean(s->be->ops->counters_open != NULL));
 	put_points(s, j, w);
 	put(s, j, "weights_front", sb_path_json(s->setup.c.weights_front)); /* that it was understood */
 	put(s, j, "weights_track", sb_path_json(s->setup.c.weights_track));
@@ -348,20 +349,22 @@ static void add_counts(struct server *s, json_t *samples)
 	for (int c = 0; c < SB_COUNT_CLASSES; c++) {
 		snprintf(metric, sizeof(metric), "counter.%s.flop", sb_count_class_names[c]);
 		add(s, samples, metric, be->class_flop[c]);
-		for (size_t i = 0; i < be->n_counts; i++) {
-			snprintf(metric, sizeof(metric), "counter.%s.%s", sb_count_class_names[c], be->counts[i].name);
-			put(s, samples, metric, value_json(be->counts[i].value[c]));
-		}
+	}
+	for (size_t i = 0; i < be->n_counts; i++) {
+		const struct sb_count *count = &be->counts[i];
+
+		snprintf(metric, sizeof(metric), "counter.%s.%s", sb_count_class_names[count->class], count->name);
+		put(s, samples, metric, value_json(count->value));
 	}
 }
 
-/* A pass for what is made once, and one for each set of counters. Nothing of it is timed. */
+/* A pass for each set of counters: none is timed, so the first may make what is made once. */
 static enum sb_status counted_passes(
         struct server *s, const struct sb_levels *levels, struct timing *t, json_t *samples, struct sb_error *err)
 {
 	t->started_ns = sb_wall_time_ns();
 	sb_backend_set_levels(s->be, levels);
-	if (s->ops->prepare(s->workload, err) || sb_backend_begin_arm(s->be, err) || one_pass(s, false, 0, err))
+	if (s->ops->prepare(s->workload, err) || sb_backend_begin_arm(s->be, err))
 		return err->code;
 	for (int set = 0; set < s->be->ops->counter_sets; set++) {
 		if (sb_backend_begin_pass(s->be, 0, err) || sb_backend_begin_counting(s->be, set, err) ||

@@ -361,6 +361,14 @@ static const char *fact_absent(const struct sb_run *run, const char *key)
 	return "not recorded";
 }
 
+static bool has_fact(const struct sb_run *run, const char *key)
+{
+	for (size_t i = 0; i < run->n_facts; i++)
+		if (!strcmp(run->facts[i].key, key))
+			return true;
+	return false;
+}
+
 static bool is_switched(const struct sb_view *v, const char *factor)
 {
 	for (int a = 0; a < v->n_arms; a++)
@@ -490,6 +498,9 @@ static void note_on_run(struct sb_view *v)
 		note(v, &s->notes, &s->n_notes,
 		        sb_pool_fmt(v->pool, "%d of %d trace trials lost records and are in no row",
 		                s->incomplete_traces, traces));
+	if (has_fact(v->run, "counters"))
+		note(v, &s->notes, &s->n_notes,
+		        sb_pool_fmt(v->pool, "no hardware counters: %s", fact_absent(v->run, "counters")));
 	if (s->n_trials[SB_OUTCOME_OK] == 0)
 		note(v, &s->notes, &s->n_notes, "no trial succeeded");
 	s->throttled = sb_throttled_text(v);

@@ -167,12 +167,10 @@ static void check_tf32(struct sb_counters *c)
 		const char *range;
 		double lo, hi;
 	} expected[] = {
-		{ "gemm_tf32", gemm, 1.01 * gemm },
-		{ "gemm_fp32", 0.0, 0.0 },
-		{ "efficient_fp32", 3.0 * att, 3.01 * att },
-		{ "efficient_tf32", att, 1.01 * att },
+		{ "gemm_tf32", gemm, 1.01 * gemm }, { "gemm_fp32", 0.0, 0.0 },
+		{ "efficient_fp32", 3.0 * att, 3.01 * att }, { "efficient_tf32", att, 1.01 * att },
 		{ "standard_fp32", 0.0, 0.0 },
-		{ "standard_tf32", att, 1.01 * att },
+		{ "standard_tf32", att, 1.25 * att }, /* cuBLAS fills tiles up: 1.125 on an H200 */
 	};
 	const struct sb_counted *r;
 	size_t n;
@@ -186,7 +184,7 @@ static void check_tf32(struct sb_counters *c)
 	for (size_t i = 0; i < SB_ARRAY_LEN(expected); i++)
 		report(expected[i].range, value_of(c, r, n, expected[i].range, "tf32_ops"), expected[i].lo,
 		        expected[i].hi);
-	if (count(c, SB_COUNTERS_PIPES, true, ranges, &r, &n))
+	if (count(c, SB_COUNTERS_PASS, true, ranges, &r, &n))
 		print(c, r, n);
 }
 
@@ -285,7 +283,7 @@ int main(int argc, char **argv)
 	check_tf32(c);
 	check_names(c);
 	look_without_waits(c);
-	for (int n = 1; n <= (quick ? 16 : 4096); n *= 16)
+	for (int n = 1; n <= (quick ? 16 : 1024); n *= 4)
 		check_cost(c, n);
 	sb_counters_close(c);
 	printf("%d failed\n", failures);

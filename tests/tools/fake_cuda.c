@@ -2,7 +2,9 @@
  * A libspabench_cuda.so without CUDA, for tests: the CPU backend under the name of a GPU, on a machine that is what
  * SB_FAKE_CUDA says, and judged by the same rules as a real one. Words, between commas: devices=N, driver=V (as CUDA
  * counts: 12080), capability=75, refuses (the driver is too old), full (no memory left), crash, hang, other (a library
- * of another build). CUDA_VISIBLE_DEVICES hides devices, SPABENCH_CUPTI names a tracer that is not there.
+ * of another build). The hardware's counters: counters (as they should be), uncounted (nobody may read them), fp32 (not
+ * one TF32 operation), both (TF32 at every level), busy (in the second arm), dies. CUDA_VISIBLE_DEVICES hides
+ * devices, SPABENCH_CUPTI names a tracer that is not there.
  */
 #include "backend_internal.h"
 #include "requirements.h"
@@ -85,6 +87,69 @@ static enum sb_status no_tracer(struct sb_backend *be, size_t capacity, struct s
 	return sb_fail(err, SB_E_ENV, "CUPTI cannot be loaded: %.100s: no such file", getenv("SPABENCH_CUPTI"));
 }
 
+/* ---- counters ---------------------------------------------------------------------------------------------------- */
+
+static enum sb_status counters_open(struct sb_backend *be, struct sb_error *err)
+{
+	(void)be;
+	return is("uncounted") ? sb_fail(err, SB_E_ENV, "no counters: they are the administrator's") : SB_OK;
+}
+
+static int counted_set;
+
+static enum sb_status counters_begin(struct sb_backend *be, int set, size_t changes, struct sb_error *err)
+{
+	static int passes;
+
+	counted_set = set;
+	if ((set && !changes) || be->class_changes)
+		SB_BUG("%zu changes of class were to come", changes);
+	return is("busy") && ++passes == 4 ? sb_fail(err, SB_E_ENV, "no counters: somebody else has them") : SB_OK;
+}
+
+static enum sb_status counters_class(struct sb_backend *be, enum sb_count_class c, struct sb_error *err)
+{
+	(void)err;
+	if (c != be->count_class || c == SB_COUNT_ALL || !be->counting)
+		SB_BUG("class %d", (int)c);
+	return SB_OK;
+}
+
+/* Attention follows gemm here as if it were never efficient. */
+static double tf32_ops(const struct sb_backend *be, int c)
+{
+	enum sb_part part = c == SB_COUNT_CONV ? SB_PART_PRECISION_CONV : SB_PART_PRECISION_GEMM;
+	bool tf32 = !is("fp32") && (is("both") || be->levels.part[part] == SB_PRECISION_TF32);
+
+	return tf32 ? 1.25 * be->class_flop[c] : 0.0;
+}
+
+static enum sb_status counters_end(struct sb_backend *be, struct sb_error *err)
+{
+	static struct sb_count counts[2][3];
+
+	(void)err;
+	if (is("dies"))
+		abort();
+	for (int c = 0; c < SB_COUNT_ALL; c++)
+		counts[1][c] = (struct sb_count){ "tf32_ops", (enum sb_count_class)c, sb_value_of(tf32_ops(be, c)) };
+	counts[0][0] = (struct sb_count){ "inst_fma", SB_COUNT_ALL, sb_value_of(be->class_flop[SB_COUNT_ALL] / 64.0) };
+	counts[0][1] =
+	        (struct sb_count){ "dram_read_bytes", SB_COUNT_ALL, sb_value_absent("this chip does not count it") };
+	be->counts = counts[counted_set];
+	be->n_counts = counted_set ? 3 : 2;
+	return SB_OK;
+}
+
+static void add_counters(struct sb_backend_ops *ops)
+{
+	ops->counter_sets = 2;
+	ops->counters_open = counters_open;
+	ops->counters_begin = counters_begin;
+	ops->counters_class = counters_class;
+	ops->counters_end = counters_end;
+}
+
 static void fake_about(struct sb_backend_about *out)
 {
 	*out = (struct sb_backend_about){ .built = "CUDA 12.8, code for 90",
@@ -101,6 +166,8 @@ static const struct sb_backend_ops *table(void)
 	ops.info = fake_info;
 	ops.about = fake_about;
 	ops.trace_open = getenv("SPABENCH_CUPTI") ? no_tracer : NULL;
+	if (is("counters") || is("uncounted") || is("fp32") || is("both") || is("busy") || is("dies"))
+		add_counters(&ops);
 	return &ops;
 }
 

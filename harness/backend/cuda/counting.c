@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The program has them, too, but this library does not share its code. */
-static const char *const range_names[SB_COUNT_CLASSES] = { "gemm", "conv", "attention", "other" };
+/* The program has such names, too, but this library does not share its code. */
+static const char *const range_names[SB_COUNT_CLASSES] = { "gemm", "conv", "attention", "all" };
 
 struct cuda_counting {
 	struct sb_counters *counters;
+	bool whole;    /* this pass is one range */
 	size_t ranges; /* begun in this pass */
-	struct sb_count count[SB_COUNTERS_MAX];
+	struct sb_count count[SB_COUNTERS_MAX * SB_COUNT_CLASSES];
 };
 
 enum sb_status sb_cuda_counters_open(struct sb_backend *be, struct sb_error *err)
@@ -40,11 +41,15 @@ void sb_cuda_counting_close(struct cuda_counting *c)
 enum sb_status sb_cuda_counters_begin(struct sb_backend *be, int set, size_t changes, struct sb_error *err)
 {
 	struct cuda *c = (struct cuda *)be;
+	struct cuda_counting *counting = c->counting;
 
 	if (sb_cuda_sync(be, err))
 		return err->code;
-	c->counting->ranges = 0;
-	return sb_counters_begin(c->counting->counters, (enum sb_counter_set)set, changes, err);
+	counting->whole = set == SB_COUNTERS_PASS;
+	counting->ranges = 0;
+	if (sb_counters_begin(counting->counters, (enum sb_counter_set)set, counting->whole ? 1 : changes, err))
+		return err->code;
+	return counting->whole ? sb_counters_range(counting->counters, range_names[SB_COUNT_ALL], err) : SB_OK;
 }
 
 enum sb_status sb_cuda_counters_class(struct sb_backend *be, enum sb_count_class class, struct sb_error *err)
@@ -52,46 +57,38 @@ enum sb_status sb_cuda_counters_class(struct sb_backend *be, enum sb_count_class
 	struct cuda *c = (struct cuda *)be;
 	char name[32];
 
+	if (c->counting->whole)
+		return SB_OK;
 	if (sb_cuda_sync(be, err)) /* what was queued belongs to the class before */
 		return err->code;
 	snprintf(name, sizeof(name), "%s#%zu", range_names[class], c->counting->ranges++);
 	return sb_counters_range(c->counting->counters, name, err);
 }
 
-static const double *values_of(const struct sb_counted *ranges, size_t n, const char *name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(ranges[i].range, name))
-			return ranges[i].value;
-	return NULL;
-}
-
-/* A class without a range has nothing to count. */
-static void fill(struct cuda_counting *c, const struct sb_counted *ranges, size_t n)
+static size_t add_range(struct cuda_counting *c, enum sb_count_class class, const struct sb_counted *range, size_t n)
 {
 	const struct sb_counter_plan *plan = sb_counters_plan(c->counters);
 
-	for (int i = 0; i < plan->n; i++) {
-		c->count[i].name = plan->counter[i].name;
-		for (int k = 0; k < SB_COUNT_CLASSES; k++) {
-			const double *v = values_of(ranges, n, range_names[k]);
-
-			c->count[i].value[k] = plan->counter[i].absent ? sb_value_absent(plan->counter[i].absent)
-			                                               : sb_value_of(v ? v[i] : 0.0);
-		}
-	}
+	for (int i = 0; i < plan->n; i++)
+		c->count[n++] = (struct sb_count){ plan->counter[i].name, class,
+			plan->counter[i].absent ? sb_value_absent(plan->counter[i].absent)
+			                        : sb_value_of(range->value[i]) };
+	return n;
 }
 
 enum sb_status sb_cuda_counters_end(struct sb_backend *be, struct sb_error *err)
 {
 	struct cuda *c = (struct cuda *)be;
 	const struct sb_counted *ranges;
-	size_t n;
+	size_t n, n_counts = 0;
 
 	if (sb_counters_end(c->counting->counters, &ranges, &n, err))
 		return err->code;
-	fill(c->counting, ranges, n);
+	for (int k = 0; k < SB_COUNT_CLASSES; k++)
+		for (size_t i = 0; i < n; i++)
+			if (!strcmp(ranges[i].range, range_names[k]))
+				n_counts = add_range(c->counting, (enum sb_count_class)k, &ranges[i], n_counts);
 	be->counts = c->counting->count;
-	be->n_counts = (size_t)sb_counters_plan(c->counting->counters)->n;
+	be->n_counts = n_counts;
 	return SB_OK;
 }

@@ -12,8 +12,8 @@
 #include "sb_base.h"
 
 enum sb_counter_set {
-	SB_COUNTERS_TF32,  /* operations of tensor cores on TF32 operands */
-	SB_COUNTERS_PIPES, /* what limits it: instructions by pipe, memory */
+	SB_COUNTERS_PASS, /* what limits a pass: instructions by pipe, memory */
+	SB_COUNTERS_TF32, /* operations of tensor cores on TF32 operands */
 	SB_COUNTER_SETS,
 };
 

@@ -106,15 +106,14 @@ static const struct {
 	{ SB_COUNTERS_TF32, "tf32_ops", { "sm__ops_path_tensor_src_tf32_dst_fp32.sum" } },
 	{ SB_COUNTERS_TF32, "tf32_wgmma_ops", { "sm__ops_path_tensor_op_hgmma_src_tf32_dst_fp32.sum" } },
 	{ SB_COUNTERS_TF32, "tf32_mma_ops", { "sm__ops_path_tensor_op_hmma_src_tf32_dst_fp32.sum" } },
-	{ SB_COUNTERS_TF32, "gpu_ns", { "gpu__time_duration.sum" } },
-	{ SB_COUNTERS_PIPES, "inst_wgmma", { "sm__inst_executed_pipe_tensor_op_gmma.sum" } },
-	{ SB_COUNTERS_PIPES, "inst_mma",
+	{ SB_COUNTERS_PASS, "inst_wgmma", { "sm__inst_executed_pipe_tensor_op_gmma.sum" } },
+	{ SB_COUNTERS_PASS, "inst_mma",
 	        { "sm__inst_executed_pipe_tensor_op_hmma.sum", "sm__inst_executed_pipe_tensor_subpipe_hmma.sum" } },
-	{ SB_COUNTERS_PIPES, "inst_fma", { "sm__inst_executed_pipe_fma.sum" } },
-	{ SB_COUNTERS_PIPES, "dram_read_bytes", { "dram__bytes_read.sum" } },
-	{ SB_COUNTERS_PIPES, "dram_write_bytes", { "dram__bytes_write.sum" } },
-	{ SB_COUNTERS_PIPES, "tensor_active_cycles", { "sm__pipe_tensor_cycles_active.sum" } },
-	{ SB_COUNTERS_PIPES, "active_cycles", { "sm__cycles_active.sum" } },
+	{ SB_COUNTERS_PASS, "inst_fma", { "sm__inst_executed_pipe_fma.sum" } },
+	{ SB_COUNTERS_PASS, "dram_read_bytes", { "dram__bytes_read.sum" } },
+	{ SB_COUNTERS_PASS, "dram_write_bytes", { "dram__bytes_write.sum" } },
+	{ SB_COUNTERS_PASS, "tensor_active_cycles", { "sm__pipe_tensor_cycles_active.sum" } },
+	{ SB_COUNTERS_PASS, "active_cycles", { "sm__cycles_active.sum" } },
 };
 
 struct host {
