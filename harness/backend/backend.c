@@ -95,7 +95,8 @@ enum sb_status sb_backend_begin_arm(struct sb_backend *be, struct sb_error *err)
 {
 	if (be->alloc)
 		SB_BUG("an arm is still running");
-	return sb_alloc_open(sb_level_name(&be->levels, SB_PART_ALLOC), be->pages, &be->alloc, err);
+	return sb_alloc_open_with(
+	        sb_level_name(&be->levels, SB_PART_ALLOC), be->alloc_options, be->pages, &be->alloc, err);
 }
 
 int64_t sb_backend_end_arm(struct sb_backend *be)

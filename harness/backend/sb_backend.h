@@ -332,9 +332,10 @@ struct sb_backend {
 	struct sb_pages *pages;  /* the device's page provider: weights and the arm's allocator stand on it */
 	struct sb_alloc *alloc;  /* the arm's allocator; NULL between trials */
 	struct sb_levels levels; /* the arm's */
-	bool lost;               /* this process has lost its device: nothing works any more, start another */
-	bool limited;            /* a memory limit was asked for: keep nothing that this arm does not need */
-	const char *kernel;      /* set by submit(): name of what ran, for the trace */
+	const struct sb_alloc_options *alloc_options; /* of every arm's allocator; NULL: PyTorch's defaults */
+	bool lost;          /* this process has lost its device: nothing works any more, start another */
+	bool limited;       /* a memory limit was asked for: keep nothing that this arm does not need */
+	const char *kernel; /* set by submit(): name of what ran, for the trace */
 
 	struct sb_stage_time stages[SB_STAGES_MAX];
 	int n_stages, stage, n_marks;

@@ -1,6 +1,7 @@
 /* run: measure the arms of a plan into a database. */
 #include "case_options.h"
 #include "sb_cli.h"
+#include "sb_memory.h"
 #include "sb_session.h"
 
 #include <errno.h>
@@ -48,6 +49,7 @@ enum {
 	OPT_THREADS,
 	OPT_TIMEOUT,
 	OPT_VRAM_LIMIT,
+	OPT_ALLOC_CONF,
 	OPT_NOTE,
 	OPT_EXE,
 	OPT_RESUME,
@@ -55,6 +57,7 @@ enum {
 	OPT_SAVE_NPZ,
 	OPT_DEPTH_IMAGES,
 	OPT_OVERLAY,
+	OPT_SAVE_TRACE,
 	OPT_SAVE_ARM,
 	OPT_QUIET,
 };
@@ -106,6 +109,8 @@ const struct sb_option sb_run_options[] = {
 	[OPT_THREADS] = { "threads", "N", "CPU threads of a worker [all]" },
 	[OPT_TIMEOUT] = { "timeout", "SECONDS", "a trial that takes longer is killed and stored as such [600]" },
 	[OPT_VRAM_LIMIT] = { "vram-limit", "SIZE", "pretend the device has so much memory, e.g. 512M" },
+	[OPT_ALLOC_CONF] = { "alloc-conf", "STRING",
+	        "settings of both allocators, as in PYTORCH_CUDA_ALLOC_CONF, e.g. max_split_size_mb:64 [PyTorch's]" },
 	[OPT_NOTE] = { "note", "TEXT", "kept with the run" },
 	[OPT_EXE] = { "exe", "FILE", "the spabench whose workers run the trials [this one]" },
 	[OPT_RESUME] = { "resume", NULL, "complete an interrupted run: RUN, else the newest that is not complete" },
@@ -115,6 +120,8 @@ const struct sb_option sb_run_options[] = {
 	[OPT_DEPTH_IMAGES] = { "depth-images", "DIR",
 	        "afterwards, write one arm's depth as PNG, 16-bit grey, one a frame" },
 	[OPT_OVERLAY] = { "overlay", "DIR", "afterwards, draw one arm's tracks on the frames, as PNG" },
+	[OPT_SAVE_TRACE] = { "save-trace", "FILE",
+	        "afterwards, write what one arm's allocator was asked and did, for 'spabench replay'" },
 	[OPT_SAVE_ARM] = { "save-arm", "NAME", "whose results [the last arm]" },
 	[OPT_QUIET] = { "quiet", NULL, "no progress" },
 	{ NULL, NULL, NULL },
@@ -161,6 +168,26 @@ static enum sb_status set_output(const char *value, const char *needs, const cha
 {
 	*out = value;
 	return value[0] ? SB_OK : sb_fail(err, SB_E_USAGE, "%s", needs);
+}
+
+/* Which of the two allocators it is says the arm. */
+static enum sb_status set_alloc_conf(const char *value, char *out, size_t n, struct sb_error *err)
+{
+	struct sb_alloc_conf conf;
+
+	if (sb_alloc_conf_parse(value, &conf, err))
+		return sb_wrap(err, "--alloc-conf");
+	if (conf.expandable)
+		return sb_fail(err, SB_E_USAGE,
+		        "--alloc-conf: expandable segments are a factor of the arms; choose them by --set "
+		        "alloc=expandable");
+	if (strlen(value) >= n)
+		return sb_fail(err, SB_E_USAGE, "--alloc-conf: more than %zu characters", n - 1);
+	for (const char *c = value; *c; c++)
+		if ((unsigned char)*c < ' ' || (unsigned char)*c > '~')
+			return sb_fail(err, SB_E_USAGE, "--alloc-conf: characters that no setting has");
+	snprintf(out, n, "%s", value);
+	return SB_OK;
 }
 
 static enum sb_status apply(int option, const char *value, struct request *q, struct sb_error *err)
@@ -228,6 +255,10 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 		return set_output(value, "--depth-images needs the name of a folder", &q->save.depth_dir, err);
 	case OPT_OVERLAY:
 		return set_output(value, "--overlay needs the name of a folder", &q->save.overlay_dir, err);
+	case OPT_SAVE_TRACE:
+		return set_output(value, "--save-trace needs the name of a file", &q->save.memory_trace, err);
+	case OPT_ALLOC_CONF:
+		return set_alloc_conf(value, q->opt.setup.alloc_conf, sizeof(q->opt.setup.alloc_conf), err);
 	case OPT_SAVE_ARM:
 		q->save_arm = value;
 		return SB_OK;
@@ -352,7 +383,8 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 		if (apply(i, value, q, err))
 			return err->code;
 		n_new += i != OPT_DB && i != OPT_RESUME && i != OPT_QUIET && i != OPT_EXE && i != OPT_SAVE &&
-		         i != OPT_SAVE_ARM && i != OPT_DEPTH_IMAGES && i != OPT_SAVE_NPZ && i != OPT_OVERLAY;
+		         i != OPT_SAVE_ARM && i != OPT_DEPTH_IMAGES && i != OPT_SAVE_NPZ && i != OPT_OVERLAY &&
+		         i != OPT_SAVE_TRACE;
 	}
 	if (i == -2)
 		return SB_E_USAGE;
@@ -360,7 +392,7 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 		if (n_new)
 			return sb_fail(err, SB_E_USAGE,
 			        "a resumed run keeps its plan: only --db, --exe, --quiet, --save, "
-			        "--save-npz, --save-arm, --depth-images and --overlay go with --resume");
+			        "--save-npz, --save-arm, --save-trace, --depth-images and --overlay go with --resume");
 		if (p.n_operands > 1)
 			return sb_fail(err, SB_E_USAGE, "--resume takes one run, not %d", p.n_operands);
 		q->resume_ref = p.n_operands ? p.operands[0] : NULL;

@@ -160,7 +160,9 @@ static enum sb_status send_setup(struct sb_worker *w, const struct sb_worker_set
 	lost = reference.failed || json_object_set_new(j, "counters", json_boolean(s->purpose == SB_COUNTING)) ||
 	       json_object_set_new(j, "weights_front", sb_path_json(s->c.weights_front)) ||
 	       json_object_set_new(j, "weights_track", sb_path_json(s->c.weights_track)) ||
-	       !sb_case_points_to_json(j, &s->c) || json_object_set_new(j, "trace_calls", json_boolean(s->trace_calls));
+	       !sb_case_points_to_json(j, &s->c) ||
+	       json_object_set_new(j, "trace_calls", json_boolean(s->trace_calls)) ||
+	       (s->alloc_conf[0] && json_object_set_new(j, "alloc_conf", json_string(s->alloc_conf)));
 	sb_buf_release(&reference);
 	text = sb_message_text(j);
 	if (lost || !text) {
@@ -228,6 +230,8 @@ static enum sb_status check_setup(const struct sb_worker *w, const struct sb_wor
 	        check_capability(w, !strcmp(s->c.workload, "churn"), "churn", "run the churn workload", err))
 		return err->code;
 	if (check_capability(w, s->trace_calls, "trace-calls", "record calls of the API", err))
+		return err->code;
+	if (check_capability(w, s->alloc_conf[0], "alloc-conf", "take settings of its allocators", err))
 		return err->code;
 	if (check_capability(w, s->purpose == SB_COUNTING, "counters", "read hardware counters", err))
 		return err->code;
@@ -337,6 +341,7 @@ static char *save_request(const struct sb_levels *levels, const struct sb_save *
 		{ "npz", to->npz },
 		{ "depth_images", to->depth_dir },
 		{ "overlay", to->overlay_dir },
+		{ "memory_trace", to->memory_trace },
 	};
 	struct sb_buf text = { 0 };
 	json_t *metadata = json_object(), *j;
@@ -363,6 +368,7 @@ static enum sb_status check_save(const struct sb_worker *w, const struct sb_save
 {
 	if (check_capability(w, to->file != NULL, "save", "save results", err) ||
 	        check_capability(w, to->npz != NULL, "save-npz", "save results as npz", err) ||
+	        check_capability(w, to->memory_trace != NULL, "memory-trace", "write a memory trace", err) ||
 	        check_capability(w, to->overlay_dir != NULL, "overlay", "draw tracks on frames", err))
 		return err->code;
 	return check_capability(w, to->depth_dir != NULL, "depth-images", "write depth images", err);

@@ -217,6 +217,17 @@ static bool word_of(json_t *j, const char *key, char *out, size_t n)
 	return true;
 }
 
+/* Nothing when it is not there. */
+static bool alloc_conf_of(json_t *j, char *out, size_t n)
+{
+	json_t *v = json_object_get(j, "alloc_conf");
+
+	if (v && (!json_is_string(v) || json_string_length(v) >= n))
+		return false;
+	snprintf(out, n, "%s", v ? json_string_value(v) : "");
+	return true;
+}
+
 static bool read_setup(json_t *j, struct sb_worker_setup *s)
 {
 	bool sound = word_of(j, "workload", s->c.workload, sizeof(s->c.workload));
@@ -240,7 +251,7 @@ static bool read_setup(json_t *j, struct sb_worker_setup *s)
 	             : json_is_true(json_object_get(j, "trace"))  ? SB_TRACING
 	                                                          : SB_TIMING;
 	s->trace_calls = json_is_true(json_object_get(j, "trace_calls"));
-	return sound;
+	return sound && alloc_conf_of(j, s->alloc_conf, sizeof(s->alloc_conf));
 }
 
 enum sb_status sb_message_setup(const struct sb_frame *f, struct sb_worker_setup *out, struct sb_error *err)

@@ -70,6 +70,7 @@ static enum sb_status save(const struct sb_session_options *opt, const struct sb
 		                .npz = want->npz,
 		                .depth_dir = want->depth_dir,
 		                .overlay_dir = want->overlay_dir,
+		                .memory_trace = want->memory_trace,
 		                .metadata = m.pairs },
 		        deadline_s, err);
 	sb_worker_stop(w);

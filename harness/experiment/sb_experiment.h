@@ -150,6 +150,7 @@ struct sb_worker_setup {
 	enum sb_purpose purpose;
 	bool trace_calls;           /* trace trials record every call of the device's API, too */
 	int threads;                /* 0: all */
+	char alloc_conf[256];       /* PyTorch's settings for both allocators; "": its defaults */
 	struct sb_levels reference; /* the arm that quality is judged against: `before` */
 };
 

@@ -67,13 +67,13 @@ enum sb_status sb_session_run(
 
 /* Results that are wanted as files. */
 struct sb_session_save {
-	const char *file, *npz, *depth_dir, *overlay_dir; /* see sb_save */
-	int arm;                                          /* whose: an index into the plan's arms */
+	const char *file, *npz, *depth_dir, *overlay_dir, *memory_trace; /* see sb_save */
+	int arm;                                                         /* whose: an index into the plan's arms */
 };
 
 static inline bool sb_session_save_wanted(const struct sb_session_save *s)
 {
-	return s->file || s->npz || s->depth_dir || s->overlay_dir;
+	return s->file || s->npz || s->depth_dir || s->overlay_dir || s->memory_trace;
 }
 
 /*

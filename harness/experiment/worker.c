@@ -3,6 +3,7 @@
  * or a database.
  */
 #include "sb_experiment.h"
+#include "memory_trace.h"
 #include "messages.h"
 #include "path_json.h"
 #include "sb_trace.h"
@@ -20,6 +21,7 @@
 struct server {
 	int fd;
 	struct sb_worker_setup setup;
+	struct sb_alloc_options alloc_options;
 	struct sb_backend *be;
 	const struct sb_workload_ops *ops;
 	struct sb_workload *workload;
@@ -230,6 +232,24 @@ static json_t *ready_json(struct server *s)
 	return j;
 }
 
+/* A fraction is one of the device's memory. */
+static enum sb_status set_alloc_options(struct server *s, struct sb_error *err)
+{
+	struct sb_alloc_conf conf;
+	int64_t unused, total;
+
+	if (sb_alloc_conf_parse(s->setup.alloc_conf, &conf, err))
+		return err->code;
+	s->alloc_options = conf.opt;
+	if (conf.fraction < 1) {
+		if (sb_pages_info(s->be->pages, &unused, &total, err))
+			return err->code;
+		s->alloc_options.limit_bytes = 1 + (int64_t)(conf.fraction * (double)total); /* 0 would be no limit */
+	}
+	s->be->alloc_options = &s->alloc_options;
+	return SB_OK;
+}
+
 static enum sb_status set_up(struct server *s, const struct sb_workload_ops *const *workloads, struct sb_error *err)
 {
 	struct sb_frame f;
@@ -252,6 +272,8 @@ static enum sb_status set_up(struct server *s, const struct sb_workload_ops *con
 		return err->code;
 	if (sb_pages_info(s->be->pages, &s->taken.free_bytes, &(int64_t){ 0 }, NULL))
 		s->taken.free_bytes = 0;
+	if (s->setup.alloc_conf[0] && set_alloc_options(s, err))
+		return err->code;
 	if (s->setup.purpose == SB_TRACING)
 		sb_backend_trace_open(s->be, s->setup.trace_calls,
 		        &s->untraced); /* without one, trials that ask for it fail and say so */
@@ -631,18 +653,30 @@ static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, st
 #define METADATA_MAX 16
 
 /* One pass at the wanted levels; its results are then in host memory, and nothing of it on the device. */
-static enum sb_status pass_to_save(struct server *s, const struct sb_levels *levels, struct sb_error *err)
+static enum sb_status pass_to_save(
+        struct server *s, const struct sb_levels *levels, const char *memory_trace, struct sb_error *err)
 {
-	enum sb_status status;
+	struct sb_memory_trace trace = { 0 };
+	struct sb_device_info d;
+	enum sb_status status, written;
+	char source[200];
 
+	sb_backend_info(s->be, &d);
+	snprintf(source, sizeof(source), "spabench %s, workload %s, preset %s, %s", sb_build_id, s->ops->name,
+	        s->setup.c.preset, d.name);
 	sb_backend_set_levels(s->be, levels);
 	status = s->ops->prepare(s->workload, err);
 	if (!status)
 		status = sb_backend_begin_arm(s->be, err);
 	if (!status)
+		status = memory_trace
+		                 ? sb_memory_trace_begin(&trace, s->be, memory_trace, source, s->setup.alloc_conf, err)
+		                 : SB_OK;
+	if (!status)
 		status = one_pass(s, false, 0, err);
+	written = sb_memory_trace_end(&trace, status != SB_OK, status ? NULL : err);
 	sb_backend_end_arm(s->be);
-	return status;
+	return status ? status : written;
 }
 
 static const char *path_of(json_t *request, const char *key, char out[SB_PATH_MAX])
@@ -653,18 +687,21 @@ static const char *path_of(json_t *request, const char *key, char out[SB_PATH_MA
 static enum sb_status save(struct server *s, json_t *request, struct sb_error *err)
 {
 	const char *metadata[2 * METADATA_MAX + 1] = { NULL }, *key;
-	char file[SB_PATH_MAX], npz[SB_PATH_MAX], depth_dir[SB_PATH_MAX], overlay[SB_PATH_MAX];
+	char file[SB_PATH_MAX], npz[SB_PATH_MAX], depth_dir[SB_PATH_MAX], overlay[SB_PATH_MAX], memory[SB_PATH_MAX];
 	struct sb_save to = { .metadata = metadata };
 	struct sb_levels levels;
 	json_t *value;
+	bool results;
 	int n = 0;
 
-	if (!s->ops->save)
-		return sb_fail(err, SB_E_USAGE, "workload '%s' has no results to save", s->ops->name);
 	to.file = path_of(request, "file", file);
 	to.npz = path_of(request, "npz", npz);
 	to.depth_dir = path_of(request, "depth_images", depth_dir);
 	to.overlay_dir = path_of(request, "overlay", overlay);
+	to.memory_trace = path_of(request, "memory_trace", memory);
+	results = to.file || to.npz || to.depth_dir || to.overlay_dir;
+	if (!s->ops->save && results)
+		return sb_fail(err, SB_E_USAGE, "workload '%s' has no results to save", s->ops->name);
 	json_object_foreach(json_object_get(request, "metadata"), key, value)
 	{
 		if (n == METADATA_MAX || !json_is_string(value))
@@ -672,9 +709,9 @@ static enum sb_status save(struct server *s, json_t *request, struct sb_error *e
 		metadata[2 * n] = key;
 		metadata[2 * n++ + 1] = json_string_value(value);
 	}
-	if (sb_levels_parse(text_of(request, "levels"), &levels, err) || pass_to_save(s, &levels, err))
+	if (sb_levels_parse(text_of(request, "levels"), &levels, err) || pass_to_save(s, &levels, to.memory_trace, err))
 		return err->code;
-	return s->ops->save(s->workload, &to, err);
+	return results ? s->ops->save(s->workload, &to, err) : SB_OK;
 }
 
 static enum sb_status serve_save(struct server *s, const struct sb_frame *f, struct sb_error *err)
@@ -692,7 +729,8 @@ static enum sb_status serve_save(struct server *s, const struct sb_frame *f, str
 /* ---- main ---------------------------------------------------------------------------------------------------- */
 
 const char sb_worker_capabilities[] =
-        "weights,weights-track,tracker,churn,raw,save,save-npz,depth-images,overlay,trace-calls,counters";
+        "weights,weights-track,tracker,churn,raw,save,save-npz,depth-images,overlay,trace-calls,counters,"
+        "alloc-conf,memory-trace";
 
 static enum sb_status serve(struct server *s, const struct sb_workload_ops *const *workloads, struct sb_error *err)
 {

@@ -56,12 +56,15 @@ enum sb_status sb_alloc_trace_next(
 
 /* Write a trace. Lines are buffered; an error shows at the latest in sb_alloc_trace_write_end(). */
 struct sb_alloc_trace_writer;
-/* `path` is made or cut to nothing; `head` may leave out what is not known. */
+/*
+ * It is written as `path`.tmp, and gets its name when it is complete; `head` may leave out what is not known. Control
+ * characters of its texts become blanks.
+ */
 enum sb_status sb_alloc_trace_write_begin(const char *path, const struct sb_alloc_trace_head *head,
         struct sb_alloc_trace_writer **out, struct sb_error *err);
 void sb_alloc_trace_write(struct sb_alloc_trace_writer *w, int64_t time_us, const struct sb_alloc_event *e);
-/* Takes w, which may be NULL. */
-enum sb_status sb_alloc_trace_write_end(struct sb_alloc_trace_writer *w, struct sb_error *err);
+/* Takes w, which may be NULL. discard: the file is not wanted after all. */
+enum sb_status sb_alloc_trace_write_end(struct sb_alloc_trace_writer *w, bool discard, struct sb_error *err);
 
 /* ---- replay ----------------------------------------------------------------------------------------------------- */
 

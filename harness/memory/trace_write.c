@@ -9,19 +9,27 @@
 
 struct sb_alloc_trace_writer {
 	FILE *file;
-	char *path;
+	char *path, *made; /* the name it gets, and the one it is made under */
 	int64_t n_events, last_us;
 };
+
+static void write_text(FILE *f, const char *key, const char *text)
+{
+	fprintf(f, "%s ", key);
+	for (; *text; text++)
+		fputc((unsigned char)*text < ' ' ? ' ' : *text, f);
+	fputc('\n', f);
+}
 
 static void write_head(FILE *f, const struct sb_alloc_trace_head *h)
 {
 	fprintf(f, "spabench-trace %d\n", SB_ALLOC_TRACE_VERSION);
 	if (h->source[0])
-		fprintf(f, "source %s\n", h->source);
+		write_text(f, "source", h->source);
 	if (h->policy[0])
-		fprintf(f, "policy %s\n", h->policy);
+		write_text(f, "policy", h->policy);
 	if (h->conf[0])
-		fprintf(f, "conf %s\n", h->conf);
+		write_text(f, "conf", h->conf);
 	if (h->device_bytes)
 		fprintf(f, "device_bytes %" PRId64 "\n", h->device_bytes);
 	if (h->limit_bytes)
@@ -33,24 +41,45 @@ static void write_head(FILE *f, const struct sb_alloc_trace_head *h)
 	fputs("begin\n", f);
 }
 
+static void drop(struct sb_alloc_trace_writer *w)
+{
+	if (w) {
+		free(w->path);
+		free(w->made);
+	}
+	free(w);
+}
+
+static enum sb_status cannot_write(const char *path, struct sb_error *err)
+{
+	int why = errno;
+	char shown[400];
+
+	sb_escape(path, shown, sizeof(shown));
+	return sb_fail(err, SB_E_DATA, "cannot write trace '%s': %s", shown, strerror(why));
+}
+
 enum sb_status sb_alloc_trace_write_begin(const char *path, const struct sb_alloc_trace_head *head,
         struct sb_alloc_trace_writer **out, struct sb_error *err)
 {
 	struct sb_alloc_trace_writer *w = calloc(1, sizeof(*w));
-	char shown[400];
+	struct sb_buf made = { 0 };
 
-	sb_escape(path, shown, sizeof(shown));
-	if (w)
+	sb_buf_addf(&made, "%s.tmp", path);
+	if (w) {
 		w->path = sb_strdup(path);
-	if (!w || !w->path) {
-		free(w);
+		w->made = sb_strdup(sb_buf_str(&made));
+	}
+	if (!w || !w->path || !w->made || made.failed) {
+		sb_buf_release(&made);
+		drop(w);
 		return sb_fail(err, SB_E_NOMEM, "out of memory for a trace");
 	}
-	w->file = fopen(path, "w");
+	sb_buf_release(&made);
+	w->file = fopen(w->made, "w");
 	if (!w->file) {
-		free(w->path);
-		free(w);
-		return sb_fail(err, SB_E_DATA, "cannot write trace '%s': %s", shown, strerror(errno));
+		drop(w);
+		return cannot_write(path, err);
 	}
 	write_head(w->file, head);
 	*out = w;
@@ -74,20 +103,23 @@ void sb_alloc_trace_write(struct sb_alloc_trace_writer *w, int64_t time_us, cons
 	fputc('\n', f);
 }
 
-enum sb_status sb_alloc_trace_write_end(struct sb_alloc_trace_writer *w, struct sb_error *err)
+enum sb_status sb_alloc_trace_write_end(struct sb_alloc_trace_writer *w, bool discard, struct sb_error *err)
 {
 	enum sb_status status = SB_OK;
-	char shown[400];
 	bool failed;
 
 	if (!w)
 		return SB_OK;
-	sb_escape(w->path, shown, sizeof(shown));
 	fprintf(w->file, "end %" PRId64 "\n", w->n_events);
-	failed = ferror(w->file) != 0;
-	if (fclose(w->file) || failed)
-		status = sb_fail(err, SB_E_DATA, "cannot write trace '%s': %s", shown, strerror(errno));
-	free(w->path);
-	free(w);
+	failed = fflush(w->file) || ferror(w->file);
+	if (failed && !discard)
+		status = cannot_write(w->path, err);
+	if (fclose(w->file) && !failed && !discard)
+		status = cannot_write(w->path, err);
+	if (!status && !discard && rename(w->made, w->path))
+		status = cannot_write(w->path, err);
+	if (status || discard)
+		remove(w->made);
+	drop(w);
 	return status;
 }

@@ -252,7 +252,7 @@ static void what_we_record_is_equal_when_it_is_checked(void **state)
 		sb_alloc_observe(f.a, record, &rec);
 		random_course(&f, 77 + i);
 		sb_alloc_observe(f.a, NULL, NULL);
-		assert_int_equal(sb_alloc_trace_write_end(rec.w, &err), SB_OK);
+		assert_int_equal(sb_alloc_trace_write_end(rec.w, false, &err), SB_OK);
 		if (sb_alloc_trace_open(path, &t, &err) || sb_replay(t, &check, &r, &err))
 			fail_msg("%s", err.msg);
 		if (r.differs)
@@ -274,11 +274,22 @@ static void a_trace_that_cannot_be_written_is_an_error(void **state)
 	(void)state;
 	assert_int_equal(sb_alloc_trace_write_begin("/nonexistent/x.txt", &head, &w, &err), SB_E_DATA);
 	assert_null(w);
-	assert_int_equal(sb_alloc_trace_write_end(NULL, &err), SB_OK);
+	assert_int_equal(sb_alloc_trace_write_end(NULL, false, &err), SB_OK);
+	assert_int_equal(chdir(getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp"), 0);
+	assert_int_equal(sb_alloc_trace_write_begin("replay_discard.txt", &head, &w, &err), SB_OK);
+	assert_int_equal(access("replay_discard.txt.tmp", F_OK), 0);
+	assert_int_equal(sb_alloc_trace_write_end(w, true, &err), SB_OK);
+	assert_int_not_equal(access("replay_discard.txt.tmp", F_OK), 0);
+	assert_int_not_equal(access("replay_discard.txt", F_OK), 0);
 	if (access("/dev/full", W_OK))
 		skip();
-	assert_int_equal(sb_alloc_trace_write_begin("/dev/full", &head, &w, &err), SB_OK);
-	assert_int_equal(sb_alloc_trace_write_end(w, &err), SB_E_DATA);
+	unlink("replay_full.txt.tmp");
+	assert_int_equal(symlink("/dev/full", "replay_full.txt.tmp"), 0);
+	assert_int_equal(sb_alloc_trace_write_begin("replay_full.txt", &head, &w, &err), SB_OK);
+	assert_int_equal(sb_alloc_trace_write_end(w, false, &err), SB_E_DATA);
+	assert_non_null(strstr(err.msg, "No space left"));
+	assert_int_not_equal(access("replay_full.txt", F_OK), 0);
+	assert_int_not_equal(access("replay_full.txt.tmp", F_OK), 0);
 }
 
 int main(void)

@@ -60,6 +60,7 @@ struct sb_save {
 	const char *file, *depth_dir;  /* safetensors; a folder for one image of the depth a frame. NULL: not wanted */
 	const char *const *metadata;   /* key, value, .., NULL: UTF-8 */
 	const char *npz, *overlay_dir; /* tracks for viewers; a folder for frames with the tracks drawn on them */
+	const char *memory_trace;      /* what the arm's allocator did in the pass; written by the worker itself */
 };
 
 struct sb_workload;
