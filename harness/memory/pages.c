@@ -255,7 +255,7 @@ enum sb_status sb_pages_unreserve(struct sb_pages_range *r, struct sb_error *err
 	if (!r)
 		return SB_OK;
 	p = r->pages;
-	for (int64_t i = 0; i < r->n_handles; i++) {
+	for (int64_t i = 0; r->n_mapped > 0; i++) {
 		if (!r->mapped[i])
 			continue;
 		status = sb_pages_unmap(r, i, 1, first ? NULL : err);
@@ -296,6 +296,7 @@ enum sb_status sb_pages_map(struct sb_pages_range *r, int64_t first, int64_t n, 
 	if (status)
 		goto undo;
 	memset(r->mapped + first, 1, (size_t)n);
+	r->n_mapped += n;
 	return SB_OK;
 undo: /* the error that matters is the one in err: those of the way back are dropped */
 	while (placed > 0)
@@ -318,6 +319,7 @@ enum sb_status sb_pages_unmap(struct sb_pages_range *r, int64_t first, int64_t n
 		status = release(p, r->handle[i], r->handle_bytes, kept ? NULL : err);
 		kept = kept ? kept : status;
 		r->mapped[i] = 0;
+		r->n_mapped--;
 	}
 	return kept;
 }

@@ -8,6 +8,7 @@
 
 #define DEFAULT_DEVICE (INT64_C(1) << 40)
 #define GRANULARITY    (2 * SB_MIB) /* of the driver on every GPU so far */
+#define MOST_COMPLETE  10000        /* uses that end at once; each is looked at beside all others */
 
 struct replay {
 	const struct sb_replay_options *opt;
@@ -177,7 +178,8 @@ static void complete_leading(struct replay *p, const struct sb_alloc_event *requ
 		p->complete[n] = p->x.v[n].e.addr;
 		n++;
 	}
-	if (n && !(next_is_release(p) && sb_alloc_would_hit(p->a, request->bytes, request->stream, p->complete, n)))
+	if (n && !(next_is_release(p) && n <= MOST_COMPLETE &&
+	                 sb_alloc_would_hit(p->a, request->bytes, request->stream, p->complete, n)))
 		complete_range(p, 0, n);
 }
 

@@ -126,7 +126,7 @@ struct sb_pages_range {
 	struct sb_pages *pages;
 	uintptr_t base;
 	int64_t handle_bytes;
-	int64_t n_handles;
+	int64_t n_handles, n_mapped;
 	uint64_t *handle; /* [n_handles] */
 	uint8_t *mapped;  /* [n_handles] */
 };
