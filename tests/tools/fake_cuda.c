@@ -45,7 +45,7 @@ static enum sb_status check(int ordinal, struct sb_error *err)
 	enum sb_status status = sb_cuda_check_machine(&f, err);
 
 	if (!status)
-		status = sb_cuda_check_capability("NVIDIA Fake", capability / 10, capability % 10, err);
+		status = sb_cuda_check_capability("NVIDIA Fake", capability / 10, capability % 10, f.runtime, err);
 	if (!status && is("full")) {
 		sb_fail(err, SB_E_NOMEM, "cublasCreate: out of memory");
 		status = sb_cuda_no_memory(100 * MIB, 81559 * MIB, err);

@@ -89,11 +89,12 @@ static void before_ampere_is_refused(void **state)
 	struct sb_error err;
 
 	(void)state;
-	assert_int_equal(sb_cuda_check_capability("NVIDIA A100", 8, 0, &err), SB_OK);
-	assert_int_equal(sb_cuda_check_capability("NVIDIA B200", 10, 0, &err), SB_OK);
-	assert_int_equal(sb_cuda_check_capability("Tesla T4", 7, 5, &err), SB_E_ENV);
-	assert_string_equal(err.msg, "Tesla T4 has compute capability 7.5 and 8.0 is needed (Ampere or newer); use "
-	                             "another GPU or --device cpu");
+	assert_int_equal(sb_cuda_check_capability("NVIDIA A100", 8, 0, 12080, &err), SB_OK);
+	assert_int_equal(sb_cuda_check_capability("NVIDIA B200", 10, 0, 12080, &err), SB_OK);
+	assert_int_equal(sb_cuda_check_capability("Tesla T4", 7, 5, 12080, &err), SB_E_ENV);
+	assert_string_equal(err.msg,
+	        "Tesla T4 has compute capability 7.5; needed are 8.0 (Ampere or newer) and a driver for "
+	        "CUDA 12.8; use another GPU or --device cpu");
 }
 
 static void a_full_device_is_this_machines_limit(void **state)

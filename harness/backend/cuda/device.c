@@ -58,7 +58,7 @@ static enum sb_status check_device(struct cuda *c, struct sb_error *err)
 		return err->code;
 	if (SB_CUDA(err, cudaGetDeviceProperties(&c->prop, c->ordinal)))
 		return err->code;
-	return sb_cuda_check_capability(c->prop.name, c->prop.major, c->prop.minor, err);
+	return sb_cuda_check_capability(c->prop.name, c->prop.major, c->prop.minor, found.runtime, err);
 }
 
 /* The device is there and has no room: a context and the libraries take half a gigabyte before anything is asked for.

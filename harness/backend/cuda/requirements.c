@@ -58,14 +58,14 @@ enum sb_status sb_cuda_check_machine(const struct sb_cuda_found *f, struct sb_er
 	return SB_OK;
 }
 
-enum sb_status sb_cuda_check_capability(const char *name, int major, int minor, struct sb_error *err)
+enum sb_status sb_cuda_check_capability(const char *name, int major, int minor, int runtime, struct sb_error *err)
 {
 	if (major * 10 + minor >= MIN_CAPABILITY)
 		return SB_OK;
 	return sb_fail(err, SB_E_ENV,
-	        "%.64s has compute capability %d.%d and 8.0 is needed (Ampere or newer); use another GPU or --device "
-	        "cpu",
-	        name, major, minor);
+	        "%.64s has compute capability %d.%d; needed are 8.0 (Ampere or newer) and a driver for CUDA %d.%d; use "
+	        "another GPU or --device cpu",
+	        name, major, minor, major_of(runtime), minor_of(runtime));
 }
 
 enum sb_status sb_cuda_no_memory(int64_t free_bytes, int64_t total_bytes, struct sb_error *err)

@@ -18,7 +18,8 @@ struct sb_cuda_found {
 
 /* Errors: SB_E_ENV: what is missing, what was found, the way out. */
 enum sb_status sb_cuda_check_machine(const struct sb_cuda_found *f, struct sb_error *err);
-enum sb_status sb_cuda_check_capability(const char *name, int major, int minor, struct sb_error *err);
+/* runtime: as in sb_cuda_found, for the message, which names all that is needed. */
+enum sb_status sb_cuda_check_capability(const char *name, int major, int minor, int runtime, struct sb_error *err);
 
 /* *err, which says what found no memory while the device was opened, becomes an SB_E_ENV with who has it. 0, 0:
  * unknown.
