@@ -18,6 +18,7 @@ count counters
 echo '# what is stored, and that no table has it'
 "$SPABENCH" show --db counters.db --format csv | awk -F, '$6 == "counters" { print $3, $4, $7, $9 }' | sort
 "$SPABENCH" compare --db counters.db --format json | grep -c counter\\.
+"$SPABENCH" compare --db counters.db | grep -E '^  (trials|blocks)' | visible ''
 "$SPABENCH" doctor --db counters.db | tail -n 1
 count both
 count fp32
