@@ -270,8 +270,11 @@ void sb_check_vram(const struct sb_doctor *d, struct sb_finding *f)
 	free_gib = (double)c->free_bytes / GIB;
 	total_gib = (double)c->total_bytes / GIB;
 	sb_found(f, "%.1f of %.1f GiB free", free_gib, total_gib);
-	if (free_gib < ROOMY_GIB)
-		sb_advise(f, total_gib < ROOMY_GIB ? SB_HEALTH_OK : SB_HEALTH_WARNING,
+	if (total_gib < ROOMY_GIB) /* it cannot be helped */
+		sb_found(f, "%.1f of %.1f GiB free; a run takes as many of its 24 frames as fit (all: %.0f GiB)",
+		        free_gib, total_gib, ROOMY_GIB);
+	else if (free_gib < ROOMY_GIB)
+		sb_advise(f, SB_HEALTH_WARNING,
 		        "24 frames of the full network want %.0f GiB: a run takes as many as fit, unless --frames says "
 		        "how many",
 		        ROOMY_GIB);

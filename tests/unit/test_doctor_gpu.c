@@ -175,6 +175,8 @@ static void a_card_without_room_is_a_warning_unless_it_is_small_itself(void **st
 	r = check(f, "total=80,free=20", sb_check_vram);
 	assert_finding(r, SB_HEALTH_WARNING, "20.0 of 80.0 GiB free");
 	assert_has(r.advice, "as many as fit");
+	assert_finding(check(f, "total=24,free=23.5", sb_check_vram), SB_HEALTH_OK,
+	        "23.5 of 24.0 GiB free; a run takes as many of its 24 frames as fit (all: 56 GiB)");
 }
 
 static void others_on_the_gpu_are_named(void **state)
