@@ -173,6 +173,40 @@ static void a_cache_emptied_on_demand_is_seen_in_what_was_given_back(void **stat
 	assert_int_equal(r.stats.num_device_free, 1);
 }
 
+/* What a hit cannot have caused was asked for: here the small segment goes, and the rest of the large one serves. */
+static void a_release_before_a_hit_was_on_demand(void **state)
+{
+	static const char text[] = HEAD SEGMENT
+	        "a 0 7f0000000000 3000000\nS 1 7f0100000000 2097152\na 1 7f0100000000 512\nf 2 7f0100000000\n"
+	        "F 3 7f0100000000 2097152\na 4 7f00002dc800 3000000\nend 7\n";
+	const struct sb_replay_options check = { .check = true };
+	struct sb_error err = { .msg = "" };
+	struct sb_replay_result r;
+
+	(void)state;
+	assert_int_equal(replay_text(text, &check, &r, &err), SB_OK);
+	if (r.differs)
+		fail_msg("%s", r.difference);
+	assert_int_equal(r.n_equal_segments, 3);
+}
+
+/* The first block's use is waited for when memory is short; what has its place then is another block. */
+static void a_use_that_was_waited_for_does_not_end_another(void **state)
+{
+	static const char text[] =
+	        HEAD "a 0 10000000 5242880\na 0 20000000 5242880\nl 0 10000000\na 0 30000000 31457280\n"
+	             "a 0 40000000 5242880\nl 0 40000000\nc 0 10000000\na 0 50000000 5242880\nend 8\n";
+	const struct sb_replay_options small = { .policy = "default", .device_bytes = 45 * MIB };
+	struct sb_error err = { .msg = "" };
+	struct sb_replay_result r;
+
+	(void)state;
+	assert_int_equal(replay_text(text, &small, &r, &err), SB_OK);
+	assert_int_equal(r.n_refused, 1);
+	assert_int_equal(r.first_refused_line, 6);
+	assert_int_equal(r.stats.of[SB_ALLOC_ACTIVE_BYTES][SB_ALLOC_ALL].peak, 15 * MIB);
+}
+
 static void segments_that_overlap_are_refused(void **state)
 {
 	static const char text[] =
@@ -301,6 +335,8 @@ int main(void)
 		cmocka_unit_test(a_smaller_device_refuses_and_the_replay_goes_on),
 		cmocka_unit_test(every_kind_of_difference_is_told),
 		cmocka_unit_test(a_cache_emptied_on_demand_is_seen_in_what_was_given_back),
+		cmocka_unit_test(a_release_before_a_hit_was_on_demand),
+		cmocka_unit_test(a_use_that_was_waited_for_does_not_end_another),
 		cmocka_unit_test(segments_that_overlap_are_refused),
 		cmocka_unit_test(what_we_record_is_equal_when_it_is_checked),
 		cmocka_unit_test(a_trace_that_cannot_be_written_is_an_error),
