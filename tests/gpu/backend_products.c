@@ -1,6 +1,6 @@
 /*
- * linear against its double reference. The limit is twice the error of the same maths done plainly in that precision: one
- * float sum after the other, TF32 operands rounded to nearest.
+ * linear against its double reference. The limit is twice the error of the same maths done plainly in that precision:
+ * one float sum after the other, TF32 operands rounded to nearest.
  */
 #include "backend_check.h"
 
