@@ -232,39 +232,42 @@ static void note_refused(struct replay *p)
 	}
 }
 
-static enum sb_status ask(struct replay *p, const struct sb_alloc_event *e, void **ptr, struct sb_error *err)
+/* SB_OK when the device refused, too: *refused. */
+static enum sb_status ask(
+        struct replay *p, const struct sb_alloc_event *e, void **ptr, bool *refused, struct sb_error *err)
 {
 	enum sb_status status = p->opt->check ? before_request(p, e, err) : SB_OK;
+	int64_t ooms = p->a->num_ooms;
 
 	if (!status)
 		status = sb_alloc_malloc(p->a, e->bytes, e->stream, ptr, err);
-	if (status == SB_E_DEVICE) { /* of the provider of a check: the trace cannot be */
+	*refused = status == SB_E_NOMEM && p->a->num_ooms > ooms; /* else it was the host's memory */
+	if (status == SB_E_DEVICE) {                              /* of the provider of a check: the trace cannot be */
 		err->code = SB_E_DATA;
 		return sb_wrap(err, "line %" PRId64, p->line);
 	}
 	if (p->opt->check)
 		expect_no_more(p);
 	note_peak(p);
-	return status;
+	if (*refused)
+		note_refused(p);
+	return *refused ? SB_OK : status;
 }
 
 static enum sb_status on_alloc(struct replay *p, const struct sb_alloc_event *e, struct sb_error *err)
 {
-	struct sb_error why = { .msg = "" };
 	enum sb_status status;
 	void *ptr = NULL;
+	bool refused;
 
 	p->r.n_requests++;
 	if (sb_replay_table_find(&p->blocks, e->addr))
 		return bad(p, err, "allocated twice: the address is in use");
-	status = ask(p, e, &ptr, &why);
-	if (status == SB_E_NOMEM && sb_alloc_oom(p->a)->asked == e->bytes) {
-		note_refused(p);
-		if (p->opt->check)
-			differ_without_block(p, e);
-	} else if (status) {
-		return sb_fail(err, status, "%s", why.msg);
-	}
+	status = ask(p, e, &ptr, &refused, err);
+	if (status)
+		return status;
+	if (refused && p->opt->check)
+		differ_without_block(p, e);
 	if (p->opt->check && ptr != (void *)e->addr)
 		differ(p, p->line, e,
 		        &(struct sb_alloc_event){ SB_ALLOC_EV_ALLOC, (uintptr_t)ptr, e->bytes, e->stream });
@@ -275,15 +278,13 @@ static enum sb_status on_alloc(struct replay *p, const struct sb_alloc_event *e,
 /* The trace's own allocator had no memory here. Whether another one has is told by asking and giving back. */
 static enum sb_status on_oom(struct replay *p, const struct sb_alloc_event *e, struct sb_error *err)
 {
-	struct sb_error why = { .msg = "" };
 	void *ptr = NULL;
-	enum sb_status status = ask(p, e, &ptr, &why);
+	bool refused;
+	enum sb_status status = ask(p, e, &ptr, &refused, err);
 
-	if (status && status != SB_E_NOMEM)
-		return sb_fail(err, status, "%s", why.msg);
 	if (status)
-		note_refused(p);
-	else if (p->opt->check)
+		return status;
+	if (!refused && p->opt->check)
 		differ(p, p->line, e,
 		        &(struct sb_alloc_event){ SB_ALLOC_EV_ALLOC, (uintptr_t)ptr, e->bytes, e->stream });
 	sb_alloc_free(p->a, ptr);

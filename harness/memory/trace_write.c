@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct sb_alloc_trace_writer {
 	FILE *file;
@@ -64,7 +65,12 @@ enum sb_status sb_alloc_trace_write_begin(const char *path, const struct sb_allo
 {
 	struct sb_alloc_trace_writer *w = calloc(1, sizeof(*w));
 	struct sb_buf made = { 0 };
+	struct stat there;
 
+	if (!stat(path, &there) && !S_ISREG(there.st_mode)) { /* a rename would replace a device */
+		free(w);
+		return sb_fail(err, SB_E_DATA, "cannot write trace '%.400s': it is there, and not a file", path);
+	}
 	sb_buf_addf(&made, "%s.tmp", path);
 	if (w) {
 		w->path = sb_strdup(path);

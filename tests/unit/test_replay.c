@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Recorded with PyTorch 2.11 on an H200; data/README.md says what each of them went through. */
@@ -304,18 +305,21 @@ static void a_trace_that_cannot_be_written_is_an_error(void **state)
 	struct sb_alloc_trace_head head = { .source = "" };
 	struct sb_alloc_trace_writer *w = NULL;
 	struct sb_error err = { .msg = "" };
+	struct stat full;
 
 	(void)state;
 	assert_int_equal(sb_alloc_trace_write_begin("/nonexistent/x.txt", &head, &w, &err), SB_E_DATA);
 	assert_null(w);
 	assert_int_equal(sb_alloc_trace_write_end(NULL, false, &err), SB_OK);
+	assert_int_equal(sb_alloc_trace_write_begin("/dev/null", &head, &w, &err), SB_E_DATA); /* and is not replaced */
+	assert_non_null(strstr(err.msg, "not a file"));
 	assert_int_equal(chdir(getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp"), 0);
 	assert_int_equal(sb_alloc_trace_write_begin("replay_discard.txt", &head, &w, &err), SB_OK);
 	assert_int_equal(access("replay_discard.txt.tmp", F_OK), 0);
 	assert_int_equal(sb_alloc_trace_write_end(w, true, &err), SB_OK);
 	assert_int_not_equal(access("replay_discard.txt.tmp", F_OK), 0);
 	assert_int_not_equal(access("replay_discard.txt", F_OK), 0);
-	if (access("/dev/full", W_OK))
+	if (stat("/dev/full", &full) || !S_ISCHR(full.st_mode))
 		skip();
 	unlink("replay_full.txt.tmp");
 	assert_int_equal(symlink("/dev/full", "replay_full.txt.tmp"), 0);
