@@ -550,16 +550,19 @@ static enum sb_status read_resumed(struct sb_store *st, struct request *q, struc
 	struct sb_run_lines lines;
 	char id[64] = "";
 	int64_t key;
+	bool any;
 
 	if (!q->resume_ref) {
 		if (sb_store_list_runs(st, &lines, err))
 			return err->code;
+		any = lines.n > 0;
 		for (size_t i = 0; i < lines.n && !id[0]; i++)
 			if (strcmp(lines.v[i].status, "complete") != 0)
 				snprintf(id, sizeof(id), "%s", lines.v[i].id);
 		sb_run_lines_release(&lines);
 		if (!id[0])
-			return sb_fail(err, SB_E_USAGE, "every run is complete: there is nothing to resume");
+			return sb_fail(err, SB_E_USAGE, "%s: there is nothing to resume",
+			        any ? "every run is complete" : "the database has no run");
 	}
 	if (sb_store_find_run(st, q->resume_ref ? q->resume_ref : id, &key, err))
 		return err->code;

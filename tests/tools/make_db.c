@@ -408,7 +408,7 @@ int main(int argc, char **argv)
 		{ "--trace-blocks", &o.trace_blocks, 0, 100000, "trace blocks" },
 		{ "--stages", &o.stages, 1, MAX_STAGES, "stages of the pipeline" },
 		{ "--kinds", &o.kinds, 1, MAX_KINDS, "kinds of op" },
-		{ "--runs", &o.runs, 1, 10000, "runs, one after the other" },
+		{ "--runs", &o.runs, 0, 10000, "runs, one after the other" },
 		{ "--seed", &o.seed, 0, INT64_MAX, "the same seed gives the same numbers and run ids" },
 	};
 	enum sb_status status;

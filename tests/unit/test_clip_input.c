@@ -277,6 +277,7 @@ static void y4m_of_another_kind_is_refused(void **state)
 		{ "YUV4MPEG2 W1 H1 Q\n", "unknown word 'Q'" },
 		{ "YUV4MPEG2 W99999 H99999\n", "a clip may take" },
 		{ "YUV4MPEG2 W2 H2\nFRAMES\nabcdef", "frame 0 does not begin with FRAME" },
+		{ "YUV4MPEG2 W2 H2\nFRAME\nabcdefYUV4MPEG2 W4 H4\nFRAME\n", "at frame 1 another stream begins" },
 		{ "YUV4MPEG2 W2 H2\nabcdefabcdefabcdef", "header of frame 0 is truncated" },
 	};
 	struct sb_ppm_frames f;

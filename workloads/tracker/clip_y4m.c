@@ -221,6 +221,10 @@ static enum sb_status next_frame(
 	status = next_line(r, what, line, end, err);
 	if (status || *end)
 		return status;
+	if (strncmp(line, MAGIC, strlen(MAGIC)) == 0)
+		return sb_fail(err, SB_E_DATA,
+		        "at frame %lld another stream begins, perhaps of another size; a clip is one stream",
+		        (long long)frame);
 	if (strncmp(line, FRAME, strlen(FRAME)) != 0 || (line[strlen(FRAME)] && line[strlen(FRAME)] != ' '))
 		return sb_fail(err, SB_E_DATA, "frame %lld does not begin with " FRAME, (long long)frame);
 	status = sb_reader_bytes(r, planes, bytes, &got, err);

@@ -17,3 +17,4 @@ try run --resume --quiet --db r.db
 try run --resume 00000000 --db r.db
 try run --resume --db missing.db
 try run --resume --blocks 3 --db r.db
+"$SB_MAKE_DB" none.db --runs 0 && try run --resume --db none.db
