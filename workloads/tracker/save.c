@@ -3,7 +3,7 @@
 #include "overlay.h"
 #include "png_file.h"
 #include "save_npz.h"
-#include "track_tensors.h"
+#include "save_tracks.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -35,8 +35,8 @@ static void front_tensors(const struct sb_front_outputs *o, struct sb_safetensor
 static enum sb_status save_tensors(const struct sb_results *r, const struct sb_save *to, struct sb_error *err)
 {
 	const char *metadata[2 * METADATA_PAIRS + 3] = { NULL };
-	struct sb_safetensor v[FRONT_TENSORS + SB_TRACK_TENSORS];
-	struct sb_track_tensors tracks = { .block = NULL };
+	struct sb_safetensor v[FRONT_TENSORS + SB_SAVED_TRACKS];
+	struct sb_saved_tracks tracks = { .block = NULL };
 	enum sb_status status = sb_check_replaceable(to->file, err);
 	char not_finite[24];
 	int n = 0;
@@ -47,7 +47,7 @@ static enum sb_status save_tensors(const struct sb_results *r, const struct sb_s
 	for (const char *const *m = to->metadata; m && m[0] && n < 2 * METADATA_PAIRS; m++)
 		metadata[n++] = *m;
 	if (r->tracks) {
-		status = sb_track_tensors_init(&tracks, r, err);
+		status = sb_saved_tracks_init(&tracks, r, err);
 		memcpy(v + FRONT_TENSORS, tracks.v, sizeof(tracks.v));
 		snprintf(not_finite, sizeof(not_finite), "%lld", (long long)tracks.not_finite);
 		metadata[n++] = "tracks_not_finite";
@@ -55,8 +55,8 @@ static enum sb_status save_tensors(const struct sb_results *r, const struct sb_s
 	}
 	if (!status)
 		status = sb_safetensors_write(
-		        to->file, v, FRONT_TENSORS + (r->tracks ? SB_TRACK_TENSORS : 0), metadata, err);
-	sb_track_tensors_release(&tracks);
+		        to->file, v, FRONT_TENSORS + (r->tracks ? SB_SAVED_TRACKS : 0), metadata, err);
+	sb_saved_tracks_release(&tracks);
 	return status;
 }
 

@@ -8,7 +8,7 @@
 /*
  * to->file: the front end's tensors depth [frames, h, w], confidence [frames, h, w], points [frames, h, w, 3],
  * pose_enc [frames, 9], c2w and w2c [frames, 4, 4], intrinsics [frames, 3, 3], all at the network's size; with tracks
- * those of track_tensors.h, whose names begin with tracks_, and the metadata tracks_not_finite.
+ * those of save_tracks.h, whose names begin with tracks_, and the metadata tracks_not_finite.
  * to->npz: save_npz.h. to->overlay_dir: overlay.h. Both need tracks.
  * to->depth_dir: made if it is not there; frame_0000.png and so on, 16-bit grey, 0 = the clip's smallest depth, 65535 =
  * its largest, linear, both in the text chunks depth_min and depth_max; a depth that is not finite is 0 and counted in

@@ -1,8 +1,8 @@
 #include "save_npz.h"
 #include "npz_file.h"
 #include "resize.h"
+#include "save_tracks.h"
 #include "shrink.h"
-#include "track_tensors.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
-/* track_tensors: the tracker's results in the shape, order and pixels of the files that are made of them. */
-#ifndef SB_TRACK_TENSORS_H
-#define SB_TRACK_TENSORS_H
+/* save_tracks: the tracker's results in the shape, order and pixels of the files that are made of them. */
+#ifndef SB_SAVE_TRACKS_H
+#define SB_SAVE_TRACKS_H
 
 #include "results.h"
 #include "sb_safetensors.h"
 
-#define SB_TRACK_TENSORS 11
+#define SB_SAVED_TRACKS 11
 
 /*
  * In this order, N = n_queries, pixels of the network's h x w:
@@ -20,15 +20,15 @@
  *   tracks_points [frames, h, w, 3]  the point map that the tracker was given, in the camera of the frame
  *   tracks_valid [frames, h, w]      where it may be used: 0..1, resized
  */
-struct sb_track_tensors {
-	struct sb_safetensor v[SB_TRACK_TENSORS];
+struct sb_saved_tracks {
+	struct sb_safetensor v[SB_SAVED_TRACKS];
 	float *block;       /* all values */
 	int64_t not_finite; /* positions (track, frame) of which x, y, depth or a coordinate is no number */
 };
 
 /* Errors: SB_E_NOMEM. */
-enum sb_status sb_track_tensors_init(struct sb_track_tensors *t, const struct sb_results *r, struct sb_error *err);
-void sb_track_tensors_release(struct sb_track_tensors *t);
+enum sb_status sb_saved_tracks_init(struct sb_saved_tracks *t, const struct sb_results *r, struct sb_error *err);
+void sb_saved_tracks_release(struct sb_saved_tracks *t);
 
 /* ---- parts of it, for other files ---------------------------------------------------------------------------- */
 

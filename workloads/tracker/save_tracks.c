@@ -1,4 +1,4 @@
-#include "track_tensors.h"
+#include "save_tracks.h"
 #include "resize.h"
 
 #include <math.h>
@@ -145,7 +145,7 @@ static int64_t size_of(const struct sb_safetensor *t)
 }
 
 /* In the order of the header's list; `v` are their places. */
-static void fill(const struct sb_results *r, float *const v[SB_TRACK_TENSORS], float *work)
+static void fill(const struct sb_results *r, float *const v[SB_SAVED_TRACKS], float *work)
 {
 	const struct sb_track_results *t = r->tracks;
 	const struct sb_track_outputs *o = t->out;
@@ -166,10 +166,10 @@ static void fill(const struct sb_results *r, float *const v[SB_TRACK_TENSORS], f
 	maps(r, work, v[9], v[10]);
 }
 
-enum sb_status sb_track_tensors_init(struct sb_track_tensors *t, const struct sb_results *r, struct sb_error *err)
+enum sb_status sb_saved_tracks_init(struct sb_saved_tracks *t, const struct sb_results *r, struct sb_error *err)
 {
 	const int64_t f = r->tracks->out->frames, n = r->tracks->n_queries, h = r->front->h, w = r->front->w;
-	const struct sb_safetensor list[SB_TRACK_TENSORS] = {
+	const struct sb_safetensor list[SB_SAVED_TRACKS] = {
 		{ .name = "tracks_2d", .ndim = 3, .shape = { f, n, 3 } },
 		{ .name = "tracks_3d", .ndim = 3, .shape = { f, n, 6 } },
 		{ .name = "tracks_visibility", .ndim = 2, .shape = { f, n } },
@@ -183,16 +183,16 @@ enum sb_status sb_track_tensors_init(struct sb_track_tensors *t, const struct sb
 		{ .name = "tracks_valid", .ndim = 3, .shape = { f, h, w } },
 	};
 	int64_t total = r->tracks->hr * r->tracks->wr * 3;
-	float *place[SB_TRACK_TENSORS], *next;
+	float *place[SB_SAVED_TRACKS], *next;
 
-	*t = (struct sb_track_tensors){ .not_finite = sb_track_count_not_finite(r->tracks) };
-	for (int i = 0; i < SB_TRACK_TENSORS; i++)
+	*t = (struct sb_saved_tracks){ .not_finite = sb_track_count_not_finite(r->tracks) };
+	for (int i = 0; i < SB_SAVED_TRACKS; i++)
 		total += size_of(&list[i]);
 	t->block = malloc((size_t)total * sizeof(float));
 	if (!t->block)
 		return sb_fail(err, SB_E_NOMEM, "no memory for the results of %lld tracks", (long long)n);
 	next = t->block;
-	for (int i = 0; i < SB_TRACK_TENSORS; i++) {
+	for (int i = 0; i < SB_SAVED_TRACKS; i++) {
 		place[i] = next;
 		next += size_of(&list[i]);
 		t->v[i] = list[i];
@@ -202,8 +202,8 @@ enum sb_status sb_track_tensors_init(struct sb_track_tensors *t, const struct sb
 	return SB_OK;
 }
 
-void sb_track_tensors_release(struct sb_track_tensors *t)
+void sb_saved_tracks_release(struct sb_saved_tracks *t)
 {
 	free(t->block);
-	*t = (struct sb_track_tensors){ 0 };
+	*t = (struct sb_saved_tracks){ 0 };
 }
