@@ -17,8 +17,7 @@
 #include "track_room.h"
 #include "window_scene.h"
 
-/* ---- windows ------------------------------------------------------------------------------------------------------
- */
+/* ---- windows ----------------------------------------------------------------------------------------------------- */
 
 static void windows_are_counted_as_the_reference_counts_them(void **state)
 {
@@ -155,8 +154,7 @@ static void no_query_is_lost_and_later_ones_start_in_their_window(void **state)
 	scene_free(s);
 }
 
-/* ---- what is carried ----------------------------------------------------------------------------------------------
- */
+/* ---- what is carried --------------------------------------------------------------------------------------------- */
 
 enum { CT = 16, CWINDOW = 8, COVERLAP = 3, CSTEP = 5, CWINDOWS = 3, FRAME_FLOATS = HM / 4 * WM / 4 * 128 };
 
@@ -472,8 +470,7 @@ static void plans_that_cannot_be_are_refused(void **state)
 #undef REFUSED
 }
 
-/* ---- the same bits ------------------------------------------------------------------------------------------------
- */
+/* ---- the same bits ----------------------------------------------------------------------------------------------- */
 
 static void results_do_not_hang_on_threads_allocator_or_the_pass_before(void **state)
 {
@@ -505,8 +502,7 @@ static void results_do_not_hang_on_threads_allocator_or_the_pass_before(void **s
 	scene_free(s);
 }
 
-/* ---- what goes wrong ----------------------------------------------------------------------------------------------
- */
+/* ---- what goes wrong --------------------------------------------------------------------------------------------- */
 
 /* A pass that ends at its n-th op; the arm's end returns its memory, and the room can be used again. */
 static void failing_pass(struct sb_track_room *room, const struct scene *s, struct sb_track_outputs *out, int64_t n)

@@ -1,5 +1,4 @@
-/* The tracker as a workload: a case becomes a clip, a preset's two networks and
- * passes over them. */
+/* The tracker as a workload: a case becomes a clip, a preset's two networks and passes over them. */
 #include "planted.h"
 #include "prepare.h"
 #include "quality.h"
@@ -39,10 +38,8 @@ struct sb_workload {
 	struct sb_points points;
 	struct sb_prepare prepare;
 	struct sb_planted planted;
-	bool plant_inputs;          /* depth and cameras are planted: the front end's weights
-	                               mean nothing */
-	bool plant_scene;           /* bundle adjustment has a scene of ours: either network's
-	                               weights mean nothing */
+	bool plant_inputs;          /* depth and cameras are planted: the front end's weights mean nothing */
+	bool plant_scene;           /* bundle adjustment has a scene of ours: either network's weights mean nothing */
 	const float *planted_depth; /* device */
 	struct sb_track_room *room;
 	struct results out, reference;
@@ -83,17 +80,14 @@ static void tracker_close(struct sb_workload *w)
 	free(w);
 }
 
-/* ---- weights
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- weights ----------------------------------------------------------------------------------------------------- */
 
 struct tally {
 	int64_t values;
 	uint64_t digest;
 };
 
-/* Synthetic weights are identified by the rule and by what it is applied to:
- * names and shapes. */
+/* Synthetic weights are identified by the rule and by what it is applied to: names and shapes. */
 static void tally_tensor(void *ctx, const char *name, const int64_t *shape, int ndim)
 {
 	struct tally *t = ctx;
@@ -181,9 +175,7 @@ static const struct sb_weights *source_of(const struct sb_weight_file *file)
 	return file ? sb_weight_file_source(file) : &sb_weights_synthetic;
 }
 
-/* ---- the case
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the case ---------------------------------------------------------------------------------------------------- */
 
 static enum sb_status load_clip(
         struct sb_workload *w, const struct sb_case *c, struct sb_workload_info *info, struct sb_error *err)
@@ -335,9 +327,7 @@ static enum sb_status tracker_open(const struct sb_case *c, struct sb_backend *b
 	return SB_OK;
 }
 
-/* ---- passes
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- passes ------------------------------------------------------------------------------------------------------ */
 
 static enum sb_status open_nets(struct sb_workload *w, int i, struct sb_error *err)
 {
@@ -371,8 +361,7 @@ static int64_t tracker_weights_bytes(const struct sb_workload *w)
 	return w->net ? sb_front_net_bytes(w->net->front) + sb_track_net_bytes(w->net->track) : 0;
 }
 
-/* The tracker reads the frames themselves, before the front end's
- * normalisation: they are moved here. */
+/* The tracker reads the frames themselves, before the front end's normalisation: they are moved here. */
 static enum sb_status perturb_video(struct sb_workload *w, float *video, struct sb_error *err)
 {
 	const float up = nextafterf(1.0f, 2.0f);
@@ -425,9 +414,7 @@ static enum sb_status tracker_run(struct sb_workload *w, bool perturb, struct sb
 	return SB_OK;
 }
 
-/* ---- results
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- results ----------------------------------------------------------------------------------------------------- */
 
 static void tracker_set_reference(struct sb_workload *w)
 {
