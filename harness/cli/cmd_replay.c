@@ -99,6 +99,8 @@ static enum sb_status apply_settings(struct request *q, const struct sb_alloc_tr
 	if (conf.fraction < 1 && !device)
 		return sb_fail(err, SB_E_USAGE,
 		        "%s: a fraction of a device whose memory the trace does not tell; give it by --limit", name);
+	if (conf.unused[0])
+		sb_log(SB_LOG_WARN, "%s: without effect here: %s", name, conf.unused);
 	q->opt = conf.opt;
 	if (conf.fraction < 1) /* 0 bytes would mean no limit */
 		q->opt.limit_bytes = 1 + (int64_t)(conf.fraction * (double)device);

@@ -186,6 +186,8 @@ static enum sb_status set_alloc_conf(const char *value, char *out, size_t n, str
 	for (const char *c = value; *c; c++)
 		if ((unsigned char)*c < ' ' || (unsigned char)*c > '~')
 			return sb_fail(err, SB_E_USAGE, "--alloc-conf: characters that no setting has");
+	if (conf.unused[0])
+		sb_log(SB_LOG_WARN, "--alloc-conf: without effect here: %s", conf.unused);
 	snprintf(out, n, "%s", value);
 	return SB_OK;
 }

@@ -77,6 +77,7 @@ try replay
 echo '# settings'
 try replay good.txt.gz --check --alloc none
 try replay good.txt.gz --conf max_split_size_mb:19
+try replay good.txt.gz --conf pinned_use_background_threads:True,release_lock_on_cudamalloc:False --format csv
 PYTORCH_CUDA_ALLOC_CONF=expandable_segments:true
 export PYTORCH_CUDA_ALLOC_CONF
 try replay good.txt.gz
