@@ -15,9 +15,11 @@ Python's standard library is enough; nothing of the pickle is run, because it ma
 import argparse
 import gzip
 import io
+import os
 import pickle
 import re
 import sys
+import tempfile
 
 LETTERS = {
     "alloc": "a",
@@ -139,10 +141,19 @@ def settings_string(snapshot):
     return ""
 
 
+def check_pools(snapshot, device):
+    """Segments of a private pool (of a CUDA graph, say) serve that pool alone, which no trace can tell."""
+    for s in snapshot["segments"]:
+        if s["device"] == device and tuple(s.get("segment_pool_id", (0, 0))) != (0, 0):
+            raise ValueError("segment %x is of the private pool %s, and replay knows none; record the program without "
+                             "CUDA graphs and memory pools" % (s["address"], tuple(s["segment_pool_id"])))
+
+
 def convert(snapshot, args, name):
     extra = snapshot.get("extra", {})
     conf = args.conf if args.conf is not None else settings_string(snapshot)
     device, events = events_of(snapshot, args.device)
+    check_pools(snapshot, device)
     whole = args.events is None or args.events >= len(events)
     if not whole:
         events = events[:args.events]
@@ -200,6 +211,45 @@ def head(name, conf, args, extra, early, stats):
     return lines + ["begin"]
 
 
+def write_file(path, data):
+    """All of it or nothing: what was at the path stays until the new text is whole. Devices and pipes as they are."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as f:
+            f.write(data)
+        return
+    path = os.path.realpath(path)
+    fd, part = tempfile.mkstemp(prefix=".snapshot_to_trace.", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(fd, "wb") as f:
+            f.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(part, 0o666 & ~mask)
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise
+
+
+def write_stdout(text):
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python tries again at its end, and says so
+        raise
+
+
+def write(path, text):
+    if not path:
+        write_stdout(text)
+    elif path.endswith(".gz"):
+        # without a date, so that the same snapshot gives the same bytes
+        write_file(path, gzip.compress(text.encode(), 9, mtime=0))
+    else:
+        write_file(path, text.encode())
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("snapshot")
@@ -216,14 +266,12 @@ def main():
     except (OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError,
             pickle.UnpicklingError) as e:
         sys.exit("snapshot_to_trace.py: cannot convert '%s': %s: %s" % (args.snapshot, type(e).__name__, e))
-    if not args.out:
-        sys.stdout.write(text)
-        return
-    data = text.encode()
-    with open(args.out, "wb") as f:
-        # without a date, so that the same snapshot gives the same bytes
-        f.write(gzip.compress(data, 9, mtime=0) if args.out.endswith(".gz") else data)
-    print("%s: %d events" % (args.out, n), file=sys.stderr)
+    try:
+        write(args.out, text)
+    except OSError as e:
+        sys.exit("snapshot_to_trace.py: cannot write '%s': %s" % (args.out or "standard output", e.strerror or e))
+    if args.out:
+        print("%s: %d events" % (args.out, n), file=sys.stderr)
 
 
 if __name__ == "__main__":

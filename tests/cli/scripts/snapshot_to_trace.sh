@@ -31,6 +31,9 @@ with gzip.open("s.pickle.gz", "wb") as f:
 late = dict(snap, device_traces=[trace[5:7]], segments=[])
 del late["extra"]
 pickle.dump(late, open("late.pickle", "wb"))
+private = [{"device": 1, "stream": 0, "blocks": [], "address": A, "segment_pool_id": p} for p in ((0, 0), (0, 1))]
+pickle.dump(dict(snap, segments=private[:1]), open("shared.pickle", "wb"))
+pickle.dump(dict(snap, segments=private), open("private.pickle", "wb"))
 two = dict(snap, device_traces=[trace, trace])
 pickle.dump(two, open("two.pickle", "wb"))
 class Evil:
@@ -52,3 +55,18 @@ convert missing.pickle
 convert s.pickle.gz s.txt.gz
 gzip -dc s.txt.gz | cmp - s.txt && echo same
 "$SPABENCH" replay s.txt.gz --check | grep check
+convert shared.pickle shared.txt
+convert private.pickle
+echo '# a disk that is full'
+convert s.pickle.gz /dev/full
+python3 "$SB_SOURCE/reports/snapshot_to_trace.py" s.pickle.gz 2>&1 >/dev/full </dev/null
+echo "[exit $?]"
+cp s.txt old.txt
+(
+	trap '' XFSZ
+	ulimit -f 0
+	python3 "$SB_SOURCE/reports/snapshot_to_trace.py" s.pickle.gz old.txt 2>&1 </dev/null
+	echo "[exit $?]"
+) | cat
+cmp s.txt old.txt && ls -A
+convert s.pickle.gz no/such/folder.txt
