@@ -120,7 +120,7 @@ enum sb_status sb_doctor_database(const char *path, const char *names[SB_DOCTOR_
 	for (int i = 0; i < SB_DOCTOR_DATABASE_FINDINGS; i++)
 		names[i] = rows[i];
 	describe_file(path, &findings[0]);
-	sb_found(&findings[1], "pages, keys, and the roll-up of every trace is that of its rows");
+	sb_found(&findings[1], "pages, keys, values, and the roll-up of every trace is that of its rows");
 	if (sb_store_check(st, &fault)) {
 		sb_found(&findings[1], "%.400s", fault.msg);
 		sb_advise(&findings[1], SB_HEALTH_BROKEN,

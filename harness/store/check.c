@@ -41,6 +41,29 @@ static enum sb_status check_keys(struct sb_store *st, struct sb_error *err)
 	return status;
 }
 
+/* The column takes anything (ANY), so that it proves nothing of what is in it. */
+static enum sb_status check_samples(struct sb_store *st, struct sb_error *err)
+{
+	enum sb_status status;
+	sqlite3_stmt *s;
+
+	status = sb_store_stmt(st, SB_SQL_CHECK_SAMPLES, &s, err);
+	if (status)
+		return status;
+	if (sb_store_row(st, s, "cannot check", &status, err)) {
+		const char *metric = (const char *)sqlite3_column_text(s, 3),
+		           *value = (const char *)sqlite3_column_text(s, 5);
+
+		status = sb_fail(err, SB_E_DATA,
+		        "database '%s': '%.80s' of trial %lld (block %d, arm %d) is '%.40s', %s", st->path,
+		        metric ? metric : "?", (long long)sqlite3_column_int64(s, 0), sqlite3_column_int(s, 1),
+		        sqlite3_column_int(s, 2), value ? value : "?",
+		        sqlite3_column_int(s, 4) ? "a time below 0" : "no finite number");
+		sqlite3_reset(s);
+	}
+	return status;
+}
+
 /* Every trace row belongs to a trial: the ranges do not overlap when each trial has all of its own. */
 static enum sb_status check_trace_total(struct sb_store *st, struct sb_error *err)
 {
@@ -160,6 +183,8 @@ enum sb_status sb_store_check(struct sb_store *st, struct sb_error *err)
 
 	if (!status)
 		status = check_keys(st, err);
+	if (!status)
+		status = check_samples(st, err);
 	if (!status)
 		status = check_trace_total(st, err);
 	if (!status)

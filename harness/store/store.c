@@ -113,6 +113,15 @@ static const char *const sql[SB_SQL_COUNT] = {
 
 	[SB_SQL_CHECK_INTEGRITY] = "PRAGMA integrity_check(1)",
 	[SB_SQL_CHECK_KEYS] = "PRAGMA foreign_key_check",
+	/* Names of times end in _ns. Infinities compare with 1e308 as numbers do; NaN is NULL to SQLite. */
+	[SB_SQL_CHECK_SAMPLES] =
+	        "SELECT trial.id, trial.block, trial.arm, metric.name, "
+	        "typeof(value) IN ('integer', 'real') AND value BETWEEN -1.7976931348623157e308 AND 0, "
+	        "CAST(value AS TEXT) "
+	        "FROM sample JOIN trial ON trial.id = sample.trial JOIN metric ON metric.id = sample.metric "
+	        "WHERE value IS NOT NULL AND (typeof(value) NOT IN ('integer', 'real') "
+	        "OR value > 1.7976931348623157e308 OR value < -1.7976931348623157e308 "
+	        "OR (value < 0 AND metric.name GLOB '*_ns')) ORDER BY trial.id, metric.name LIMIT 1",
 	[SB_SQL_CHECK_TRACE_TOTAL] =
 	        "SELECT (SELECT count(*) FROM trace), (SELECT coalesce(sum(trace_n), 0) FROM trial)",
 	[SB_SQL_CHECK_TRACE_TRIALS] =

@@ -746,6 +746,36 @@ static void check_proves_that_rollups_are_their_rows(void **state)
 	        "a row of 'sample' belongs to no 'metric'");
 }
 
+static void check_looks_at_the_values_of_samples(void **state)
+{
+	struct fixture *f = *state;
+
+	make_two_traces(f);
+	check_finds(f, "INSERT INTO metric VALUES (90, 'made_ns'); INSERT INTO sample VALUES (2, 90, 'abc', NULL)",
+	        "'made_ns' of trial 2 (block 0, arm 1) is 'abc', no finite number");
+	check_finds(f, "INSERT INTO metric VALUES (90, 'made'); INSERT INTO sample VALUES (1, 90, 1e999, NULL)",
+	        "'made' of trial 1 (block 0, arm 0) is 'Inf', no finite number");
+	check_finds(f, "INSERT INTO metric VALUES (90, 'made'); INSERT INTO sample VALUES (1, 90, -1e999, NULL)",
+	        "'-Inf', no finite number");
+	check_finds(f, "INSERT INTO metric VALUES (90, 'made_ns'); INSERT INTO sample VALUES (1, 90, -1, NULL)",
+	        "is '-1', a time below 0");
+}
+
+static void values_at_the_edge_are_whole(void **state)
+{
+	struct fixture *f = *state;
+	struct sb_store *st;
+
+	make_two_traces(f);
+	tamper(f,
+	        "INSERT INTO metric VALUES (90, 'made_ns'), (91, 'made'); INSERT INTO sample VALUES (1, 90, 0, NULL), "
+	        "(1, 91, -1.7976931348623157e308, NULL), (2, 91, 1.7976931348623157e308, NULL), "
+	        "(2, 90, NULL, 'not measured')");
+	st = open_db(f, SB_STORE_READ);
+	assert_ok(f, sb_store_check(st, &f->err));
+	sb_store_close(st);
+}
+
 static void an_incomplete_trace_may_differ_from_its_rollup(void **state)
 {
 	struct fixture *f = *state;
@@ -888,6 +918,8 @@ int main(void)
 		T(a_trace_row_takes_at_most_35_bytes),
 		T(a_trace_can_be_taken_out),
 		T(check_proves_that_rollups_are_their_rows),
+		T(check_looks_at_the_values_of_samples),
+		T(values_at_the_edge_are_whole),
 		T(an_incomplete_trace_may_differ_from_its_rollup),
 		T(reading_changes_no_file_and_makes_none),
 		T(any_name_of_a_file_works),
