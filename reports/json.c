@@ -157,6 +157,7 @@ static json_t *run_json(const struct sb_summary *s)
 	sb_json_put(o, "host", sb_json_text(s->host));
 	sb_json_put(o, "threads", whole_or_null(s->threads));
 	sb_json_put(o, "memory_limit_bytes", s->memory_limit_bytes ? json_integer(s->memory_limit_bytes) : json_null());
+	sb_json_put(o, "alloc_conf", sb_json_text(s->alloc_conf));
 	sb_json_put(o, "accuracy_reference", sb_json_text(s->reference));
 	return o;
 }

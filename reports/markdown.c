@@ -116,6 +116,7 @@ static void head_case(struct sb_buf *b, const struct sb_summary *s)
 	add(&t, "", s->setting, "");
 	add(&t, "host ", s->host, "");
 	item_buf(b, "device", &t);
+	item(b, "alloc-conf", s->alloc_note);
 }
 
 static void head_blocks(struct sb_buf *b, const struct sb_summary *s)

@@ -47,7 +47,7 @@ static void add(struct sb_buf *b, const char *separator, const char *before, con
 		sb_buf_addf(b, "%s%s%s", b->len ? separator : "", before, text);
 }
 
-static void print_identity(struct sb_page *p, const struct sb_run *run)
+static void print_identity(struct sb_page *p, const struct sb_run *run, const char *alloc_note)
 {
 	char begun[32], ended[32], seed[24];
 	struct sb_buf b = { 0 };
@@ -69,6 +69,7 @@ static void print_identity(struct sb_page *p, const struct sb_run *run)
 	add(&b, ", ", "preset ", run->preset);
 	item_buf(p, "case", KEY, &b);
 	sb_show_case(p, run, KEY);
+	sb_page_item(p, "alloc-conf", KEY, alloc_note);
 	add(&b, ", ", "", run->weights_kind);
 	add(&b, ", ", "", run->weights_digest);
 	item_buf(p, "weights", KEY, &b);
@@ -283,7 +284,7 @@ enum sb_status sb_report_run_text(const struct sb_report_run *r, FILE *out, bool
 	enum sb_status status;
 	int arms[ARMS_IN_A_TABLE], n = 0;
 
-	print_identity(&p, r->run);
+	print_identity(&p, r->run, r->tables[0].alloc_note);
 	print_facts(&p, r->run);
 	print_arms(&p, r);
 	print_workers(&p, r);

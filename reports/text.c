@@ -87,6 +87,7 @@ static void head_device(struct sb_page *p, const struct sb_summary *s)
 	if (s->host)
 		sb_buf_addf(&b, " (host %s)", s->host);
 	head_from(p, "device", &b);
+	head(p, "alloc-conf", s->alloc_note);
 }
 
 static void head_blocks(struct sb_page *p, const struct sb_summary *s)

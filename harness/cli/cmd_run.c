@@ -477,6 +477,16 @@ static void on_progress(void *self, const struct sb_loop_state *s)
 
 /* ---- the command --------------------------------------------------------------------------------------------- */
 
+/* A run is what its plan says, and a resumed one what its plan said: nothing of it comes from the environment. */
+static void say_unused_settings(void)
+{
+	const char *name;
+
+	if (sb_alloc_conf_from_environment(&name))
+		sb_log(SB_LOG_WARN, "%s is set and not used: a run takes allocator settings by --alloc-conf only",
+		        name);
+}
+
 /* What can be refused before a database is made. */
 static enum sb_status check_files(const struct request *q, struct sb_error *err)
 {
@@ -656,6 +666,8 @@ enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err)
 	status = parse(argc, argv, q, err);
 	if (!status)
 		status = check_files(q, err);
+	if (!status)
+		say_unused_settings();
 	if (!status && !q->exe)
 		status = sb_own_path(self, sizeof(self), err);
 	if (!status) {

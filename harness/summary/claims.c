@@ -145,6 +145,8 @@ static const char *why_not(
 
 	if (info->workload && strcmp(info->workload, s->workload ? s->workload : ""))
 		return sb_pool_fmt(v->pool, "needs the %s workload", info->workload);
+	if (s->alloc_conf && !strcmp(info->arm, "+alloc")) /* the claim is about PyTorch's own settings */
+		return "allocator settings were changed";
 	if (before < 0)
 		return "needs arm before";
 	if (after < 0)

@@ -161,6 +161,8 @@ struct sb_summary {
 	int threads;                /* 0: not recorded */
 	int64_t memory_limit_bytes; /* the device was said to have no more; 0: no limit */
 	const char *setting;        /* both in words: "2 threads, pretended device memory 100 MiB"; "" */
+	const char *alloc_conf;     /* settings of both allocators in PyTorch's words; NULL: PyTorch's defaults */
+	const char *alloc_note;     /* the same as a sentence; NULL: PyTorch's defaults */
 	const char *reference;      /* the arm that accuracy is measured from; NULL: not recorded */
 	const char *accuracy_title; /* "accuracy: drift from before"; for sb_summary_section_title() */
 

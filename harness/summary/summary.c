@@ -157,6 +157,15 @@ static int threads_of(const char *software)
 	return at && at < end ? (int)strtol(at, NULL, 10) : 0;
 }
 
+/* What `default` and `expandable` are in this run, where they are not PyTorch's. */
+static void read_alloc_conf(struct sb_view *v, const char *conf)
+{
+	if (!conf || !*conf)
+		return;
+	v->out->alloc_conf = sb_pool_str(v->pool, conf);
+	v->out->alloc_note = sb_pool_fmt(v->pool, "%s: not PyTorch's defaults", conf);
+}
+
 /* What the plan sets for the device: threads (0 there: as many as it has, which the worker says), a limit of memory. */
 static void read_setting(struct sb_view *v)
 {
@@ -169,6 +178,7 @@ static void read_setting(struct sb_view *v)
 	if (!s->threads)
 		s->threads = whole(plan, "threads");
 	s->memory_limit_bytes = limit > 0 ? limit : 0;
+	read_alloc_conf(v, json_string_value(json_object_get(plan, "alloc_conf")));
 	json_decref(plan);
 	if (s->threads)
 		sb_buf_addf(&text, "%d thread%s", s->threads, s->threads == 1 ? "" : "s");

@@ -861,6 +861,23 @@ static void a_switch_that_was_not_in_effect_leaves_its_claims_untested(void **st
 	sb_summary_release(&s);
 }
 
+static void changed_settings_are_told_and_leave_the_allocators_claim_untested(void **state)
+{
+	struct sb_summary s;
+
+	(void)state;
+	fx_plan = "{\"alloc_conf\":\"max_split_size_mb:20\"}";
+	claims_of(ALL_ARMS, "churn", "file", no_facts, &s);
+	fx_plan = "{}";
+	assert_string_equal(s.alloc_note, "max_split_size_mb:20: not PyTorch's defaults");
+	assert_string_equal(fx_claim(&s, "fragmentation")->reason, "allocator settings were changed");
+	sb_summary_release(&s);
+	claims_of(ALL_ARMS, "churn", "file", no_facts, &s);
+	assert_null(s.alloc_note);
+	assert_string_equal(fx_claim(&s, "fragmentation")->reason, "switch not checked");
+	sb_summary_release(&s);
+}
+
 static void a_switch_that_nobody_checked_leaves_its_claims_untested(void **state)
 {
 	static const char *const facts[] = { "effect.precision", "in effect: 4 of 4", FX_FROM_BEFORE, NULL, NULL };
@@ -1138,6 +1155,7 @@ int main(void)
 		cmocka_unit_test(on_a_cpu_times_between_precisions_are_not_tested),
 		cmocka_unit_test(weights_that_spabench_exported_are_synthetic_still),
 		cmocka_unit_test(a_switch_that_was_not_in_effect_leaves_its_claims_untested),
+		cmocka_unit_test(changed_settings_are_told_and_leave_the_allocators_claim_untested),
 		cmocka_unit_test(a_switch_that_nobody_checked_leaves_its_claims_untested),
 		cmocka_unit_test(quality_is_judged_from_before_alone),
 		cmocka_unit_test(a_verdict_on_times_of_a_cpu_says_so),

@@ -17,6 +17,13 @@ try_tiny --db c.db --alloc-conf roundup_power2_divisions:2,per_process_memory_fr
 sed -n 's/limit_bytes.*/limit_bytes/; /^conf\|^limit/p' conf.txt
 checked conf.txt
 "$SPABENCH" show --db c.db --format json | grep -c 'roundup_power2_divisions'
+for format in text markdown json; do
+	"$SPABENCH" compare --db c.db --format $format | grep 'alloc.conf'
+done
+"$SPABENCH" show --db c.db | grep '^  alloc-conf'
+echo '# settings in the environment are for replay'
+PYTORCH_CUDA_ALLOC_CONF=max_split_size_mb:64 "$SPABENCH" run $tiny --db f.db --arms before 2>&1 >/dev/null </dev/null | visible '2> '
+"$SPABENCH" show --db f.db | grep -c '^  alloc-conf'
 try run --resume --alloc-conf max_split_size_mb:64 --db c.db
 try run --alloc-conf expandable_segments:True
 try run --alloc-conf max_split_size_mb:3
