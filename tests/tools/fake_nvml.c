@@ -205,7 +205,7 @@ DECLARE(nvmlDeviceGetMemoryInfo, struct device *d, struct memory *out)
 	ANSWER(out->used = out->total - out->free);
 }
 
-/* processes=N: their ids are 1000, 1001, .., their memory 1, 2, .. GiB. */
+/* processes=N: their ids are 1000, 1001, .., their memory 1, 2, .. GiB, or with untold=1 not to be had. */
 DECLARE(nvmlDeviceGetComputeRunningProcesses_v3, struct device *d, unsigned *count, struct process *out)
 {
 	unsigned n = (unsigned)number("processes", 0), room = *count;
@@ -216,6 +216,8 @@ DECLARE(nvmlDeviceGetComputeRunningProcesses_v3, struct device *d, unsigned *cou
 		return INSUFFICIENT_SIZE;
 	for (unsigned i = 0; i < n; i++)
 		out[i] = (struct process){ 1000 + i, (unsigned long long)(i + 1) << 30, 0, 0 };
+	for (unsigned i = 0; i < n && number("untold", 0) > 0; i++)
+		out[i].used = ~0ull;
 	ANSWER((void)0);
 }
 

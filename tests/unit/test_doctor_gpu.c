@@ -140,6 +140,8 @@ static void settings_that_cost_are_warnings(void **state)
 	assert_finding(check(f, "without=nvmlDeviceGetEccMode", sb_check_ecc), SB_HEALTH_OK, "not on this card");
 	r = check(f, "errors=3", sb_check_ecc);
 	assert_finding(r, SB_HEALTH_WARNING, "on, 3 errors that could not be corrected");
+	assert_int_equal(check(f, "errors=1", sb_check_ecc).health, SB_HEALTH_WARNING);
+	assert_int_equal(check(f, "errors=0", sb_check_ecc).health, SB_HEALTH_OK);
 	assert_finding(check(f, "mig=0", sb_check_mig), SB_HEALTH_OK, "off");
 	assert_finding(check(f, "mig=1", sb_check_mig), SB_HEALTH_WARNING, "on");
 	assert_finding(check(f, "persistence=1", sb_check_persistence), SB_HEALTH_OK, "on");
@@ -177,6 +179,9 @@ static void a_card_without_room_is_a_warning_unless_it_is_small_itself(void **st
 	assert_has(r.advice, "as many as fit");
 	assert_finding(check(f, "total=24,free=23.5", sb_check_vram), SB_HEALTH_OK,
 	        "23.5 of 24.0 GiB free; a run takes as many of its 24 frames as fit (all: 56 GiB)");
+	assert_int_equal(check(f, "total=55.8,free=1", sb_check_vram).health, SB_HEALTH_OK);
+	assert_int_equal(check(f, "total=56,free=55.8", sb_check_vram).health, SB_HEALTH_WARNING);
+	assert_int_equal(check(f, "total=56,free=56", sb_check_vram).health, SB_HEALTH_OK);
 }
 
 static void others_on_the_gpu_are_named(void **state)
@@ -194,6 +199,8 @@ static void others_on_the_gpu_are_named(void **state)
 	fixture_write_file(path, "python3\n", 8);
 	r = check(f, "processes=2", sb_check_others);
 	assert_finding(r, SB_HEALTH_WARNING, "2 other programs on the GPU: 1000 (1.0 GiB), 1001 python3 (2.0 GiB)");
+	assert_finding(check(f, "processes=1,untold=1", sb_check_others), SB_HEALTH_WARNING,
+	        "1 other program on the GPU: 1000");
 	assert_finding(check(f, "processes=40", sb_check_others), SB_HEALTH_WARNING, "40 other programs on the GPU");
 }
 

@@ -567,6 +567,27 @@ static void several_oversize_blocks_go_from_the_largest_down(void **state)
 	close_fix(&f);
 }
 
+static void no_more_oversize_blocks_go_than_are_needed(void **state)
+{
+	struct sb_alloc_options opt;
+	struct fix f;
+	uintptr_t p[3];
+
+	(void)state;
+	sb_alloc_options_init(&opt);
+	opt.max_split_size = 20 * MIB;
+	f = open_with("default", 160 * MIB, &opt);
+	p[0] = get(&f, 30 * MIB);
+	p[1] = get(&f, 40 * MIB);
+	p[2] = get(&f, 60 * MIB);
+	for (int i = 0; i < 3; i++)
+		put(&f, p[i]);
+	get(&f, 100 * MIB); /* 60 and 40 are as much as is asked for: the 30 stays */
+	assert_int_equal(stats_of(&f).num_device_free, 2);
+	assert_int_equal(now_of(&f, SB_ALLOC_RESERVED_BYTES), 130 * MIB);
+	close_fix(&f);
+}
+
 /* ---- statistics ------------------------------------------------------------------------------------------------- */
 
 static void statistics_follow_every_step(void **state)
@@ -782,6 +803,7 @@ int main(void)
 		cmocka_unit_test(a_limit_of_the_process_counts_like_a_full_device),
 		cmocka_unit_test(oversize_blocks_are_kept_whole_and_go_before_the_rest),
 		cmocka_unit_test(several_oversize_blocks_go_from_the_largest_down),
+		cmocka_unit_test(no_more_oversize_blocks_go_than_are_needed),
 		cmocka_unit_test(statistics_follow_every_step),
 		cmocka_unit_test(driver_calls_count_from_the_opening_of_the_allocator),
 		cmocka_unit_test(a_mark_measures_the_peak_above_what_was_live),

@@ -27,6 +27,9 @@ static struct {
 	bool clock;     /* time is made up: */
 	int64_t now_ns; /* it goes on by ops */
 	bool cold;      /* the last op was a fill */
+	bool uneven;    /* no two passes take the same time */
+	int pass;
+	float off; /* what is added to one output */
 	int64_t marks[SB_MARKS_MAX];
 } fake;
 
@@ -42,6 +45,8 @@ static void go_on(const struct sb_op *op)
 		fake.now_ns += 5000;
 	else if (is_product(op))
 		fake.now_ns += fake.cold ? 3000 : 1000;
+	if (fake.uneven && op->id != SB_OP_FILL)
+		fake.now_ns += 1000 + fake.pass * 37 % 101;
 	fake.cold = op->id == SB_OP_FILL;
 }
 
@@ -68,6 +73,7 @@ static enum sb_status submit(struct sb_backend *be, const struct sb_op *op, stru
 static void mark(struct sb_backend *be, int index)
 {
 	fake.marks[index] = fake.now_ns;
+	fake.pass += index == 0;
 	if (!fake.clock)
 		real->mark(be, index);
 }
@@ -239,6 +245,34 @@ static void a_tile_that_was_forgotten_is_found(void **state)
 	close_fake(be);
 }
 
+static void one_output_is_a_little_off(struct sb_backend *be, const struct sb_op *op)
+{
+	int64_t n;
+
+	(void)be;
+	output(op, &n)[0] += fake.off;
+}
+
+/* So little that the mean error of all outputs stays within the limit. */
+static void one_bad_output_among_many_is_found(void **state)
+{
+	struct sb_micro_options o = options(SB_MICRO_GEMM, "front.block.qkv");
+	struct sb_backend *be = open_fake(0);
+	struct sb_micro_result r = run(be, &o);
+	double limit = r.rows[0].limit;
+
+	(void)state;
+	assert_int_equal(r.rows[0].outcome, SB_MICRO_OK);
+	assert_true(24.0 * limit / sqrt((double)r.rows[0].checked) < 0.8 * limit);
+	sb_micro_result_release(&r);
+	fake.after = one_output_is_a_little_off;
+	fake.off = (float)(24.0 * limit);
+	r = run(be, &o);
+	assert_int_equal(r.rows[0].outcome, SB_MICRO_WRONG);
+	sb_micro_result_release(&r);
+	close_fake(be);
+}
+
 static void tf32_in_place_of_fp32_is_found(void **state)
 {
 	(void)state;
@@ -370,6 +404,63 @@ static void times_are_the_devices(void **state)
 	close_fake(be);
 }
 
+static double least(const struct sb_micro_times *t)
+{
+	double ns = INFINITY;
+
+	for (int i = 0; i < t->n; i++)
+		ns = t->ns[i] < ns ? t->ns[i] : ns;
+	return ns;
+}
+
+/* The interval's ends leave out as many samples on either side; a ceiling is the best of them. */
+static void what_is_said_of_uneven_times(void **state)
+{
+	struct sb_micro_options o = options(SB_MICRO_GEMM, "track.head.pro");
+	struct sb_backend *be = open_fake(0);
+	const struct sb_micro_ceilings *c;
+	const struct sb_micro_row *product;
+	const struct sb_micro_times *t;
+	struct sb_micro_result r;
+	int below = 0, above = 0;
+
+	(void)state;
+	fake.clock = fake.uneven = true;
+	o.budget_s = 0.0;
+	r = run(be, &o);
+	t = &r.rows[0].times[SB_MICRO_WARM];
+	assert_int_equal(t->n, SB_MICRO_SAMPLES_MAX);
+	for (int i = 0; i < t->n; i++) {
+		below += t->ns[i] < t->lo;
+		above += t->ns[i] > t->hi;
+	}
+	assert_int_equal(below, 5); /* the 6th of 20 from either end: 95.9 % */
+	assert_int_equal(above, 5);
+	c = &r.ceilings;
+	product = &c->product[0];
+	assert_true(least(&c->copy) < c->copy.median);
+	assert_true(c->bytes_per_s.v == c->copy_bytes / least(&c->copy) * 1e9);
+	assert_true(c->flop_per_s[0].v == product->flop / least(&product->times[SB_MICRO_WARM]) * 1e9);
+	sb_micro_result_release(&r);
+	close_fake(be);
+}
+
+/* A fiftieth of the budget: 2 ms here, in which no 20 samples of half a millisecond fit. */
+static void a_ceiling_takes_a_small_part_of_the_budget(void **state)
+{
+	struct sb_micro_options o = options(SB_MICRO_GEMM, "track.head.pro");
+	struct sb_backend *be = open_fake(0);
+	struct sb_micro_result r;
+
+	(void)state;
+	fake.clock = fake.uneven = true;
+	o.budget_s = 0.1;
+	r = run(be, &o);
+	assert_in_range(r.ceilings.copy.n, 1, SB_MICRO_SAMPLES_MAX - 1);
+	sb_micro_result_release(&r);
+	close_fake(be);
+}
+
 static void no_time_is_said(void **state)
 {
 	struct sb_micro_options o = options(SB_MICRO_GEMM, "track.head");
@@ -403,12 +494,15 @@ int main(void)
 		cmocka_unit_test(right_kernels_pass_and_are_timed),
 		cmocka_unit_test(a_wrong_output_is_found_and_has_no_time),
 		cmocka_unit_test(a_tile_that_was_forgotten_is_found),
+		cmocka_unit_test(one_bad_output_among_many_is_found),
 		cmocka_unit_test(tf32_in_place_of_fp32_is_found),
 		cmocka_unit_test(what_does_not_fit_is_a_row_and_the_rest_goes_on),
 		cmocka_unit_test(a_failure_is_a_row_and_the_rest_goes_on),
 		cmocka_unit_test(after_the_device_is_lost_nothing_is_tried),
 		cmocka_unit_test(an_interrupt_keeps_what_there_is),
 		cmocka_unit_test(times_are_the_devices),
+		cmocka_unit_test(what_is_said_of_uneven_times),
+		cmocka_unit_test(a_ceiling_takes_a_small_part_of_the_budget),
 		cmocka_unit_test(no_time_is_said),
 		cmocka_unit_test(a_name_that_is_in_no_shape_is_a_mistake),
 	};
