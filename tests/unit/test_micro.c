@@ -258,15 +258,18 @@ static void one_bad_output_among_many_is_found(void **state)
 {
 	struct sb_micro_options o = options(SB_MICRO_GEMM, "front.block.qkv");
 	struct sb_backend *be = open_fake(0);
-	struct sb_micro_result r = run(be, &o);
-	double limit = r.rows[0].limit;
+	struct sb_micro_result r;
+	double limit;
 
 	(void)state;
+	o.budget_s = 20.0; /* a machine that is busy has to get to the row, too */
+	r = run(be, &o);
+	limit = r.rows[0].limit;
 	assert_int_equal(r.rows[0].outcome, SB_MICRO_OK);
-	assert_true(24.0 * limit / sqrt((double)r.rows[0].checked) < 0.8 * limit);
+	assert_true(14.0 * limit / sqrt((double)r.rows[0].checked) < 0.5 * limit);
 	sb_micro_result_release(&r);
 	fake.after = one_output_is_a_little_off;
-	fake.off = (float)(24.0 * limit);
+	fake.off = (float)(14.0 * limit);
 	r = run(be, &o);
 	assert_int_equal(r.rows[0].outcome, SB_MICRO_WRONG);
 	sb_micro_result_release(&r);
