@@ -86,7 +86,12 @@ static void estimate(struct sb_csv *c, double x)
 static void row_line(struct sb_csv *c, const struct sb_summary *s, const struct sb_summary_group *g,
         const struct sb_summary_row *row)
 {
-	static const char *const kinds[] = { "main", "factor", "best" };
+	static const char *const kinds[] = {
+		[SB_GROUP_MAIN] = "main",
+		[SB_GROUP_FACTOR] = "factor",
+		[SB_GROUP_BEST] = "best",
+		[SB_GROUP_ARM] = "arm",
+	};
 	static const char *const effects[] = { "ratio", "difference", "none" };
 	static const unsigned flags[] = { SB_ROW_EMULATED, SB_ROW_TRACED, SB_ROW_EXACT };
 	const struct sb_effect *e = &row->effect;

@@ -77,7 +77,8 @@ enum sb_status sb_weight_set_load(struct sb_weight_set *s, const struct sb_weigh
 
 	if (s->failed)
 		return sb_fail(err, SB_E_NOMEM, "no memory for the table of tensors");
-	qsort(s->entries, s->n, sizeof(*s->entries), by_name);
+	if (s->n) /* a workload without weights has no table */
+		qsort(s->entries, s->n, sizeof(*s->entries), by_name);
 	if (sb_pages_segment_alloc(s->be->pages, (int64_t)s->bytes, &segment, err))
 		return sb_wrap(err, "weights of %zu bytes", s->bytes);
 	s->segment = (void *)segment;

@@ -23,4 +23,5 @@ done
 for arm in before +precision +attention +precision+attention +alloc +precision+alloc +attention+alloc after; do
 	grep -q -F -e "\"$arm\"" ../json && grep -q -F -e "$arm" ../csv && grep -q -F -e "$arm" ../markdown && echo "$arm"
 done
+cut -d , -f 2 ../csv | sort -u # groups
 "$SPABENCH" compare --db plan.db /+alloc /+precision+attention >../out && grep -E '^[^ ].* -> ' ../out
