@@ -1,5 +1,6 @@
 /* run: measure the arms of a plan into a database. */
 #include "case_options.h"
+#include "outputs.h"
 #include "sb_cli.h"
 #include "sb_memory.h"
 #include "sb_session.h"
@@ -332,20 +333,24 @@ static enum sb_status make_arms(struct request *q, struct sb_error *err)
 	return status;
 }
 
-static bool same_name(const char *a, const char *b)
+/* What would write over the database, an input or another output. */
+static enum sb_status check_outputs(const struct request *q, struct sb_error *err)
 {
-	return a && b && !strcmp(a, b);
-}
+	const struct sb_session_save *s = &q->save;
+	const struct sb_case *c = &q->opt.setup.c;
+	const char *db = sb_database_path(q->db);
+	char wal[SB_PATH_MAX], shm[SB_PATH_MAX];
+	const struct sb_named_path outputs[] = { { "--save", s->file }, { "--save-npz", s->npz },
+		{ "--save-trace", s->memory_trace }, { "--depth-images", s->depth_dir },
+		{ "--overlay", s->overlay_dir } };
+	const struct sb_named_path taken[] = { { "the database", db }, { "the database's journal", wal },
+		{ "the database's index", shm }, { "--video", c->video }, { "--queries", c->queries },
+		{ "--support-file", c->support_file }, { "the weights", c->weights_front },
+		{ "the weights", c->weights_track } };
 
-/* What would overwrite itself. */
-static enum sb_status check_outputs(const struct sb_session_save *s, struct sb_error *err)
-{
-	if (same_name(s->file, s->npz))
-		return sb_fail(err, SB_E_USAGE, "--save and --save-npz name the same file '%.200s'", s->file);
-	if (same_name(s->depth_dir, s->overlay_dir))
-		return sb_fail(
-		        err, SB_E_USAGE, "--depth-images and --overlay name the same folder '%.200s'", s->depth_dir);
-	return SB_OK;
+	snprintf(wal, sizeof(wal), "%s-wal", db);
+	snprintf(shm, sizeof(shm), "%s-shm", db);
+	return sb_outputs_check(outputs, SB_ARRAY_LEN(outputs), taken, SB_ARRAY_LEN(taken), err);
 }
 
 /* Which of the plan's arms is saved. */
@@ -354,10 +359,11 @@ static enum sb_status choose_saved_arm(struct request *q, struct sb_error *err)
 	const struct sb_plan *plan = &q->opt.plan;
 	struct sb_buf names = { 0 };
 
-	if (check_outputs(&q->save, err))
+	if (check_outputs(q, err))
 		return err->code;
 	if (q->save_arm && !sb_session_save_wanted(&q->save))
-		return sb_fail(err, SB_E_USAGE, "--save-arm goes with --save, --save-npz, --depth-images or --overlay");
+		return sb_fail(err, SB_E_USAGE,
+		        "--save-arm goes with --save, --save-npz, --save-trace, --depth-images or --overlay");
 	q->save.arm = plan->n_arms - 1;
 	if (!q->save_arm)
 		return SB_OK;

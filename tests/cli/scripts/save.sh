@@ -29,6 +29,15 @@ save --save-npz ''
 save --overlay ''
 save --save x --save-npz x
 save --depth-images x --overlay x
+# nothing is written over: the database, an input, another output by another name
+try_tiny --db s.db --save s.db
+try_tiny --db s.db --save-trace ./s.db-wal
+printf '0,5,5\n' >points.txt
+mkdir -p other
+ln -sf ../points.txt other/same.txt
+try_tiny --db s.db --support-file points.txt --save-npz other/same.txt
+try_tiny --db s.db --save-trace new --save other/../new
+cat points.txt
 [ ! -e x ] || echo 'x is there'
 echo '# the clip is another one by then'
 mkdir frames
