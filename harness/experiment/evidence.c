@@ -142,9 +142,10 @@ void sb_evidence_add(
 	}
 }
 
+/* Rounded down: 100 is all. */
 static int percent(int64_t part, int64_t whole)
 {
-	return whole ? (int)(100.0 * (double)part / (double)whole + 0.5) : 0;
+	return whole ? (int)(100 * part / whole) : 0;
 }
 
 /*

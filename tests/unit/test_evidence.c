@@ -65,6 +65,24 @@ static void without_counters_names_decide_alone(void **state)
 	expect(&e, true, "in effect: 312 of 312 gemm and conv kernels, 100 % of their time");
 }
 
+static void add_fp32_time(struct sb_evidence *e, int64_t ns)
+{
+	e->products++;
+	e->products_ns += ns;
+}
+
+static void only_all_is_100_percent(void **state)
+{
+	struct sb_evidence e = { 0 };
+
+	(void)state;
+	trace(&e, "after");
+	add_fp32_time(&e, 1);
+	expect(&e, true, "312 of 313 gemm and conv kernels, 99 % of their time");
+	add_fp32_time(&e, 99);
+	expect(&e, false, "not in effect: 312 of 314 gemm and conv kernels, 90 % of their time");
+}
+
 static void counted_operations_confirm_the_names(void **state)
 {
 	struct sb_evidence e = { 0 };
@@ -166,6 +184,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_counters_names_decide_alone),
+		cmocka_unit_test(only_all_is_100_percent),
 		cmocka_unit_test(counted_operations_confirm_the_names),
 		cmocka_unit_test(names_that_lie_are_found_out),
 		cmocka_unit_test(tf32_in_an_fp32_arm_is_found_out),
