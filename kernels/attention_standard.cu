@@ -63,11 +63,8 @@ static int multiply(const struct product *p, int64_t batch, int64_t heads, struc
 		        along_heads ? p->bs.head : p->bs.batch, &beta, p->c + c, CUDA_R_32F, (int)p->cs.row,
 		        along_heads ? p->cs.head : p->cs.batch, (int)along, compute, CUBLAS_GEMM_DEFAULT);
 
-		if (status != CUBLAS_STATUS_SUCCESS) {
-			cudaError_t error = cudaGetLastError();
-
-			return error != cudaSuccess ? error : cudaErrorUnknown;
-		}
+		if (status != CUBLAS_STATUS_SUCCESS)
+			return -(int)status;
 		l->launches++;
 	}
 	return 0;

@@ -3,8 +3,9 @@
  *
  * Every family x has x.cu with, for each op of x.h:
  *   int sb_OP_cuda(const struct sb_OP_args *a, struct sb_cuda_launch *l);
- * which queues its kernels on l->stream and returns without waiting: 0, or the cudaError_t of the launch. Pointers in
- * the arguments are device memory. Where an op needs scratch memory:
+ * which queues its kernels on l->stream and returns without waiting: 0, the cudaError_t of the launch, or the
+ * cublasStatus_t of a library's call with its sign changed, so negative. Pointers in the arguments are device memory.
+ * Where an op needs scratch memory:
  *   size_t sb_OP_cuda_workspace(const struct sb_OP_args *a, const struct sb_cuda_launch *l);
  * says how much, and l->work holds that much, 256-byte aligned. Nothing else is allocated, and nothing synchronises.
  */

@@ -104,7 +104,10 @@ int64_t sb_backend_end_arm(struct sb_backend *be)
 	int64_t left = 0;
 
 	if (be->alloc) {
-		(void)be->ops->sync(be, NULL); /* after a failure there may be work on its way still */
+		/* After a failure there may be work on its way still, to memory that its owner has freed. */
+		if (be->ops->abandon)
+			be->ops->abandon(be);
+		(void)be->ops->sync(be, NULL);
 		left = sb_alloc_close(be->alloc);
 	}
 	be->alloc = NULL;

@@ -59,6 +59,17 @@ bool sb_backend_gpu_expected(void)
 	return false;
 }
 
+const char *sb_backend_foreign_setting(int i)
+{
+	static const char *const names[] = { "NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION",
+		"CUBLAS_EMULATION_STRATEGY" };
+
+	for (size_t k = 0; k < SB_ARRAY_LEN(names); k++)
+		if (getenv(names[k]) && i-- == 0)
+			return names[k];
+	return NULL;
+}
+
 static enum sb_status load(const struct sb_backend_ops **out, struct sb_error *err)
 {
 	const char *asked = getenv("SPABENCH_CUDA_LIB");
@@ -68,6 +79,9 @@ static enum sb_status load(const struct sb_backend_ops **out, struct sb_error *e
 	bool none = asked && !strcmp(asked, "none");
 	entry_fn *entry;
 
+	/* The libraries read them when they are loaded, or when a handle is made. */
+	for (const char *name; (name = sb_backend_foreign_setting(0)) != NULL;)
+		unsetenv(name);
 	if (asked && *asked && !found && !none)
 		return sb_fail(err, SB_E_ENV, "SPABENCH_CUDA_LIB '%.400s' cannot be read", asked);
 	library = none ? NULL : dlopen(found ? path : LIBRARY, RTLD_NOW | RTLD_LOCAL);

@@ -243,6 +243,11 @@ struct sb_backend_ops {
 	 */
 	enum sb_status (*arrived)(struct sb_backend *be, const void *host, size_t bytes, struct sb_error *err);
 	/*
+	 * Optional; NULL: what was submitted is done. After a failure: downloads that have not arrived are not wanted
+	 * any more, and nothing is written to where they were to go. submit() does so itself when it fails.
+	 */
+	void (*abandon)(struct sb_backend *be);
+	/*
 	 * Bytes on the device of a prepared weight of this shape, and its preparation from host memory into device
 	 * memory at `dst`. ndim <= 4.
 	 */
@@ -371,6 +376,11 @@ struct sb_backend {
 enum sb_status sb_backend_open(
         const char *name, int64_t memory_limit_bytes, struct sb_backend **out, struct sb_error *err);
 void sb_backend_close(struct sb_backend *be);
+/*
+ * Variables of the environment by which NVIDIA's libraries compute with another precision than they are asked for: the
+ * i-th that is set; NULL: no more. Opening a CUDA device takes them out of this process's environment.
+ */
+const char *sb_backend_foreign_setting(int i);
 /* The file of the CUDA backend that would be opened, into out[n]; false when there is none beside this program. */
 bool sb_backend_cuda_file(char *out, size_t n);
 /*

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -246,6 +247,12 @@ enum sb_status sb_case_option(const char *name, const char *value, struct sb_wor
 		if (!strcmp(names[i], name))
 			return apply_setup(i, value, s, err);
 	SB_BUG("option --%s is not one of a case", name);
+}
+
+void sb_case_drop_foreign_settings(void)
+{
+	for (const char *name; (name = sb_backend_foreign_setting(0)) != NULL; unsetenv(name))
+		sb_log(SB_LOG_WARN, "%s=%.16s is set and not used: precision is what an arm says", name, getenv(name));
 }
 
 void sb_case_choose_device(char *device, size_t n)

@@ -8,6 +8,8 @@
 enum sb_status sb_case_option(const char *name, const char *value, struct sb_worker_setup *s, struct sb_error *err);
 /* `auto` in device[n] becomes the GPU where one opens; where one might have been expected it is said why not. */
 void sb_case_choose_device(char *device, size_t n);
+/* Takes sb_backend_foreign_setting() out of the environment, of workers of other builds too, and says so. */
+void sb_case_drop_foreign_settings(void);
 /* Words that contradict each other; the rest is known when the clip is. Errors: SB_E_USAGE. */
 enum sb_status sb_case_check_words(const struct sb_case *c, struct sb_error *err);
 /* Files that are not there, and weights of another part. Errors: SB_E_USAGE, SB_E_DATA. */

@@ -3,6 +3,7 @@
  * a shape is no trial of an arm, and rows of one table are not pairs.
  */
 #include "card.h"
+#include "case_options.h"
 #include "sb_cli.h"
 #include "sb_experiment.h"
 #include "sb_micro.h"
@@ -517,6 +518,7 @@ static enum sb_status measure(struct request *q, struct sb_error *err)
 	struct sb_backend *be;
 	enum sb_status status;
 
+	sb_case_drop_foreign_settings();
 	if (sb_backend_open(q->device, q->vram_limit, &be, err))
 		return err->code;
 	sb_backend_info(be, &info);

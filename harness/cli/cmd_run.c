@@ -488,6 +488,7 @@ static void say_unused_settings(void)
 {
 	const char *name;
 
+	sb_case_drop_foreign_settings();
 	if (sb_alloc_conf_from_environment(&name))
 		sb_log(SB_LOG_WARN, "%s is set and not used: a run takes allocator settings by --alloc-conf only",
 		        name);

@@ -103,8 +103,16 @@ void sb_check_cuda(const struct sb_doctor *d, struct sb_finding *f)
 {
 	const struct sb_backend_about *a = about_of(d);
 
-	if (a)
-		sb_found(f, "built with %s", a->built);
+	const char *name;
+
+	if (!a)
+		return;
+	sb_found(f, "built with %s", a->built);
+	for (int i = 0; (name = sb_backend_foreign_setting(i)) != NULL; i++)
+		sb_advise(f, SB_HEALTH_WARNING,
+		        "%s=%.16s is set and not used here: precision is what an arm says; what else runs on this "
+		        "machine computes by it: unset it before comparing",
+		        name, getenv(name));
 }
 
 static void version_text(int v, char *out, size_t n)
@@ -123,7 +131,7 @@ void sb_check_cudnn(const struct sb_doctor *d, struct sb_finding *f)
 		version_text(a->dnn.version, version, sizeof(version));
 		sb_found(f, "%s, %.300s", version, a->dnn.text);
 	} else {
-		sb_found(f, "none (%.300s): convolutions are our own kernels and cuBLAS, as by default", a->dnn.text);
+		sb_found(f, "none (%.300s): convolutions are our own kernels and cuBLAS at tf32, too", a->dnn.text);
 	}
 }
 

@@ -255,6 +255,50 @@ static void check_arrived(struct sb_backend *be)
 	}
 }
 
+/* What was on its way when an op failed is written nowhere any more: whoever wanted it may have freed the memory. */
+static void check_abandoned(struct sb_backend *be)
+{
+	enum { N = 100 * MIB };
+	const int64_t length = (int64_t)1 << 21; /* its scores: 16 TiB */
+	const struct sb_attention_strides strides = { 0, 0, 0 };
+	struct sb_error err = { .msg = "" };
+	unsigned char *got = need(N);
+	void *device = NULL;
+	float *x;
+	int64_t written = 0;
+
+	must(sb_device_alloc(be, N, &device, &err), &err, "device memory");
+	x = device;
+	must(SB_SUBMIT(be, FILL, fill, ((struct sb_fill_args){ .x = x, .n = N / 4, .value = 1.0f }), &err), &err,
+	        "fill");
+	must(SB_SUBMIT(be, DOWNLOAD, download, ((struct sb_transfer_args){ got, device, N }), &err), &err, "download");
+	check_that("an op without room is SB_E_NOMEM",
+	        SB_SUBMIT(be, ATTENTION, attention,
+	                ((struct sb_attention_args){ .q = x,
+	                        .k = x,
+	                        .v = x,
+	                        .o = x + 64,
+	                        .qs = strides,
+	                        .ks = strides,
+	                        .vs = strides,
+	                        .os = strides,
+	                        .batch = 1,
+	                        .heads = 1,
+	                        .lq = length,
+	                        .lk = length,
+	                        .dim = 64,
+	                        .scale = 1.0f }),
+	                &err) == SB_E_NOMEM,
+	        err.msg);
+	memset(got, 0, N);
+	must(be->ops->sync(be, &err), &err, "sync");
+	for (int64_t i = 0; i < N; i++)
+		written += got[i] != 0;
+	check("bytes written after an op that failed", (double)written, 0.0);
+	drop(be, device);
+	free(got);
+}
+
 /* Weights arrive in the layouts that the ops want. */
 static void check_weights(struct sb_backend *be)
 {
@@ -321,6 +365,7 @@ void check_transfers(bool quick)
 		check_round_trip(be, sizes[i], 5);
 	}
 	check_many_transfers(be);
+	check_abandoned(be);
 	if (!quick)
 		check_arrived(be);
 	check_weights(be);

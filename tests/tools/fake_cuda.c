@@ -69,12 +69,20 @@ static enum sb_status fake_open(int ordinal, int64_t limit, struct sb_backend **
 	return SB_OK;
 }
 
+/* As libraries do that read such a variable when they are loaded, or when a handle is made. */
+static bool saw_setting;
+
+__attribute__((constructor)) static void read_settings(void)
+{
+	saw_setting = getenv("NVIDIA_TF32_OVERRIDE") != NULL;
+}
+
 static void fake_info(const struct sb_backend *be, struct sb_device_info *out)
 {
 	sb_backend_cpu.info(be, out);
 	snprintf(out->name, sizeof(out->name), "NVIDIA Fake");
 	snprintf(out->uuid, sizeof(out->uuid), "GPU-12345678-0000-0000-0000-000000000000");
-	snprintf(out->software, sizeof(out->software), "driver 0, CUDA 0");
+	snprintf(out->software, sizeof(out->software), "driver 0, CUDA 0%s", saw_setting ? ", another precision" : "");
 	out->kind = "cuda";
 	out->emulated_parts = 0;
 	out->capability = number("capability=", 90);

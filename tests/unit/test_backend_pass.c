@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -64,6 +65,63 @@ static void the_memory_of_attention_is_that_of_this_pass(void **state)
 	sb_backend_close(be);
 }
 
+static int abandoned, syncs;
+
+static void count_abandoned(struct sb_backend *be)
+{
+	(void)be;
+	abandoned++;
+}
+
+static enum sb_status count_sync(struct sb_backend *be, struct sb_error *err)
+{
+	(void)err;
+	assert_non_null(be->alloc);
+	assert_int_equal(abandoned, 1); /* before what is on its way arrives */
+	syncs++;
+	return SB_OK;
+}
+
+static void the_end_of_an_arm_wants_nothing_that_is_on_its_way(void **state)
+{
+	struct sb_levels levels = { { 0 } };
+	struct sb_error err = { .msg = "" };
+	struct sb_backend_ops ops;
+	struct sb_backend *be;
+
+	(void)state;
+	assert_int_equal(sb_backend_open("cpu", 0, &be, &err), SB_OK);
+	ops = *be->ops;
+	ops.abandon = count_abandoned;
+	ops.sync = count_sync;
+	be->ops = &ops;
+	sb_backend_set_levels(be, &levels);
+	assert_int_equal(sb_backend_begin_arm(be, &err), SB_OK);
+	assert_int_equal(sb_backend_end_arm(be), 0);
+	assert_int_equal(syncs, 1);
+	sb_backend_close(be);
+}
+
+static void a_library_sees_no_setting_of_precision(void **state)
+{
+	struct sb_error err = { .msg = "" };
+	struct sb_device_info info;
+	struct sb_backend *be;
+
+	(void)state;
+	assert_int_equal(setenv("CUBLAS_EMULATION_STRATEGY", "eager", 1), 0);
+	assert_int_equal(setenv("NVIDIA_TF32_OVERRIDE", "1", 1), 0);
+	assert_string_equal(sb_backend_foreign_setting(0), "NVIDIA_TF32_OVERRIDE");
+	assert_string_equal(sb_backend_foreign_setting(1), "CUBLAS_EMULATION_STRATEGY");
+	assert_null(sb_backend_foreign_setting(2));
+	if (sb_backend_open("cuda:0", 0, &be, &err))
+		fail_msg("%s", err.msg);
+	sb_backend_info(be, &info);
+	assert_string_equal(info.software, "driver 0, CUDA 0");
+	assert_null(sb_backend_foreign_setting(0));
+	sb_backend_close(be);
+}
+
 static bool hanging;
 
 /* In the child, before fork() returns: as a driver that never answers. It ends by itself if nobody ends it. */
@@ -96,6 +154,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_memory_of_attention_is_that_of_this_pass),
+		cmocka_unit_test(the_end_of_an_arm_wants_nothing_that_is_on_its_way),
+		cmocka_unit_test(a_library_sees_no_setting_of_precision),
 		cmocka_unit_test(a_device_that_hangs_is_left_after_the_time_given),
 	};
 

@@ -248,6 +248,11 @@ static void cupti_is_named_with_its_version_and_what_is_wrong_with_it(void **sta
 	struct sb_finding r;
 
 	assert_finding(check_gpu(f, &g, sb_check_cuda), SB_HEALTH_OK, "built with CUDA 13.0");
+	assert_int_equal(setenv("NVIDIA_TF32_OVERRIDE", "0", 1), 0);
+	r = check_gpu(f, &g, sb_check_cuda);
+	assert_int_equal(unsetenv("NVIDIA_TF32_OVERRIDE"), 0);
+	assert_finding(r, SB_HEALTH_WARNING, "built with CUDA 13.0");
+	assert_has(r.advice, "NVIDIA_TF32_OVERRIDE=0 is set and not used here");
 	assert_finding(check_gpu(f, &g, sb_check_cupti), SB_HEALTH_OK, "13.0.1, /lib/libcupti.so.13");
 	g.look.about.tracer.version = 130000;
 	snprintf(g.look.about.tracer.fault, sizeof(g.look.about.tracer.fault), "crashes; install 13.0.1");

@@ -268,6 +268,8 @@ static enum sb_status check_products(const struct sb_micro_operands *o, struct s
 	}
 	if (!status)
 		status = wait(be, err);
+	else
+		(void)wait(be, NULL); /* the copies before the one that failed are on their way to `got` */
 	for (int64_t k = 0; k < n && !status; k++) {
 		int64_t i = choose(k, n, p.outputs, &again), at = p.rows(o, i, &r);
 		const struct after a = after_of(o, i, p.cols, at);

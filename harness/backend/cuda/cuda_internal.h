@@ -73,7 +73,6 @@ struct cuda {
 	struct sb_nvml *nvml;           /* NULL: not asked yet, or this machine has none */
 	bool no_nvml;
 	cudaEvent_t marks[SB_MARKS_MAX];
-	int launches; /* kernels queued by the op that was submitted last */
 	enum cuda_conv_way conv_way;
 	struct cuda_dnn *dnn; /* NULL: not wanted, or no cuDNN that works */
 	char dnn_absent[256]; /* why there is none though it was wanted; "" otherwise */
@@ -157,6 +156,7 @@ void sb_cuda_cycles_mark(struct sb_backend *be, bool end);
 void sb_cuda_cycles(struct sb_backend *be, struct sb_device_cycles *out);
 
 enum sb_status sb_cuda_sync(struct sb_backend *be, struct sb_error *err);
+void sb_cuda_abandon(struct sb_backend *be);
 enum sb_status sb_cuda_arrived(struct sb_backend *be, const void *host, size_t bytes, struct sb_error *err);
 enum sb_status sb_cuda_trace_open(struct sb_backend *be, size_t capacity, struct sb_error *err);
 enum sb_status sb_cuda_trace_begin(struct sb_backend *be, struct sb_error *err);
@@ -172,7 +172,7 @@ enum sb_status sb_cuda_submit(struct sb_backend *be, const struct sb_op *op, str
 
 /* A fresh launch of the current op; workspace NULL. */
 struct sb_cuda_launch sb_cuda_launch_of(const struct cuda *c);
-/* After a family's entry point: its code, the name of what ran, its launches. */
+/* After a family's entry point: its code, of CUDA or of cuBLAS, and the name of what ran. */
 enum sb_status sb_cuda_launched(struct cuda *c, const struct sb_cuda_launch *l, int code, struct sb_error *err);
 
 static inline enum sb_status sb_cuda_work(struct cuda *c, size_t bytes, void **out, struct sb_error *err)

@@ -283,7 +283,6 @@ static enum sb_status convolve(struct dnn_run *r, struct sb_error *err)
 		r->d->refused++;
 		return SB_OK;
 	}
-	r->c->launches++;
 	return code ? sb_fail(err, SB_E_DEVICE, "cuDNN convolution: %s", r->d->api.GetErrorString(code)) : SB_OK;
 }
 

@@ -226,22 +226,6 @@ static void cudnn_text(char *out, size_t n)
 	snprintf(out, n, ", cuDNN %zu.%zu.%zu", version() / 10000, version() / 100 % 100, version() % 100);
 }
 
-/* Variables of the environment that change what NVIDIA's libraries compute, whatever the program says. */
-static void environment_text(char *out, size_t n)
-{
-	static const char *const names[] = { "NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION",
-		"CUBLAS_EMULATION_STRATEGY" };
-
-	out[0] = '\0';
-	for (size_t i = 0; i < SB_ARRAY_LEN(names); i++) {
-		const char *value = getenv(names[i]);
-		size_t at = strlen(out);
-
-		if (value)
-			snprintf(out + at, n - at, ", %s=%.8s", names[i], value);
-	}
-}
-
 /* "580.159.04" from the first line about the kernel's module: the word of digits with a dot. */
 static bool module_version(char *out, size_t n)
 {
@@ -288,21 +272,20 @@ static void cuda_info(const struct sb_backend *be, struct sb_device_info *out)
 {
 	const struct cuda *c = (const struct cuda *)be;
 	size_t blas = cublasLtGetVersion();
-	char driver[48], cudnn[48], environment[96];
+	char driver[48], cudnn[48];
 	int64_t free_bytes;
 	int runtime = 0;
 
 	driver_text(driver, sizeof(driver));
 	cudaRuntimeGetVersion(&runtime);
 	cudnn_text(cudnn, sizeof(cudnn));
-	environment_text(environment, sizeof(environment));
 	conv_path_text(c, out->conv_path, sizeof(out->conv_path));
 	snprintf(out->name, sizeof(out->name), "%.127s", c->prop.name);
 	format_uuid(&c->prop.uuid, out->uuid, sizeof(out->uuid));
 	out->kind = "cuda";
 	out->capability = c->prop.major * 10 + c->prop.minor;
-	snprintf(out->software, sizeof(out->software), "%s, CUDA %d.%d, cuBLAS %zu.%zu.%zu%s%s", driver, runtime / 1000,
-	        runtime % 1000 / 10, blas / 10000, blas / 100 % 100, blas % 100, cudnn, environment);
+	snprintf(out->software, sizeof(out->software), "%s, CUDA %d.%d, cuBLAS %zu.%zu.%zu%s", driver, runtime / 1000,
+	        runtime % 1000 / 10, blas / 10000, blas / 100 % 100, blas % 100, cudnn);
 	sb_pages_info(be->pages, &free_bytes, &out->memory_bytes, NULL);
 }
 
@@ -337,6 +320,7 @@ const struct sb_backend_ops sb_backend_cuda_ops = {
 	.submit = sb_cuda_submit,
 	.sync = sb_cuda_sync,
 	.arrived = sb_cuda_arrived,
+	.abandon = sb_cuda_abandon,
 	.weight_bytes = sb_cuda_weight_bytes,
 	.weight_prepare = sb_cuda_weight_prepare,
 	.mark = cuda_mark,

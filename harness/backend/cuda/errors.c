@@ -44,8 +44,11 @@ enum sb_status sb_cuda_fail(struct sb_error *err, cudaError_t code, const char *
 
 enum sb_status sb_cublas_fail(struct sb_error *err, cublasStatus_t code, const char *what)
 {
-	return sb_fail(err, code == CUBLAS_STATUS_ALLOC_FAILED ? SB_E_NOMEM : SB_E_DEVICE, "%.*s: %s",
-	        name_length(what), what, cublasGetStatusString(code));
+	/* What lies beneath, if anything; and the next launch would report it again. */
+	bool no_memory = cudaGetLastError() == cudaErrorMemoryAllocation || code == CUBLAS_STATUS_ALLOC_FAILED;
+
+	return sb_fail(err, no_memory ? SB_E_NOMEM : SB_E_DEVICE, "%.*s: %s", name_length(what), what,
+	        cublasGetStatusString(code));
 }
 
 enum sb_status sb_cuda_failed(struct cuda *c, enum sb_status status)

@@ -250,7 +250,6 @@ enum sb_status sb_cuda_product(struct cuda *c, const struct cuda_product *q, boo
 		                                q->residual ? &one : &zero, q->residual ? q->residual : q->y, &p->c,
 		                                q->y, &p->d, &p->algo, work, p->workspace, c->stream));
 	sb_cuda_work_free(c, work);
-	c->launches++;
 	c->base.kernel = q->tf32 ? "cublaslt_fast_tf32" : "cublaslt_fp32"; /* as asked; a tracer has the real name */
 	return status;
 }

@@ -23,7 +23,8 @@ enum sb_status sb_cuda_launched(struct cuda *c, const struct sb_cuda_launch *l, 
 {
 	if (l->name)
 		c->base.kernel = l->name;
-	c->launches += l->launches;
+	if (code < 0) /* cuda_launch.h */
+		return sb_cublas_fail(err, (cublasStatus_t)-code, "cuBLAS");
 	return sb_cuda_status(err, (cudaError_t)code, "launch");
 }
 
@@ -142,7 +143,6 @@ static enum sb_status queue(struct sb_backend *be, const struct sb_op *op, struc
 	struct cuda *c = (struct cuda *)be;
 	struct sb_cuda_launch l = sb_cuda_launch_of(c);
 
-	c->launches = 0;
 	be->kernel = "none";
 	switch (op->id) {
 	case SB_OP_UPLOAD:
@@ -170,7 +170,10 @@ static enum sb_status queue(struct sb_backend *be, const struct sb_op *op, struc
 
 enum sb_status sb_cuda_submit(struct sb_backend *be, const struct sb_op *op, struct sb_error *err)
 {
+	struct cuda *c = (struct cuda *)be;
 	enum sb_status status = queue(be, op, err);
 
-	return status == SB_E_DEVICE ? sb_cuda_failed((struct cuda *)be, status) : status;
+	if (status)
+		sb_cuda_abandon(be);
+	return status == SB_E_DEVICE ? sb_cuda_failed(c, status) : status;
 }

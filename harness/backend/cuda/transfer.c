@@ -85,13 +85,13 @@ static enum sb_status slot_sent(struct cuda *c, struct cuda_slot *slot, struct s
 	return SB_CUDA(err, cudaEventRecord(slot->done, c->stream));
 }
 
-/* After a failure: nothing that is on its way is wanted any more. */
-static void drop_slots(struct cuda_staging *s)
+/* Pieces stay busy: the device may still write into them, so whoever takes one waits for it. */
+void sb_cuda_abandon(struct sb_backend *be)
 {
-	for (int i = 0; i < SB_CUDA_SLOTS; i++) {
+	struct cuda_staging *s = &((struct cuda *)be)->staging;
+
+	for (int i = 0; i < SB_CUDA_SLOTS; i++)
 		s->slot[i].dst = NULL;
-		s->slot[i].busy = false;
-	}
 }
 
 /* Pieces that are filled at once, by as many threads. */
@@ -167,7 +167,7 @@ enum sb_status sb_cuda_download(struct cuda *c, void *dst, const void *src, size
 
 static enum sb_status transfer_failed(struct cuda *c, enum sb_status status)
 {
-	drop_slots(&c->staging);
+	sb_cuda_abandon(&c->base);
 	return sb_cuda_failed(c, status);
 }
 
