@@ -648,6 +648,8 @@ static void decode(struct sb_cupti *c, const CUpti_Activity *record, struct sb_a
 
 		if (c->n_external < CALLS * c->capacity)
 			c->external[c->n_external++] = (struct external){ e->correlationId, (uint32_t)e->externalId };
+		else
+			account->dropped++;
 	} else if (record->kind == CUPTI_ACTIVITY_KIND_MEMORY2) {
 		account->memory_records++;
 	}
