@@ -19,6 +19,7 @@ static CUpti_BuffersCallbackRequestFunc give;
 static CUpti_BuffersCallbackCompleteFunc take;
 static struct fake_cupti_counts counts;
 static size_t dropped;
+static int zeroed;           /* buffers come so */
 static uint64_t external[8]; /* a stack of ids */
 static int n_external;
 static unsigned char *records; /* queued, one behind the other */
@@ -106,9 +107,9 @@ EXPORT CUptiResult cuptiEnableCallback(
 
 EXPORT CUptiResult cuptiActivitySetAttribute(CUpti_ActivityAttribute attribute, size_t *size, void *value)
 {
-	(void)attribute;
 	(void)size;
-	(void)value;
+	if (attribute == CUPTI_ACTIVITY_ATTR_ZEROED_OUT_ACTIVITY_BUFFER)
+		zeroed = *(uint8_t *)value;
 	counts.settings++;
 	return result_of(__func__);
 }
@@ -178,6 +179,8 @@ static void deliver(size_t *at)
 	size_t size = 0, max = 0, valid = 0;
 
 	give(&memory, &size, &max);
+	if (memory && zeroed && (memory[0] || memcmp(memory, memory + 1, size - 1) != 0))
+		counts.dirty++;
 	while (*at < n_records) {
 		size_t n = size_of((const CUpti_Activity *)(void *)&records[*at]);
 

@@ -5,9 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What is switched on at the moment; settings: how often one was made. */
+/*
+ * What is switched on at the moment; settings: how often one was made; dirty: buffers that were to be zeroed and were
+ * not.
+ */
 struct fake_cupti_counts {
-	int subscribers, callbacks, kinds, driver_calls, settings, external;
+	int subscribers, callbacks, kinds, driver_calls, settings, external, dirty;
 };
 
 void fake_cupti_request(uint32_t correlation); /* a launch, copy or set is asked for */

@@ -288,15 +288,17 @@ static void outside_of_a_pass_nothing_is_switched_on(void **state)
 	s = end(c);
 	fake.state(&n);
 	assert_true(n.callbacks == 0 && n.kinds == 0 && n.driver_calls == 0);
-	assert_int_equal(sb_cupti_begin_bare(c, &err), SB_OK);
-	fake.state(&n);
-	assert_true(n.callbacks == 0 && n.kinds == 1 && n.driver_calls == 0);
-	fake.request(1);
-	fake.kernel(1, "a", 1, 2);
-	s = end(c);
-	assert_account(&s, 0, 1, 0, 0, 1);
-	fake.state(&n);
-	assert_true(n.callbacks == 0 && n.kinds == 0);
+	for (int called = 0; called < 2; called++) {
+		assert_int_equal(sb_cupti_begin_bare(c, called, &err), SB_OK);
+		fake.state(&n);
+		assert_true((n.callbacks > 0) == called && n.kinds == 1 && n.driver_calls == 0);
+		fake.request(1);
+		fake.kernel(1, "a", 1, 2);
+		s = end(c);
+		assert_account(&s, 0, 1, 0, 0, 1);
+		fake.state(&n);
+		assert_true(n.callbacks == 0 && n.kinds == 0);
+	}
 	sb_cupti_close(c);
 	fake.state(&n);
 	assert_int_equal(n.subscribers, 0);
@@ -309,6 +311,7 @@ static void a_pass_after_a_failed_one_is_whole(void **state)
 	const struct sb_activity *a;
 	struct sb_activity_account account;
 	struct sb_error err = { .msg = "" };
+	struct fake_cupti_counts counts;
 	struct seen s;
 	size_t n;
 
@@ -326,6 +329,14 @@ static void a_pass_after_a_failed_one_is_whole(void **state)
 	s = end(c);
 	assert_account(&s, 1, 1, 0, 0, 0);
 	assert_string_equal(s.a[0].name, "b");
+	for (uint32_t i = 0; i < 8; i++) {
+		begin(c);
+		ask(c, 4, 3 + i);
+		fake.kernel(3 + i, "b", 3, 4);
+		s = end(c);
+	}
+	fake.state(&counts);
+	assert_int_equal(counts.dirty, 0); /* CUPTI was told that they are zeroed */
 	sb_cupti_close(c);
 }
 

@@ -48,7 +48,7 @@ struct external {
 enum buffer_state { FREE, OUT, FULL };
 
 struct buffer {
-	uint8_t *memory; /* NULL: not made yet */
+	uint8_t *memory; /* NULL: not made yet; FREE: zeroed */
 	size_t valid;    /* FULL: bytes of records */
 	_Atomic int state;
 };
@@ -73,7 +73,9 @@ struct sb_cupti {
 	size_t n_external, n_calls;
 	bool calls;
 	uint32_t op;
-	bool running, bare, sees_memory;
+	bool running; /* requests are noted */
+	bool bare;    /* kernel records alone; `called` for every request, too, without a word */
+	bool called, sees_memory;
 #define MEMBER(member, function) __typeof__(function) *member;
 	FUNCTIONS(MEMBER)
 #undef MEMBER
@@ -113,6 +115,23 @@ static uint64_t CUPTIAPI now(void)
 	return (uint64_t)sb_now_ns();
 }
 
+/*
+ * CUPTI would zero every buffer that it is given, in the thread that launches: 8 MiB for some 30,000 records. It gets
+ * them zeroed (prepare() says so), and their pages are there.
+ */
+static void make_buffer(struct buffer *b)
+{
+	b->memory = aligned_alloc(64, BUFFER_BYTES);
+	if (b->memory)
+		memset(b->memory, 0, BUFFER_BYTES);
+}
+
+static void free_buffer(struct buffer *b)
+{
+	memset(b->memory, 0, BUFFER_BYTES);
+	atomic_store(&b->state, FREE);
+}
+
 static void CUPTIAPI give_buffer(uint8_t **memory, size_t *size, size_t *max_records)
 {
 	struct sb_cupti *c = the_cupti;
@@ -127,7 +146,7 @@ static void CUPTIAPI give_buffer(uint8_t **memory, size_t *size, size_t *max_rec
 		if (!atomic_compare_exchange_strong(&b->state, &is_free, OUT))
 			continue;
 		if (!b->memory)
-			b->memory = aligned_alloc(64, BUFFER_BYTES);
+			make_buffer(b);
 		if (!b->memory)
 			return;
 		*memory = b->memory;
@@ -305,6 +324,7 @@ static enum sb_status prepare(struct sb_cupti *c, struct sb_error *err)
 	if (subscribe(c, err)) /* first: where another profiler is, nothing of its settings may change */
 		return err->code;
 	CHECK(c, set_attribute(CUPTI_ACTIVITY_ATTR_MEM_ALLOCATION_TYPE_HOST_PINNED, &size, &yes), err);
+	CHECK(c, set_attribute(CUPTI_ACTIVITY_ATTR_ZEROED_OUT_ACTIVITY_BUFFER, &size, &yes), err);
 	CHECK(c, register_timestamp(now), err);
 	CHECK(c, register_buffers(give_buffer, take_buffer), err);
 	return SB_OK;
@@ -324,8 +344,9 @@ enum sb_status sb_cupti_open(size_t capacity, struct sb_cupti **out, struct sb_e
 		sb_cupti_close(c);
 		return sb_fail(err, SB_E_NOMEM, "no memory to trace %zu launches", capacity);
 	}
+	memset(c->request, 0, capacity * sizeof(*c->request)); /* no page is missing in a pass */
 	for (size_t i = 0; i < BUFFERS_MADE; i++)
-		c->buffer[i].memory = aligned_alloc(64, BUFFER_BYTES); /* without it: when it is asked for */
+		make_buffer(&c->buffer[i]); /* without it: when it is asked for */
 	the_cupti = c;
 	if (load(c, err) || prepare(c, err)) {
 		sb_cupti_close(c);
@@ -384,15 +405,13 @@ static enum sb_status begin(struct sb_cupti *c, struct sb_error *err)
 		CHECK(c, enable(kinds[i]), err);
 	CHECK(c, flush(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), err);
 	CHECK(c, dropped(NULL, 0, &dropped), err); /* reading resets it */
-	for (size_t i = 0; i < BUFFERS_MAX; i++) {
-		int full = FULL; /* of a pass that failed */
-
-		atomic_compare_exchange_strong(&c->buffer[i].state, &full, FREE);
-	}
+	for (size_t i = 0; i < BUFFERS_MAX; i++)
+		if (atomic_load(&c->buffer[i].state) == FULL) /* of a pass that failed */
+			free_buffer(&c->buffer[i]);
 	c->n_requests = 0;
 	c->beyond = 0;
 	c->op = 0;
-	c->running = true;
+	c->running = !c->bare;
 	return SB_OK;
 }
 
@@ -408,7 +427,7 @@ static bool watch_memory(struct sb_cupti *c, bool on)
 
 enum sb_status sb_cupti_begin(struct sb_cupti *c, struct sb_error *err)
 {
-	c->bare = false;
+	c->bare = c->called = false;
 	if (watch_requests(c, 1, err))
 		return err->code;
 	c->sees_memory = watch_memory(c, true);
@@ -420,10 +439,13 @@ enum sb_status sb_cupti_begin(struct sb_cupti *c, struct sb_error *err)
 	return begin(c, err);
 }
 
-enum sb_status sb_cupti_begin_bare(struct sb_cupti *c, struct sb_error *err)
+enum sb_status sb_cupti_begin_bare(struct sb_cupti *c, bool called, struct sb_error *err)
 {
 	c->bare = true;
+	c->called = called;
 	c->sees_memory = false;
+	if (called && watch_requests(c, 1, err))
+		return err->code;
 	return begin(c, err);
 }
 
@@ -684,7 +706,7 @@ enum sb_status sb_cupti_end(struct sb_cupti *c, const struct sb_activity **out, 
 	CHECK(c, flush(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), err);
 	for (size_t i = 0; i < SB_ARRAY_LEN(kinds) && !(c->bare && i); i++)
 		CHECK(c, disable(kinds[i]), err);
-	if (!c->bare && watch_requests(c, 0, err))
+	if ((!c->bare || c->called) && watch_requests(c, 0, err))
 		return err->code;
 	if (!c->bare)
 		watch_memory(c, false);
@@ -702,7 +724,7 @@ enum sb_status sb_cupti_end(struct sb_cupti *c, const struct sb_activity **out, 
 			continue;
 		while (c->next_record(b->memory, b->valid, &record) == CUPTI_SUCCESS)
 			decode(c, record, account);
-		atomic_store(&b->state, FREE);
+		free_buffer(b);
 	}
 	if (!c->sees_memory)
 		account->memory_calls = account->memory_ns = account->memory_records = -1;
