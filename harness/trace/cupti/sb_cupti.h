@@ -40,8 +40,8 @@ enum sb_status sb_cupti_record_calls(struct sb_cupti *c, struct sb_error *err);
 /* Start a pass. The device is idle. */
 enum sb_status sb_cupti_begin(struct sb_cupti *c, struct sb_error *err);
 /*
- * For measuring what a pass costs: CUPTI's records of kernels and nothing of ours, or with `called` a callback for every
- * request that does nothing. It ends as every pass does, with records that nobody asked for.
+ * For measuring what a pass costs: CUPTI's records of kernels and nothing of ours, or with `called` a callback for
+ * every request that does nothing. It ends as every pass does, with records that nobody asked for.
  */
 enum sb_status sb_cupti_begin_bare(struct sb_cupti *c, bool called, struct sb_error *err);
 /* What is asked for from now on belongs to op `index`. */
