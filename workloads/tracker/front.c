@@ -435,12 +435,28 @@ struct map {
 	int64_t n, h, w, c;
 };
 
-static enum sb_status conv(struct pass *p, const struct map *in, const struct sb_conv_weight *cw, int stride,
-        struct sb_conv_args extra, struct map *out)
+/* What a convolution makes of `in`; not allocated. */
+static struct map conv_shape(const struct map *in, const struct sb_conv_weight *cw, int stride)
+{
+	int pad = cw->k / 2;
+
+	return (struct map){ NULL, in->n, (in->h + 2 * pad - cw->k) / stride + 1,
+		(in->w + 2 * pad - cw->k) / stride + 1, cw->cout };
+}
+
+static enum sb_status get_map(struct pass *p, struct map *m)
+{
+	return get(p, m->n * m->h * m->w * m->c, &m->x);
+}
+
+/* Into `out`, which conv_shape() shaped and get_map() allocated. */
+static enum sb_status conv_into(struct pass *p, const struct map *in, const struct sb_conv_weight *cw, int stride,
+        struct sb_conv_args extra, const struct map *out)
 {
 	struct sb_conv_args a = extra;
 
 	a.x = in->x;
+	a.y = out->x;
 	a.w = cw->w;
 	a.bias = cw->b;
 	a.n = in->n;
@@ -451,11 +467,15 @@ static enum sb_status conv(struct pass *p, const struct map *in, const struct sb
 	a.kh = a.kw = cw->k;
 	a.stride = stride;
 	a.pad = cw->k / 2;
-	*out = (struct map){ NULL, in->n, (in->h + 2 * a.pad - a.kh) / stride + 1,
-		(in->w + 2 * a.pad - a.kw) / stride + 1, cw->cout };
-	TRY(get(p, out->n * out->h * out->w * out->c, &out->x));
-	a.y = out->x;
 	return SB_SUBMIT(p->be, CONV, conv, a, p->err);
+}
+
+static enum sb_status conv(struct pass *p, const struct map *in, const struct sb_conv_weight *cw, int stride,
+        struct sb_conv_args extra, struct map *out)
+{
+	*out = conv_shape(in, cw, stride);
+	TRY(get_map(p, out));
+	return conv_into(p, in, cw, stride, extra, out);
 }
 
 static enum sb_status upsample(struct pass *p, struct map *m, int64_t h, int64_t w)
@@ -564,8 +584,6 @@ static enum sb_status dpt_chunk(
 		TRY(dpt_level(p, k, pairs[k], first, n, &level[k]));
 	o = level[3];
 	for (int k = 3; k >= 0; k--) {
-		int64_t up_h = k ? level[k - 1].h : 2 * level[0].h, up_w = k ? level[k - 1].w : 2 * level[0].w;
-
 		if (k < 3) { /* o := o + RCU1(level k) */
 			TRY(residual_unit(p, &level[k], &d->refine[k].rcu1, o.x));
 			put(p, o.x);
@@ -576,9 +594,17 @@ static enum sb_status dpt_chunk(
 		        p, &o, &d->refine[k].out, 1, (struct sb_conv_args){ 0 }, &t)); /* before `up`: see sb_front.h */
 		put(p, o.x);
 		o = t;
-		TRY(upsample(p, &o, up_h, up_w));
+		if (k)
+			TRY(upsample(p, &o, level[k - 1].h, level[k - 1].w));
 	}
-	TRY(conv(p, &o, &d->out1, 1, (struct sb_conv_args){ 0 }, &t));
+	/* The result is allocated before the doubled map it comes of: behind it, the next map, the largest of all,
+	 * would fit neither into the hole that the doubled map leaves nor next to it, and a growing segment would hold
+	 * both. */
+	struct map doubled = { NULL, o.n, 2 * o.h, 2 * o.w, o.c };
+	t = conv_shape(&doubled, &d->out1, 1);
+	TRY(get_map(p, &t));
+	TRY(upsample(p, &o, doubled.h, doubled.w));
+	TRY(conv_into(p, &o, &d->out1, 1, (struct sb_conv_args){ 0 }, &t));
 	put(p, o.x);
 	TRY(upsample(p, &t, p->h, p->w));
 	TRY(add_position(p, &t, &d->out_code));
