@@ -22,6 +22,9 @@ static const char *const recorded[] = {
 	"round_default",
 	"round_expandable",
 	"device_expandable",
+	"streams_default",
+	"streams_expandable",
+	"all_default",
 };
 
 static struct sb_replay_result replay_file(const char *name, const struct sb_replay_options *opt)
