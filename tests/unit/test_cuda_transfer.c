@@ -267,6 +267,11 @@ static void a_library_that_fails_is_named_and_loses_no_device(void **state)
 	assert_string_equal(err.msg, "cublasX: CUBLAS_STATUS_EXECUTION_FAILED");
 	assert_int_equal(sb_cuda_failed(&cuda, SB_E_DEVICE), SB_E_DEVICE);
 	assert_false(cuda.base.lost);
+	assert_int_equal(sb_launch_fail(&err, -(int)CUBLAS_STATUS_EXECUTION_FAILED), SB_E_DEVICE);
+	assert_string_equal(err.msg, "cuBLAS: CUBLAS_STATUS_EXECUTION_FAILED");
+	assert_int_equal(sb_launch_fail(&err, -(int)CUBLAS_STATUS_ALLOC_FAILED), SB_E_NOMEM);
+	assert_int_equal(sb_launch_fail(&err, cudaErrorIllegalAddress), SB_E_DEVICE);
+	assert_non_null(strstr(err.msg, "this process has lost the device"));
 	device.stream = cudaErrorIllegalAddress;
 	sb_cuda_failed(&cuda, SB_E_DEVICE);
 	assert_true(cuda.base.lost);

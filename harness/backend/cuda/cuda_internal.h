@@ -82,6 +82,8 @@ struct cuda {
 
 enum sb_status sb_cuda_fail(struct sb_error *err, cudaError_t code, const char *what);
 enum sb_status sb_cublas_fail(struct sb_error *err, cublasStatus_t code, const char *what);
+/* What a family's entry point returned (cuda_launch.h), not 0. */
+enum sb_status sb_launch_fail(struct sb_error *err, int code);
 
 /* After a failure: notes whether the device is lost with it. Returns the status. */
 enum sb_status sb_cuda_failed(struct cuda *c, enum sb_status status);

@@ -283,7 +283,10 @@ static enum sb_status convolve(struct dnn_run *r, struct sb_error *err)
 		r->d->refused++;
 		return SB_OK;
 	}
-	return code ? sb_fail(err, SB_E_DEVICE, "cuDNN convolution: %s", r->d->api.GetErrorString(code)) : SB_OK;
+	if (!code)
+		return SB_OK;
+	cudaGetLastError(); /* or the next launch reports it again */
+	return sb_fail(err, SB_E_DEVICE, "cuDNN convolution: %s", r->d->api.GetErrorString(code));
 }
 
 static enum sb_status relu_of_x(struct dnn_run *r, float *out, struct sb_error *err)

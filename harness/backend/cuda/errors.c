@@ -51,6 +51,12 @@ enum sb_status sb_cublas_fail(struct sb_error *err, cublasStatus_t code, const c
 	        cublasGetStatusString(code));
 }
 
+enum sb_status sb_launch_fail(struct sb_error *err, int code)
+{
+	return code < 0 ? sb_cublas_fail(err, (cublasStatus_t)-code, "cuBLAS")
+	                : sb_cuda_fail(err, (cudaError_t)code, "launch");
+}
+
 enum sb_status sb_cuda_failed(struct cuda *c, enum sb_status status)
 {
 	cudaError_t code = cudaStreamQuery(c->stream);

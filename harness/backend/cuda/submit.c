@@ -23,9 +23,7 @@ enum sb_status sb_cuda_launched(struct cuda *c, const struct sb_cuda_launch *l, 
 {
 	if (l->name)
 		c->base.kernel = l->name;
-	if (code < 0) /* cuda_launch.h */
-		return sb_cublas_fail(err, (cublasStatus_t)-code, "cuBLAS");
-	return sb_cuda_status(err, (cudaError_t)code, "launch");
+	return code ? sb_launch_fail(err, code) : SB_OK;
 }
 
 /* Ops that are one call of their family, and those that want scratch memory from the arm's allocator for it. */
