@@ -254,6 +254,7 @@ static void check_linears(struct sb_backend *be, bool quick, bool tf32)
 
 			check_linear(be, &c, tf32);
 		}
+	check_precision(be, tf32);
 	if (quick)
 		return;
 	check_linear(be, &(struct linear_case){ .rows = 782, .in = 1024, .out = 3072, .bias = true }, tf32);
@@ -266,7 +267,52 @@ static void check_linears(struct sb_backend *be, bool quick, bool tf32)
 	                .residual = true,
 	                .in_place = true },
 	        tf32);
-	check_precision(be, tf32);
+}
+
+/* The same of standard attention, whose products are another library's. TF32 is 3e-4 of its results, FP32 3e-7. */
+static void check_attention_precision(struct sb_backend *be, bool tf32)
+{
+	enum { HEADS = 4, LENGTH = 600, DIM = 64, N = HEADS * LENGTH * DIM };
+	const struct sb_attention_strides strides = { N, LENGTH * DIM, DIM };
+	struct sb_attention_args a = { .q = random_floats(N, 1),
+		.k = random_floats(N, 2),
+		.v = random_floats(N, 3),
+		.o = poison(N),
+		.qs = strides,
+		.ks = strides,
+		.vs = strides,
+		.os = strides,
+		.batch = 1,
+		.heads = HEADS,
+		.lq = LENGTH,
+		.lk = LENGTH,
+		.dim = DIM,
+		.scale = 0.125f };
+	struct sb_op op = { .id = SB_OP_ATTENTION, .u.attention = a };
+	float *got = poison(N);
+	double error;
+
+	op.u.attention.q = to_device(be, a.q, N);
+	op.u.attention.k = to_device(be, a.k, N);
+	op.u.attention.v = to_device(be, a.v, N);
+	op.u.attention.o = to_device(be, got, N);
+	submit(be, &op);
+	from_device(be, op.u.attention.o, got, N);
+	sb_attention_ref(&a);
+	error = relative_error(got, a.o, N);
+	if (tf32)
+		check("1 / (the error of TF32 in standard attention, which is 3e-4, in 1e-4)", 1e-4 / error, 1.0);
+	else
+		check("no TF32 in standard attention at fp32: error", error, 1e-5);
+	drop(be, op.u.attention.q);
+	drop(be, op.u.attention.k);
+	drop(be, op.u.attention.v);
+	drop(be, op.u.attention.o);
+	free((void *)(uintptr_t)a.q);
+	free((void *)(uintptr_t)a.k);
+	free((void *)(uintptr_t)a.v);
+	free(a.o);
+	free(got);
 }
 
 void check_products(bool quick)
@@ -275,6 +321,7 @@ void check_products(bool quick)
 		struct sb_backend *be = open_way("auto", tf32);
 
 		check_linears(be, quick, tf32);
+		check_attention_precision(be, tf32);
 		end_levels(be);
 		sb_backend_close(be);
 	}
