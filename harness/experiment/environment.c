@@ -98,5 +98,4 @@ void sb_environment_read(struct sb_environment *e)
 	if (uname(&u) == 0)
 		sb_environment_add(e, "os.kernel", "%s %s %s", u.sysname, u.release, u.machine);
 	sb_environment_add(e, "build.id", "%s", sb_build_id);
-	sb_environment_add(e, "build.flags", "%s", sb_build_flags);
 }

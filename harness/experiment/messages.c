@@ -118,6 +118,7 @@ enum sb_status sb_message_open(const struct sb_frame *f, enum sb_frame_type want
 void sb_message_hello(json_t *j, struct sb_worker_facts *f)
 {
 	copy_text(j, "build", f->build_id, sizeof(f->build_id));
+	copy_text(j, "flags", f->build_flags, sizeof(f->build_flags)); /* "" of a build that did not tell */
 	copy_text(j, "capabilities", f->capabilities,
 	        sizeof(f->capabilities)); /* none of a build that knew no such list */
 	f->pid = integer(j, "pid");

@@ -157,6 +157,7 @@ struct sb_worker_setup {
 /* What the worker said of itself and its case. */
 struct sb_worker_facts {
 	char build_id[64], device_name[128], device_kind[16], device_uuid[64], software[256];
+	char build_flags[512];  /* sb_build_flags of its build; "" when it does not say */
 	char capabilities[256]; /* of its build: words between commas, see sb_worker_capabilities */
 	char conv_path[320];    /* as in struct sb_device_info; "" when it has no choice, or does not say */
 	char emulated[128];     /* comma-separated parts */

@@ -1,7 +1,9 @@
 #include "sb_session.h"
+#include "absolute.h"
 #include "environment.h"
 #include "evidence.h"
 #include "messages.h"
+#include "same_build.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -30,6 +32,7 @@ struct session {
 	int bad_workers;
 	bool emulated, countable;                            /* countable: a device that has counters */
 	uint64_t clip_digest, weights_digest, points_digest; /* of the first worker */
+	char build_id[64];                                   /* the same */
 	struct sb_done_trial *done_trials;                   /* of a resumed run */
 	struct sb_done done;
 };
@@ -127,11 +130,15 @@ static enum sb_status record_worker(struct session *s, enum sb_purpose purpose, 
 	return sb_store_add_worker(s->st, s->run_key, &row, &s->workers[purpose].key, err);
 }
 
-/* Files may change while a run lasts; what workers measure must not. */
+/* Files may change while a run lasts, the program's own among them; what workers measure must not. */
 static enum sb_status check_same_inputs(const struct session *s, enum sb_purpose purpose, struct sb_error *err)
 {
-	const struct sb_workload_info *i = &sb_worker_facts(s->workers[purpose].w)->info;
+	const struct sb_worker_facts *f = sb_worker_facts(s->workers[purpose].w);
+	const struct sb_workload_info *i = &f->info;
 
+	if (strcmp(f->build_id, s->build_id) != 0)
+		return sb_fail(err, SB_E_DATA, "'%.200s' was built anew while the run was going on: %s, and it was %s",
+		        s->opt->exe, f->build_id, s->build_id);
 	if (i->clip_digest != s->clip_digest)
 		return sb_fail(err, SB_E_DATA, "the clip changed while the run was going on");
 	if (i->weights_digest != s->weights_digest)
@@ -292,6 +299,10 @@ static void worker_facts(struct sb_environment *e, const struct session *s)
 	struct sb_buf reference = { 0 };
 	char key[SB_METRIC_NAME_MAX + 8];
 
+	if (f->build_flags[0])
+		sb_environment_add(e, "build.flags", "%s", f->build_flags);
+	else
+		sb_environment_add_absent(e, "build.flags", "the worker does not say");
 	sb_environment_add(e, "device.name", "%s", f->device_name);
 	sb_environment_add(e, "device.kind", "%s", f->device_kind);
 	sb_environment_add(e, "device.memory_bytes", "%lld", (long long)f->device_memory_bytes);
@@ -375,6 +386,22 @@ static char *params_json(const struct sb_workload_info *i)
 	return NULL;
 }
 
+/* For whoever resumes the run, from whichever folder. NULL: *err says why. */
+static char *stored_plan(const struct sb_session_options *opt, struct sb_error *err)
+{
+	struct sb_worker_setup *setup = malloc(sizeof(*setup));
+	char *text = NULL;
+
+	sb_fail(err, SB_E_NOMEM, "no memory for the run's plan");
+	if (setup) {
+		*setup = opt->setup;
+		if (!sb_case_make_absolute(&setup->c, err))
+			text = sb_plan_format(&opt->plan, setup);
+	}
+	free(setup);
+	return text;
+}
+
 static enum sb_status begin_run(struct session *s, struct sb_error *err)
 {
 	const struct sb_worker_facts *f = sb_worker_facts(s->workers[SB_TIMING].w);
@@ -382,8 +409,8 @@ static enum sb_status begin_run(struct session *s, struct sb_error *err)
 	const char *names[SB_ARMS_MAX], *levels[SB_ARMS_MAX];
 	struct sb_buf text[SB_ARMS_MAX] = { { 0 } };
 	struct sb_environment *env = calloc(1, sizeof(*env));
-	char *plan_text = sb_plan_format(plan, &s->opt->setup), *params = params_json(&f->info), clip[17], weights[17];
-	enum sb_status status = SB_E_NOMEM;
+	char *plan_text = stored_plan(s->opt, err), *params = params_json(&f->info), clip[17], weights[17];
+	enum sb_status status = plan_text ? SB_E_NOMEM : err->code;
 	bool described = env && plan_text && params;
 	struct owner own;
 
@@ -424,7 +451,7 @@ static enum sb_status begin_run(struct session *s, struct sb_error *err)
 			.weights_digest = weights,
 		};
 		status = sb_store_begin_run(s->st, &run, &c, names, levels, plan->n_arms, &s->run_key, err);
-	} else {
+	} else if (plan_text) {
 		sb_fail(err, SB_E_NOMEM, "no memory for the run's description");
 	}
 	for (int a = 0; a < plan->n_arms; a++)
@@ -584,6 +611,25 @@ static enum sb_status same(const char *what, const char *was, const char *is, st
 	return sb_fail(err, SB_E_USAGE, "cannot resume: the %s is '%s' and was '%s'", what, is, was);
 }
 
+/* What other code measured is another experiment. */
+static enum sb_status same_build(const struct sb_run *run, const struct sb_worker_facts *f, struct sb_error *err)
+{
+	const char *flags = sb_run_fact(run, "build.flags");
+	struct sb_buf difference = { 0 };
+	enum sb_status status = same("build", run->n_workers ? run->workers[0].build_id : NULL, f->build_id, err);
+
+	if (status || !flags || !f->build_flags[0])
+		return status;
+	sb_flags_difference(flags, f->build_flags, &difference);
+	if (difference.failed)
+		status = sb_fail(err, SB_E_NOMEM, "no memory to compare the build's flags");
+	else if (difference.len)
+		status = sb_fail(err, SB_E_USAGE, "cannot resume: the build's flags are not what they were: %.400s",
+		        sb_buf_str(&difference));
+	sb_buf_release(&difference);
+	return status;
+}
+
 /* Go on with a stored run, if what it measured is still there. */
 static enum sb_status resume_run(struct session *s, struct sb_error *err)
 {
@@ -605,9 +651,9 @@ static enum sb_status resume_run(struct session *s, struct sb_error *err)
 	status = refuse_running(&run, err); /* again: making a worker took its time */
 	if (!status)
 		status = same("device", sb_run_fact(&run, "device.name"), f->device_name, err);
-	if (!status) /* what other code or another number of threads measured is another experiment */
-		status = same("build", run.n_workers ? run.workers[0].build_id : NULL, f->build_id, err);
 	if (!status)
+		status = same_build(&run, f, err);
+	if (!status) /* another number of threads is another experiment, too */
 		status = same("software", sb_run_fact(&run, "software"), f->software, err);
 	if (!status)
 		status = same("way of convolutions", sb_run_fact(&run, "conv_path"), f->conv_path, err);
@@ -722,6 +768,7 @@ enum sb_status sb_session_run(
 		                            opt->plan.arms[0].levels.part[SB_PART_PRECISION_CONV];
 		snprintf(s.evidence.conv_path, sizeof(s.evidence.conv_path), "%.*s", conv_path_length(f->conv_path),
 		        f->conv_path);
+		snprintf(s.build_id, sizeof(s.build_id), "%s", f->build_id);
 		s.clip_digest = f->info.clip_digest;
 		s.weights_digest = f->info.weights_digest;
 		s.points_digest = f->info.points_digest;

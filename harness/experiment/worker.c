@@ -735,8 +735,8 @@ const char sb_worker_capabilities[] =
 static enum sb_status serve(struct server *s, const struct sb_workload_ops *const *workloads, struct sb_error *err)
 {
 	enum sb_status status = send_json(s, SB_FRAME_HELLO,
-	        json_pack("{s:s, s:I, s:s}", "build", sb_build_id, "pid", (json_int_t)getpid(), "capabilities",
-	                sb_worker_capabilities),
+	        json_pack("{s:s, s:s, s:I, s:s}", "build", sb_build_id, "flags", sb_build_flags, "pid",
+	                (json_int_t)getpid(), "capabilities", sb_worker_capabilities),
 	        err);
 
 	if (status)
