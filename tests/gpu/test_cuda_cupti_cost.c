@@ -18,7 +18,7 @@ cudaError_t launch_nothing(cudaStream_t stream, int grid, int block);
 
 #define LIMIT 1.15
 
-enum { LAUNCHES = 20000, PROCESSES = 9, ROUNDS = 5, FIRST = 7, SKIP = 77 };
+enum { LAUNCHES = 20000, PROCESSES = 9, ROUNDS = 3, FIRST = 5, SKIP = 77 };
 enum mode { NONE, BARE, CALLED, OURS, MODES };
 
 /* What a process found, in nanoseconds a launch, and the ratio. */
