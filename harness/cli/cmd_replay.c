@@ -162,8 +162,8 @@ static void add_memory(struct list *l, const struct sb_replay_result *r)
 	add_share(l, "fragmentation_at_peak_reserved", "the same when reserved peaked",
 	        r->stats.fragmentation_at_peak_reserved);
 	add_share(l, "largest_free_share", "largest free block / free, then",
-	        r->free_bytes ? sb_value_of((double)r->largest_free / (double)r->free_bytes)
-	                      : sb_value_absent("nothing was free"));
+	        r->stats.largest_free_share_at_peak_reserved);
+	add_share(l, "largest_free_share_at_end", "the same at the end", r->stats.largest_free_share);
 }
 
 static void add_driver(struct list *l, const struct sb_replay_result *r)

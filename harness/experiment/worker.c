@@ -422,6 +422,8 @@ static void add_memory(struct server *s, const struct timing *t, json_t *samples
 	add(s, samples, "memory.overhead", (weights + reserved) / (weights + allocated) - 1.0);
 	put(s, samples, "memory.fragmentation", value_json(st->fragmentation_of_peaks));
 	put(s, samples, "memory.fragmentation_at_peak_reserved", value_json(st->fragmentation_at_peak_reserved));
+	put(s, samples, "memory.largest_free_at_peak_reserved", value_json(st->largest_free_share_at_peak_reserved));
+	put(s, samples, "memory.largest_free_at_end", value_json(st->largest_free_share));
 	add(s, samples, "driver.calls", (double)(st->driver_calls - t->driver_before.calls));
 	add(s, samples, "driver_ns", (double)(st->driver_ns - t->driver_before.ns));
 	add(s, samples, "cold_driver.calls", (double)t->cold.driver_calls);
@@ -435,6 +437,7 @@ static void add_memory(struct server *s, const struct timing *t, json_t *samples
 		add(s, samples, metric, (double)t->cold.driver.calls[c]);
 	}
 	add(s, samples, "memory.retries", (double)st->num_alloc_retries);
+	add(s, samples, "memory.out_of_memory", (double)st->num_ooms);
 	put(s, samples, "memory.workspace_bytes",
 	        json_pack("[s]", s->be->ops->state ? "it comes from the arm's allocator and counts as allocated"
 	                                           : "the library does not say"));

@@ -315,16 +315,6 @@ static bool should_split(const struct sb_alloc *a, const struct block *b, int64_
 	return size < a->opt.max_split_size && rest > SPLIT_REMAINDER;
 }
 
-static void note_peak_reserved(struct sb_alloc *a)
-{
-	int64_t reserved = a->stat[SB_ALLOC_RESERVED_BYTES][SB_ALLOC_ALL].peak;
-
-	if (reserved <= a->peak_reserved_seen)
-		return;
-	a->peak_reserved_seen = reserved;
-	a->active_at_peak_reserved = a->stat[SB_ALLOC_ACTIVE_BYTES][SB_ALLOC_ALL].current;
-}
-
 static enum sb_status out_of_memory(struct sb_alloc *a, int64_t bytes, const char *why, struct sb_error *err)
 {
 	struct sb_oom *o = &a->oom;
@@ -371,7 +361,7 @@ static enum sb_status grow(
 	}
 	if (!status)
 		return SB_OK;
-	note_peak_reserved(a); /* a growth that failed half-way may have kept a part */
+	sb_note_peak_reserved(a); /* a growth that failed half-way may have kept a part */
 	return status == SB_E_NOMEM ? out_of_memory(a, bytes, why.msg, err) : sb_fail(err, status, "%s", why.msg);
 }
 
@@ -429,7 +419,7 @@ enum sb_status sb_alloc_malloc(struct sb_alloc *a, int64_t bytes, uint64_t strea
 		sb_block_take(a, b);
 	hand_out(a, b, bytes);
 	if (grew)
-		note_peak_reserved(a);
+		sb_note_peak_reserved(a);
 	*ptr = (void *)b->addr;
 	return SB_OK;
 }

@@ -135,7 +135,7 @@ struct sb_alloc {
 
 	struct counter stat[SB_ALLOC_FAMILY_COUNT][SB_ALLOC_POOL_COUNT];
 	int64_t num_alloc_retries, num_ooms, num_sync_all_streams, num_device_alloc, num_device_free, host_allocs;
-	int64_t peak_reserved_seen, active_at_peak_reserved;
+	int64_t peak_reserved_seen, active_at_peak_reserved, largest_free_at_peak_reserved, free_at_peak_reserved;
 	struct sb_pages_counts driver_at_open;
 	struct sb_oom oom;
 	void (*observer)(void *user, const struct sb_alloc_event *e);
@@ -229,6 +229,11 @@ enum sb_status sb_release_cached(struct sb_alloc *a, struct sb_error *err);
 enum sb_status sb_collect_garbage(struct sb_alloc *a, struct sb_error *err);
 /* Free the segment of a FREE block that is alone in it. */
 enum sb_status sb_free_segment(struct sb_alloc *a, struct block *b, struct sb_error *err);
+
+/* stats.c */
+
+/* Look at the present moment if it is the first of its peak of reserved bytes. */
+void sb_note_peak_reserved(struct sb_alloc *a);
 
 /* alloc.c */
 

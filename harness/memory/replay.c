@@ -21,7 +21,6 @@ struct replay {
 	uintptr_t *complete;  /* [x.cap] work space of a request */
 	bool empty_asked;     /* check: the program emptied the cache before what is in x */
 	int64_t line, recorded_reserved, replayed_reserved;
-	int64_t peak_reserved;
 	int64_t first_us;
 };
 
@@ -105,28 +104,6 @@ static void on_event(void *user, const struct sb_alloc_event *e)
 	}
 	p->x.next++;
 	p->r.n_equal_segments += !p->r.differs;
-}
-
-/* ---- the cached memory at the moment of peak reserved ------------------------------------------------------------ */
-
-static void sum_free(void *user, const struct sb_alloc_block *b)
-{
-	struct sb_replay_result *r = user;
-
-	if (b->live || b->pending || !b->mapped)
-		return;
-	r->free_bytes += b->bytes;
-	r->largest_free = b->bytes > r->largest_free ? b->bytes : r->largest_free;
-}
-
-/* After a request: is this a new peak? Looking at all blocks is dear, so only when the peak has grown. */
-static void note_peak(struct replay *p)
-{
-	if (p->pages->held_bytes <= p->peak_reserved)
-		return;
-	p->peak_reserved = p->pages->held_bytes;
-	p->r.largest_free = p->r.free_bytes = 0;
-	sb_alloc_visit(p->a, sum_free, &p->r);
 }
 
 /* ---- check: what stands before a request ------------------------------------------------------------------------- */
@@ -248,7 +225,6 @@ static enum sb_status ask(
 	}
 	if (p->opt->check)
 		expect_no_more(p);
-	note_peak(p);
 	if (*refused)
 		note_refused(p);
 	return *refused ? SB_OK : status;

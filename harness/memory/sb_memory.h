@@ -295,18 +295,23 @@ struct sb_alloc_stat {
 
 struct sb_alloc_stats {
 	struct sb_alloc_stat of[SB_ALLOC_FAMILY_COUNT][SB_ALLOC_POOL_COUNT];
-	int64_t num_alloc_retries;       /* full releases of the cache after the device said no */
-	int64_t num_ooms;                /* requests that failed even so */
-	int64_t num_sync_all_streams;    /* full releases, empty_cache included */
-	int64_t num_device_alloc;        /* segments obtained or expandable growths */
-	int64_t num_device_free;         /* segments returned or expandable shrinkings */
-	int64_t host_allocs;             /* times the allocator's own tables grew */
-	int64_t active_at_peak_reserved; /* active bytes when reserved first reached its peak, after that request */
+	int64_t num_alloc_retries;        /* full releases of the cache after the device said no */
+	int64_t num_ooms;                 /* requests that failed even so */
+	int64_t num_sync_all_streams;     /* full releases, empty_cache included */
+	int64_t num_device_alloc;         /* segments obtained or expandable growths */
+	int64_t num_device_free;          /* segments returned or expandable shrinkings */
+	int64_t host_allocs;              /* times the allocator's own tables grew */
+	int64_t active_at_peak_reserved;  /* active bytes when reserved first reached its peak, after that request */
+	int64_t largest_free, free_bytes; /* now: the largest cached block, and all of them */
+	int64_t largest_free_at_peak_reserved, free_at_peak_reserved;
 	struct sb_pages_counts driver;   /* of this allocator, failed calls included */
 	int64_t driver_calls, driver_ns; /* their sums */
 	/* 1 - active / reserved: of the two peaks, and at the moment of peak reserved. Absent while nothing was
 	 * reserved. */
 	struct sb_value fragmentation_of_peaks, fragmentation_at_peak_reserved;
+	/* The largest cached block over all cached bytes: 1 when one request could have it all. Absent while nothing is
+	 * cached. Addresses that a block could grow into do not count. */
+	struct sb_value largest_free_share, largest_free_share_at_peak_reserved;
 };
 void sb_alloc_stats(const struct sb_alloc *a, struct sb_alloc_stats *out);
 

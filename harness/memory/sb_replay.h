@@ -86,7 +86,6 @@ struct sb_replay_result {
 	int64_t dur_us;                                          /* its length */
 	int64_t recorded_peak_reserved;                          /* by its segment events; 0 when it has none */
 	struct sb_alloc_stats stats;
-	int64_t largest_free, free_bytes; /* cached memory at the moment of peak reserved: its largest piece, its sum */
 	int64_t n_refused, first_refused_line; /* requests that the replay could not serve */
 	struct sb_oom first_oom;
 	/* check */

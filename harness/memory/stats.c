@@ -21,6 +21,50 @@ static void fill_family(const struct sb_alloc *a, int family, struct sb_alloc_st
 		out[pool].freed = out[pool].allocated - out[pool].current;
 }
 
+/* Cached: held and not in use. The sets know their largest, so no block is looked at. */
+static int64_t largest_free(const struct sb_alloc *a)
+{
+	int64_t largest = 0;
+
+	for (int i = 0; i < 2 * a->n_streams; i++) {
+		const struct stream *s = a->streams[i / 2];
+		const struct sb_tree_node *n = sb_tree_last(i & 1 ? &s->small.free : &s->large.free);
+
+		if (n && ((const struct block *)n)->size > largest)
+			largest = ((const struct block *)n)->size;
+	}
+	return largest;
+}
+
+static int64_t now(const struct sb_alloc *a, enum sb_alloc_family f)
+{
+	return a->stat[f][SB_ALLOC_ALL].current;
+}
+
+static void look_at_peak_reserved(struct sb_alloc *a)
+{
+	a->active_at_peak_reserved = now(a, SB_ALLOC_ACTIVE_BYTES);
+	a->free_at_peak_reserved = now(a, SB_ALLOC_RESERVED_BYTES) - now(a, SB_ALLOC_ACTIVE_BYTES);
+	a->largest_free_at_peak_reserved = largest_free(a);
+}
+
+void sb_note_peak_reserved(struct sb_alloc *a)
+{
+	int64_t reserved = a->stat[SB_ALLOC_RESERVED_BYTES][SB_ALLOC_ALL].peak;
+
+	if (reserved <= a->peak_reserved_seen)
+		return;
+	a->peak_reserved_seen = reserved;
+	look_at_peak_reserved(a);
+}
+
+static struct sb_value share_of_free(int64_t largest, int64_t all)
+{
+	if (all == 0)
+		return sb_value_absent("nothing was cached");
+	return sb_value_of((double)largest / (double)all);
+}
+
 static struct sb_value unused_share(int64_t active, int64_t reserved)
 {
 	if (reserved == 0)
@@ -40,6 +84,13 @@ void sb_alloc_stats(const struct sb_alloc *a, struct sb_alloc_stats *out)
 	out->num_device_free = a->num_device_free;
 	out->host_allocs = a->host_allocs;
 	out->active_at_peak_reserved = a->active_at_peak_reserved;
+	out->largest_free = largest_free(a);
+	out->free_bytes = now(a, SB_ALLOC_RESERVED_BYTES) - now(a, SB_ALLOC_ACTIVE_BYTES);
+	out->largest_free_at_peak_reserved = a->largest_free_at_peak_reserved;
+	out->free_at_peak_reserved = a->free_at_peak_reserved;
+	out->largest_free_share = share_of_free(out->largest_free, out->free_bytes);
+	out->largest_free_share_at_peak_reserved =
+	        share_of_free(out->largest_free_at_peak_reserved, out->free_at_peak_reserved);
 	for (int c = 0; c < SB_PAGES_CALL_COUNT; c++) {
 		out->driver.calls[c] = a->pages->counts.calls[c] - a->driver_at_open.calls[c];
 		out->driver.dur_ns[c] = a->pages->counts.dur_ns[c] - a->driver_at_open.dur_ns[c];
@@ -56,8 +107,8 @@ void sb_alloc_reset_peaks(struct sb_alloc *a)
 	for (int f = 0; f < SB_ALLOC_FAMILY_COUNT; f++)
 		for (int pool = 0; pool < SB_ALLOC_POOL_COUNT; pool++)
 			a->stat[f][pool].peak = a->stat[f][pool].current;
-	a->peak_reserved_seen = a->stat[SB_ALLOC_RESERVED_BYTES][SB_ALLOC_ALL].current;
-	a->active_at_peak_reserved = a->stat[SB_ALLOC_ACTIVE_BYTES][SB_ALLOC_ALL].current;
+	a->peak_reserved_seen = now(a, SB_ALLOC_RESERVED_BYTES);
+	look_at_peak_reserved(a);
 }
 
 void sb_alloc_mark(struct sb_alloc *a)

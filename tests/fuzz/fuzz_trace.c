@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_HOLDS(r.n_frees <= r.n_requests);
 		FUZZ_HOLDS(r.n_equal_segments <= r.n_segment_events && r.n_equal_blocks <= r.n_requests);
 		FUZZ_HOLDS(r.differs == (r.difference[0] != 0) && (!r.differs || opt.check));
-		FUZZ_HOLDS(r.largest_free <= r.free_bytes);
+		FUZZ_HOLDS(r.stats.largest_free_at_peak_reserved <= r.stats.free_at_peak_reserved);
+		FUZZ_HOLDS(r.stats.largest_free <= r.stats.free_bytes);
 	}
 	sb_alloc_trace_close(t);
 	return 0;

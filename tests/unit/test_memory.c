@@ -681,6 +681,33 @@ static void fragmentation_is_told_of_the_peaks_and_of_the_moment(void **state)
 	close_fix(&f);
 }
 
+static void the_largest_free_block_is_told_of_all_that_is_free(void **state)
+{
+	struct fix f = open_on("default", GIB);
+	struct sb_alloc_stats st = stats_of(&f);
+	uintptr_t a, b;
+
+	(void)state;
+	assert_non_null(st.largest_free_share.absent);
+	assert_non_null(st.largest_free_share_at_peak_reserved.absent);
+	a = get(&f, 40 * MIB);
+	b = get_on(&f, 1, 30 * MIB);
+	put(&f, a);
+	put(&f, b);
+	get(&f, 60 * MIB); /* reserved 130: the peak, with cached pieces of 40 and, of another stream, 30 */
+	get(&f, 20 * MIB); /* out of the 40 */
+	st = stats_of(&f);
+	assert_int_equal(st.largest_free_at_peak_reserved, 40 * MIB);
+	assert_int_equal(st.free_at_peak_reserved, 70 * MIB);
+	assert_int_equal(st.largest_free, 30 * MIB);
+	assert_int_equal(st.free_bytes, 50 * MIB);
+	assert_true(st.largest_free_share.v == 30.0 / 50.0);
+	assert_true(st.largest_free_share_at_peak_reserved.v == 40.0 / 70.0);
+	sb_alloc_reset_peaks(f.a); /* the moment of the reset is then the peak's */
+	assert_int_equal(stats_of(&f).largest_free_at_peak_reserved, 30 * MIB);
+	close_fix(&f);
+}
+
 static void a_warm_pass_asks_neither_the_driver_nor_the_host(void **state)
 {
 	static const char *const policies[] = { "default", "expandable" };
@@ -808,6 +835,7 @@ int main(void)
 		cmocka_unit_test(driver_calls_count_from_the_opening_of_the_allocator),
 		cmocka_unit_test(a_mark_measures_the_peak_above_what_was_live),
 		cmocka_unit_test(fragmentation_is_told_of_the_peaks_and_of_the_moment),
+		cmocka_unit_test(the_largest_free_block_is_told_of_all_that_is_free),
 		cmocka_unit_test(a_warm_pass_asks_neither_the_driver_nor_the_host),
 		cmocka_unit_test(close_returns_live_blocks_too_and_tells_how_many),
 		cmocka_unit_test(unknown_policies_and_settings_are_refused),

@@ -85,6 +85,7 @@ struct survey {
 	struct sb_alloc_block last;
 	int64_t n_blocks, n_live, n_segments;
 	bool uncached;
+	int64_t largest_free, free_bytes;
 	int64_t of[SB_ALLOC_FAMILY_COUNT][SB_ALLOC_POOL_COUNT];
 };
 
@@ -148,6 +149,10 @@ static void survey_block(void *user, const struct sb_alloc_block *b)
 	assert_true(b->bytes > 0 && b->bytes % 512 == 0);
 	if (b->mapped)
 		count_in(s, SB_ALLOC_RESERVED_BYTES, b->pool, b->bytes);
+	if (!in_use(b) && b->mapped) {
+		s->free_bytes += b->bytes;
+		s->largest_free = b->bytes > s->largest_free ? b->bytes : s->largest_free;
+	}
 	if (in_use(b))
 		survey_live(s, b);
 	else if (!b->expandable && b->bytes != b->segment_bytes) {
@@ -166,6 +171,8 @@ static void check_everything(const struct model *m, const struct sb_alloc *a, co
 	sb_alloc_visit(a, survey_block, &s);
 	sb_alloc_stats(a, &st);
 	assert_int_equal(s.n_live, m->n);
+	assert_int_equal(st.largest_free, s.largest_free);
+	assert_int_equal(st.free_bytes, s.free_bytes);
 	for (int f = 0; f < SB_ALLOC_FAMILY_COUNT; f++) {
 		for (int p = 0; p < SB_ALLOC_POOL_COUNT; p++) {
 			assert_int_equal(st.of[f][p].current, s.of[f][p]);

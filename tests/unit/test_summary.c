@@ -352,7 +352,7 @@ static void a_sum_that_is_stored_is_not_made_again(void **state)
 
 static void bookkeeping_is_for_json_and_its_counts_are_counts(void **state)
 {
-	static const char *const names[] = { "quality.identical", "memory.retries", "driver.cold_map_calls" };
+	static const char *const names[] = { "quality.identical", "quality.track_identical", "driver.cold_map_calls" };
 	struct sb_summary s;
 	struct fixture fx;
 
