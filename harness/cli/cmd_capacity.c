@@ -1,12 +1,14 @@
 /*
- * capacity: the largest clip, or the most points, that fit into a device's memory, per arm. Every try is a worker of
- * its own that runs the arm from the start, so nothing of one is left for the next.
+ * capacity: the longest clip, the most points or the largest frames that fit into a device's memory, per arm. Every try
+ * is a worker of its own that runs the arm from the start, so nothing of one is left for the next.
  */
 #include "capacity.h"
+#include "capacity_case.h"
 #include "case_options.h"
 #include "sb_cli.h"
 #include "sb_reports.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,18 +36,20 @@ enum {
 };
 
 const struct sb_option sb_capacity_options[] = {
-	[OPT_BY] = { "by", "frames|grid",
-	        "what grows: frames of the clip, or the side of the grid of points [frames]" },
-	[OPT_MOST] = { "most", "N", "do not try more [1000 frames, a grid of 200]" },
+	[OPT_BY] = { "by", "frames|queries|grid|size",
+	        "what grows: frames of the clip, points, the side of their grid, the size of a frame [frames]" },
+	[OPT_MOST] = { "most", "N",
+	        "do not try more [1000 frames, 100000 queries, a grid of 200, 2072 pixels of the longer side]" },
 	[OPT_ARMS] = { "arms", "LIST", "arms by name, comma-separated [before,after]" },
 	[OPT_VRAM_LIMIT] = { "vram-limit", "SIZE",
 	        "for weights, results and workspaces, e.g. 24G for a card of that size [what the device has]" },
 	[OPT_DEVICE] = { "device", "auto|cpu|cuda:N", "where to run [auto: the GPU if there is one]" },
 	[OPT_PRESET] = { "preset", "NAME", "the network: tiny, small or full [tiny; full on a GPU]" },
 	[OPT_VIDEO] = { "video", "PATH", "frames from here, forward and back when they are too few [built-in]" },
-	[OPT_FRAMES] = { "frames", "N", "frames of the clip, with --by grid [the preset's]" },
-	[OPT_SIZE] = { "size", "WxH|native", "network size, as for run [the preset's]" },
-	[OPT_GRID] = { "grid", "N", "a grid of N x N points, with --by frames [the preset's]" },
+	[OPT_FRAMES] = { "frames", "N", "frames of the clip, where they do not grow [the preset's]" },
+	[OPT_SIZE] = { "size", "WxH|native",
+	        "network size, as for run; with --by size the aspect to keep [the preset's]" },
+	[OPT_GRID] = { "grid", "N", "a grid of N x N points, where they do not grow [the preset's]" },
 	[OPT_SUPPORT] = { "support", "N", "points that the tracker adds [the preset's]" },
 	[OPT_CAMERAS] = { "cameras", "WORD", "fixed, procrustes or ba [ba]" },
 	[OPT_ITERATIONS] = { "iterations", "N", "refinement iterations of the tracker; memory is the same with 1 [1]" },
@@ -59,21 +63,17 @@ const struct sb_option sb_capacity_options[] = {
 const char sb_capacity_details[] =
         "Finds by bisection the largest number that fits, tries the next one, and says why that one failed and what\n"
         "was asked for. A model of what a pass took chooses what to try, so that few tries are needed.\n"
-        "The limit covers weights, everything reserved and the libraries' workspaces, not the device's context.\n";
+        "Queries are found to 1 %, sizes in the network's steps of 14 pixels with the aspect kept.\n"
+        "The limit covers weights, planted inputs, everything reserved and the libraries' workspaces, which are part\n"
+        "of what is reserved; not the device's context.\n";
 
 enum { TEXT, MARKDOWN, CSV, JSON };
 static const char *const formats[] = { "text", "markdown", "csv", "json", NULL };
-enum { BY_FRAMES, BY_GRID };
-static const char *const parameters[] = { "frames", "grid", NULL };
-static const struct {
-	int64_t least, most;
-} ranges[] = { [BY_FRAMES] = { 3, 1000 }, [BY_GRID] = { 1, 200 } };
-
 struct request {
 	struct sb_worker_setup setup;
 	struct sb_arm arms[SB_ARMS_MAX];
-	int n_arms, by, format;
-	int64_t most; /* 0: the parameter's */
+	int n_arms, by, format; /* by: enum sb_grows */
+	int64_t most;           /* 0: the parameter's */
 	double timeout_s;
 	bool quiet;
 	const char *arm_list;
@@ -85,9 +85,9 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 {
 	switch (option) {
 	case OPT_BY:
-		return sb_parse_word(value, "--by", parameters, &q->by, err);
+		return sb_parse_word(value, "--by", sb_grows_names, &q->by, err);
 	case OPT_MOST:
-		return sb_parse_int(value, "--most", 1, 10000, &q->most, err);
+		return sb_parse_int(value, "--most", 1, 1000000, &q->most, err);
 	case OPT_ARMS:
 		q->arm_list = value;
 		return SB_OK;
@@ -105,12 +105,18 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 static enum sb_status check(const struct request *q, struct sb_error *err)
 {
 	const struct sb_case *c = &q->setup.c;
+	const struct sb_grows_info *g = &sb_grows_table[q->by];
+	bool points = q->by == SB_GROWS_GRID || q->by == SB_GROWS_QUERIES;
 
-	if (q->by == BY_FRAMES ? c->frames != 0 : c->grid != 0)
-		return sb_fail(err, SB_E_USAGE, "--%s is what grows: it cannot be given as well", parameters[q->by]);
-	if (q->most && q->most < ranges[q->by].least)
+	if (q->by == SB_GROWS_FRAMES && c->frames)
+		return sb_fail(err, SB_E_USAGE, "--frames is what grows: it cannot be given as well");
+	if (points && c->grid)
+		return sb_fail(err, SB_E_USAGE, "--grid is what grows: it cannot be given as well");
+	if (q->by == SB_GROWS_SIZE && c->own_size)
+		return sb_fail(err, SB_E_USAGE, "--size native is one size: give the aspect to keep as WIDTHxHEIGHT");
+	if (q->most && q->most / g->unit < g->least)
 		return sb_fail(err, SB_E_USAGE, "--most %lld is less than the least that can be tried, %lld",
-		        (long long)q->most, (long long)ranges[q->by].least);
+		        (long long)q->most, (long long)(g->least * g->unit));
 	return SB_OK;
 }
 
@@ -166,8 +172,9 @@ static bool interrupted(void *self)
 /* What is known of an arm in the end. */
 struct found {
 	struct sb_capacity search;
-	struct sb_fit_pass taken; /* of the largest that fits */
-	char reason[512];         /* why the smallest that does not fit does not; "" */
+	struct sb_fit_pass taken;              /* by the largest that fits */
+	struct sb_capacity_point last, before; /* the two largest that fit; x 0: none */
+	char reason[512];                      /* why the smallest that does not fit does not; "" */
 };
 
 struct search {
@@ -176,9 +183,38 @@ struct search {
 	struct sb_worker_facts facts; /* of the last worker */
 };
 
-static int64_t *parameter_of(struct sb_case *c, int by)
+/* What the memory of a case grows with: the pixels of a frame, or what is counted. */
+static double measure(enum sb_grows by, int64_t value)
 {
-	return by == BY_FRAMES ? &c->frames : &c->grid;
+	return by == SB_GROWS_SIZE ? (double)value * (double)value : (double)value;
+}
+
+static int64_t bytes_of(const struct sb_fit_pass *p)
+{
+	return p->weights_bytes + p->reserved_bytes;
+}
+
+static void note(struct search *s, int64_t value, struct found *f)
+{
+	const struct sb_fit_pass *taken = &s->facts.taken;
+
+	if (taken->complete && value > f->search.good) {
+		f->taken = *taken;
+		f->before = f->last;
+		f->last = (struct sb_capacity_point){ measure(s->q->by, value), (double)bytes_of(taken) };
+	}
+	if (!taken->complete && value < f->search.bad)
+		snprintf(f->reason, sizeof(f->reason), "%s", s->facts.reference_note);
+	sb_capacity_tell(&f->search, value, taken->complete);
+}
+
+/* "queries 4096" */
+static void name_try(const struct search *s, int64_t value, char *out, size_t n)
+{
+	char shown[48];
+
+	sb_grows_show(s->q->by, value, &s->q->setup.c, shown, sizeof(shown));
+	snprintf(out, n, "%s %s", sb_grows_names[s->q->by], shown);
 }
 
 static enum sb_status try_value(
@@ -187,56 +223,81 @@ static enum sb_status try_value(
 	static const struct sb_loop_hooks hooks = { .interrupted = interrupted };
 	struct sb_worker_setup setup = s->q->setup;
 	struct sb_worker *w;
-	bool fits;
+	enum sb_status status;
+	char name[64];
 
-	*parameter_of(&setup.c, s->q->by) = value;
+	name_try(s, value, name, sizeof(name));
+	if (sb_grows_apply(s->q->by, value, &setup.c, err))
+		return sb_wrap(err, "%s", name);
 	setup.reference = *levels;
 	setup.purpose = SB_TIMING;
-	if (sb_worker_start(s->exe, &setup, s->q->timeout_s, &hooks, &w, err))
-		return sb_wrap(err, "%s %lld", parameters[s->q->by], (long long)value);
+	status = sb_worker_start(s->exe, &setup, s->q->timeout_s, &hooks, &w, err);
+	if (s->q->by == SB_GROWS_QUERIES)
+		remove(setup.c.queries);
+	if (status)
+		return sb_wrap(err, "%s", name);
 	s->facts = *sb_worker_facts(w);
 	(void)sb_worker_stop(w);
-	fits = s->facts.taken.complete;
-	if (!fits && !s->facts.taken.free_bytes)
-		return sb_fail(err, SB_E_DEVICE, "%s %lld: %.400s", parameters[s->q->by], (long long)value,
-		        s->facts.reference_note);
-	if (fits && value > f->search.good)
-		f->taken = s->facts.taken;
-	if (!fits && value < f->search.bad)
-		snprintf(f->reason, sizeof(f->reason), "%s", s->facts.reference_note);
-	sb_capacity_tell(&f->search, value, fits);
+	if (!s->facts.taken.complete && !s->facts.taken.free_bytes)
+		return sb_fail(err, SB_E_DEVICE, "%s: %.400s", name, s->facts.reference_note);
+	note(s, value, f);
 	return SB_OK;
 }
 
-/* The most frames that the model of the last complete pass gives room to; 0: there is none, or it is not of frames. */
-static int64_t guess(const struct search *s, const struct found *f)
+static double room_of(const struct search *s, const struct found *f)
 {
-	const struct sb_fit_pass *p = &f->taken;
-	double room = (double)(s->q->setup.memory_limit_bytes ? s->q->setup.memory_limit_bytes : p->free_bytes);
+	int64_t limit = s->q->setup.memory_limit_bytes;
+
+	return (double)(limit ? limit : f->taken.free_bytes);
+}
+
+/* The most frames that the model of the last complete pass gives room to; 0: there is none. */
+static int64_t guess_frames(const struct search *s, const struct found *f)
+{
 	int64_t n = f->search.good;
 
-	if (s->q->by != BY_FRAMES || !p->frames)
+	if (!f->taken.frames)
 		return 0;
-	while (n < f->search.most && sb_fit_predict(p, n + 1) <= room)
+	while (n < f->search.most && sb_fit_predict(&f->taken, n + 1) <= room_of(s, f))
 		n++;
 	return n;
+}
+
+/* The rest: a line through the two largest passes; at first what the preset has. 0: no idea. */
+static int64_t guess(const struct search *s, const struct found *f)
+{
+	double x;
+
+	if (s->q->by == SB_GROWS_FRAMES)
+		return guess_frames(s, f);
+	if (!f->last.x)
+		return f->search.tries ? 0 : sb_grows_first(s->q->by, &s->q->setup.c);
+	if (!f->before.x)
+		return 0;
+	x = sb_capacity_line(&f->before, &f->last, room_of(s, f));
+	if (s->q->by == SB_GROWS_SIZE && x > 0)
+		x = sqrt(x);
+	return x < 0 ? 0 : x < (double)f->search.most ? (int64_t)x : f->search.most;
 }
 
 static enum sb_status search_arm(struct search *s, const struct sb_arm *arm, struct found *f, struct sb_error *err)
 {
 	const struct request *q = s->q;
+	const struct sb_grows_info *g = &sb_grows_table[q->by];
 	bool terminal = !q->quiet && isatty(STDERR_FILENO);
 	int64_t next;
+	char name[64];
 
 	*f = (struct found){ .reason = "" };
-	sb_capacity_init(&f->search, ranges[q->by].least, q->most ? q->most : ranges[q->by].most);
+	sb_capacity_init(&f->search, g->least, q->most ? q->most / g->unit : g->most, g->slack);
 	while ((next = sb_capacity_next(&f->search, guess(s, f))) >= f->search.least) {
+		name_try(s, next, name, sizeof(name));
 		if (terminal)
-			fprintf(stderr, "\r\033[K%s: %lld %s", arm->name, (long long)next, parameters[q->by]);
+			fprintf(stderr, "\r\033[K%s: %s", arm->name, name);
 		if (try_value(s, &arm->levels, next, f, err))
 			return err->code;
 		if (!q->quiet && !terminal)
-			fprintf(stderr, "%s: %s %lld %s\n", arm->name, parameters[q->by], (long long)next,
+			fprintf(stderr, "%s: %s %s\n", arm->name, name,
 			        s->facts.taken.complete ? "fits" : "does not fit");
 	}
 	if (terminal)
@@ -297,29 +358,33 @@ static void add_facts(struct list *l, const struct search *s)
 	add_text(l, "", "case", "case", what);
 	add_text(l, "", "device", "device", s->facts.device_name);
 	add_text(l, "", "date", "date", when);
-	add_text(l, "", "parameter", "what grows", parameters[s->q->by]);
+	add_text(l, "", "parameter", "what grows", sb_grows_names[s->q->by]);
 	add_number(l, "", "limit_bytes", "limit", SB_UNIT_BYTES,
 	        s->q->setup.memory_limit_bytes ? sb_value_of((double)s->q->setup.memory_limit_bytes)
 	                                       : sb_value_absent("what the device has"));
 }
 
-static void add_arm(struct list *l, const struct sb_arm *arm, const struct found *f)
+static void add_arm(struct list *l, const struct request *q, const struct sb_arm *arm, const struct found *f)
 {
 	const struct sb_capacity *c = &f->search;
 	bool none = c->good<c->least, open = c->bad> c->most;
-	char text[600];
+	char text[600], shown[48];
 
-	add_number(l, arm->name, "largest", "largest that fits", SB_UNIT_COUNT,
-	        none ? sb_value_absent("not even the least") : sb_value_of((double)c->good));
+	sb_grows_show(q->by, c->good, &q->setup.c, shown, sizeof(shown));
+	if (q->by == SB_GROWS_SIZE && !none)
+		add_text(l, arm->name, "largest", "largest that fits", shown);
+	else
+		add_number(l, arm->name, "largest", "largest that fits", SB_UNIT_COUNT,
+		        none ? sb_value_absent("not even the least") : sb_value_of((double)c->good));
 	add_number(l, arm->name, "taken_bytes", "taken by it", SB_UNIT_BYTES,
-	        none ? sb_value_absent("nothing fits")
-	             : sb_value_of((double)(f->taken.weights_bytes + f->taken.reserved_bytes)));
+	        none ? sb_value_absent("nothing fits") : sb_value_of((double)bytes_of(&f->taken)));
 	add_number(l, arm->name, "weights_bytes", "of that, weights", SB_UNIT_BYTES,
 	        none ? sb_value_absent("nothing fits") : sb_value_of((double)f->taken.weights_bytes));
+	sb_grows_show(q->by, open ? c->most : c->bad, &q->setup.c, shown, sizeof(shown));
 	if (open)
-		snprintf(text, sizeof(text), "nothing up to %lld", (long long)c->most);
+		snprintf(text, sizeof(text), "nothing up to %s", shown);
 	else
-		snprintf(text, sizeof(text), "%lld: %s", (long long)c->bad, f->reason);
+		snprintf(text, sizeof(text), "%s: %s", shown, f->reason);
 	add_text(l, arm->name, "fails", "fails at", text);
 	add_number(l, arm->name, "tries", "tries", SB_UNIT_COUNT, sb_value_of(c->tries));
 }
@@ -334,7 +399,7 @@ static enum sb_status print(const struct search *s, const struct found *found, s
 	if (l.v && l.t) {
 		add_facts(&l, s);
 		for (int a = 0; a < s->q->n_arms; a++)
-			add_arm(&l, &s->q->arms[a], &found[a]);
+			add_arm(&l, s->q, &s->q->arms[a], &found[a]);
 		figures.n = l.n;
 		if (s->q->format == MARKDOWN)
 			status = sb_report_figures_markdown(&figures, stdout, err);

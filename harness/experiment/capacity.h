@@ -10,10 +10,11 @@
 struct sb_capacity {
 	int64_t least, most; /* of the values that make sense */
 	int64_t good, bad;   /* the largest that fits (least - 1: none yet), the smallest that does not (most + 1) */
+	double slack;        /* share of the answer to which it is looked for; 0: to the last one */
 	int tries;
 };
 
-void sb_capacity_init(struct sb_capacity *c, int64_t least, int64_t most);
+void sb_capacity_init(struct sb_capacity *c, int64_t least, int64_t most, double slack);
 /*
  * What to try next; least - 1 when it is decided: c->good is the answer, and c->bad, unless it is most + 1, is known
  * not to fit. guess: what a model expects to be the largest that fits; 0: no idea. A guess that is right is
@@ -21,5 +22,12 @@ void sb_capacity_init(struct sb_capacity *c, int64_t least, int64_t most);
  */
 int64_t sb_capacity_next(const struct sb_capacity *c, int64_t guess);
 void sb_capacity_tell(struct sb_capacity *c, int64_t value, bool fits);
+
+/* What took how much: a model of what takes more. */
+struct sb_capacity_point {
+	double x, bytes;
+};
+/* Where the line through a and b, a.x < b.x, reaches `room`; -1 where it does not rise. */
+double sb_capacity_line(const struct sb_capacity_point *a, const struct sb_capacity_point *b, double room);
 
 #endif
