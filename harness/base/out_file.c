@@ -1,4 +1,4 @@
-#include "out_file.h"
+#include "sb_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,9 +25,10 @@ enum sb_status sb_check_replaceable(const char *path, struct sb_error *err)
 	return SB_OK;
 }
 
-enum sb_status sb_out_folder(const char *path, struct sb_error *err)
+enum sb_status sb_out_folder(const char *path, bool *made, struct sb_error *err)
 {
-	return mkdir(path, 0777) && errno != EEXIST ? sb_cannot_write(path, strerror(errno), err) : SB_OK;
+	*made = !mkdir(path, 0777);
+	return !*made && errno != EEXIST ? sb_cannot_write(path, strerror(errno), err) : SB_OK;
 }
 
 static void release(struct sb_out_file *o)
@@ -95,7 +96,12 @@ enum sb_status sb_out_file_seek(struct sb_out_file *o, int64_t position, struct 
 enum sb_status sb_out_file_finish(struct sb_out_file *o, struct sb_error *err)
 {
 	FILE *f = o->f;
+	bool failed;
 
+	errno = EIO; /* of a write that failed earlier, through o->f itself, nothing else is known */
+	failed = fflush(f) || ferror(f);
+	if (failed)
+		return broken(o, errno, err);
 	o->f = NULL;
 	/* some file systems report a full disk only when the file is closed */
 	if (fclose(f) || rename(o->temporary, o->path))

@@ -1,14 +1,30 @@
 /*
- * out_file: a file that appears under its name only when it is complete: written beside it, then renamed. A file that
- * was there is replaced; a folder, a device or a pipe is not. Not synchronised to the disk. Uses base.
+ * file: files that are read and files that are written. Part of base.
  */
-#ifndef SB_OUT_FILE_H
-#define SB_OUT_FILE_H
+#ifndef SB_FILE_H
+#define SB_FILE_H
 
 #include "sb_base.h"
 
 #include <stdio.h>
 
+/* ---- reading ------------------------------------------------------------------------------------------------ */
+
+/* NULL for a file; what else there is of that mode (struct stat's st_mode): "it is a pipe, not a file", .. */
+const char *sb_no_file(unsigned mode);
+
+/*
+ * Open a file for reading; never a pipe, which could keep us waiting for ever, a device, a socket or a folder.
+ * -1: not opened, and *why says so (lives until the next call of strerror()).
+ */
+int sb_open_file(const char *path, const char **why);
+
+/* ---- writing ------------------------------------------------------------------------------------------------ */
+
+/*
+ * A file that appears under its name only when it is complete: written beside it, then renamed. A file that
+ * was there is replaced; a folder, a device or a pipe is not. Not synchronised to the disk.
+ */
 struct sb_out_file {
 	FILE *f;          /* owned; seekable */
 	const char *path; /* borrowed */
@@ -29,7 +45,7 @@ enum sb_status sb_out_file_put(const char *path, const void *data, size_t n, str
 enum sb_status sb_cannot_write(const char *path, const char *why, struct sb_error *err);
 enum sb_status sb_check_replaceable(const char *path, struct sb_error *err);
 
-/* A folder for output: made unless it is there. Errors: SB_E_DATA. */
-enum sb_status sb_out_folder(const char *path, struct sb_error *err);
+/* A folder for output: made unless it is there; *made when it was. Errors: SB_E_DATA. */
+enum sb_status sb_out_folder(const char *path, bool *made, struct sb_error *err);
 
 #endif

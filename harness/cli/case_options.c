@@ -1,5 +1,6 @@
 /* What is run and where: the options that every command has that starts workers. */
 #include "case_options.h"
+#include "sb_file.h"
 #include "sb_points.h"
 #include "sb_weights.h"
 
@@ -309,13 +310,22 @@ enum sb_status sb_case_check_files(const struct sb_case *c, struct sb_error *err
 	const struct {
 		const char *option, *path;
 	} points[] = { { "queries", c->queries }, { "support-file", c->support_file } };
+	const char *why;
 	struct stat sb;
 
 	if (c->video[0] && stat(c->video, &sb))
 		return sb_fail(err, SB_E_USAGE, "cannot open video '%.200s': %s", c->video, strerror(errno));
-	for (size_t i = 0; i < SB_ARRAY_LEN(points); i++)
-		if (points[i].path[0] && access(points[i].path, R_OK))
+	if (c->video[0] && !S_ISDIR(sb.st_mode) && sb_no_file(sb.st_mode))
+		return sb_fail(err, SB_E_USAGE, "cannot open video '%.200s': %s; give a file, or a folder of images",
+		        c->video, sb_no_file(sb.st_mode));
+	for (size_t i = 0; i < SB_ARRAY_LEN(points); i++) {
+		int fd = points[i].path[0] ? sb_open_file(points[i].path, &why) : -1;
+
+		if (fd >= 0)
+			close(fd);
+		else if (points[i].path[0])
 			return sb_fail(err, SB_E_USAGE, "cannot open --%s '%.200s': %s", points[i].option,
-			        points[i].path, strerror(errno));
+			        points[i].path, why);
+	}
 	return check_weights(c, err);
 }

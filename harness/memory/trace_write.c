@@ -1,16 +1,14 @@
 /* Writing a trace: docs/traces.md. */
 #include "replay_internal.h"
+#include "sb_file.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
 struct sb_alloc_trace_writer {
-	FILE *file;
-	char *path, *made; /* the name it gets, and the one it is made under */
+	struct sb_out_file out;
+	char *path; /* out has a pointer to it */
 	int64_t n_events, last_us;
 };
 
@@ -44,57 +42,36 @@ static void write_head(FILE *f, const struct sb_alloc_trace_head *h)
 
 static void drop(struct sb_alloc_trace_writer *w)
 {
-	if (w) {
+	if (w)
 		free(w->path);
-		free(w->made);
-	}
 	free(w);
-}
-
-static enum sb_status cannot_write(const char *path, struct sb_error *err)
-{
-	int why = errno;
-	char shown[400];
-
-	sb_escape(path, shown, sizeof(shown));
-	return sb_fail(err, SB_E_DATA, "cannot write trace '%s': %s", shown, strerror(why));
 }
 
 enum sb_status sb_alloc_trace_write_begin(const char *path, const struct sb_alloc_trace_head *head,
         struct sb_alloc_trace_writer **out, struct sb_error *err)
 {
 	struct sb_alloc_trace_writer *w = calloc(1, sizeof(*w));
-	struct sb_buf made = { 0 };
-	struct stat there;
+	enum sb_status status;
 
-	if (!stat(path, &there) && !S_ISREG(there.st_mode)) { /* a rename would replace a device */
-		free(w);
-		return sb_fail(err, SB_E_DATA, "cannot write trace '%.400s': it is there, and not a file", path);
-	}
-	sb_buf_addf(&made, "%s.tmp", path);
-	if (w) {
+	if (w)
 		w->path = sb_strdup(path);
-		w->made = sb_strdup(sb_buf_str(&made));
-	}
-	if (!w || !w->path || !w->made || made.failed) {
-		sb_buf_release(&made);
+	if (!w || !w->path) {
 		drop(w);
 		return sb_fail(err, SB_E_NOMEM, "out of memory for a trace");
 	}
-	sb_buf_release(&made);
-	w->file = fopen(w->made, "w");
-	if (!w->file) {
+	status = sb_out_file_open(&w->out, w->path, err);
+	if (status) {
 		drop(w);
-		return cannot_write(path, err);
+		return status;
 	}
-	write_head(w->file, head);
+	write_head(w->out.f, head);
 	*out = w;
 	return SB_OK;
 }
 
 void sb_alloc_trace_write(struct sb_alloc_trace_writer *w, int64_t time_us, const struct sb_alloc_event *e)
 {
-	FILE *f = w->file;
+	FILE *f = w->out.f;
 
 	w->last_us = time_us > w->last_us ? time_us : w->last_us;
 	w->n_events++;
@@ -112,20 +89,14 @@ void sb_alloc_trace_write(struct sb_alloc_trace_writer *w, int64_t time_us, cons
 enum sb_status sb_alloc_trace_write_end(struct sb_alloc_trace_writer *w, bool discard, struct sb_error *err)
 {
 	enum sb_status status = SB_OK;
-	bool failed;
 
 	if (!w)
 		return SB_OK;
-	fprintf(w->file, "end %" PRId64 "\n", w->n_events);
-	failed = fflush(w->file) || ferror(w->file);
-	if (failed && !discard)
-		status = cannot_write(w->path, err);
-	if (fclose(w->file) && !failed && !discard)
-		status = cannot_write(w->path, err);
-	if (!status && !discard && rename(w->made, w->path))
-		status = cannot_write(w->path, err);
-	if (status || discard)
-		remove(w->made);
+	fprintf(w->out.f, "end %" PRId64 "\n", w->n_events);
+	if (discard)
+		sb_out_file_abandon(&w->out);
+	else
+		status = sb_out_file_finish(&w->out, err);
 	drop(w);
 	return status;
 }

@@ -408,7 +408,18 @@ static void raw_files_that_are_no_whole_number_of_frames_are_refused(void **stat
 	req.video = folder;
 	must_say(load(&req, &clip), SB_E_USAGE, "is a folder, not a file of raw frames");
 	req.video = "/dev/null";
-	must_say(load(&req, &clip), SB_E_DATA, "from a file only");
+	must_say(load(&req, &clip), SB_E_USAGE, "it is a device, not a file; give a file");
+	assert_int_equal(mkfifo(in_folder("pipe.y4m"), 0600), 0);
+	req.video = in_folder("pipe.y4m");
+	must_say(load(&req, &clip), SB_E_USAGE, "it is a pipe, not a file; give a file"); /* raw */
+	req.raw_width = req.raw_height = 0;
+	must_say(load(&req, &clip), SB_E_USAGE, "it is a pipe, not a file; give a file"); /* Y4M by its name */
+	assert_int_equal(mkfifo(in_folder("pipe.mp4"), 0600), 0);
+	req.video = in_folder("pipe.mp4");
+	must_say(load(&req, &clip), SB_E_USAGE, "it is a pipe, not a file; give a file"); /* ffmpeg */
+	assert_int_equal(remove(in_folder("pipe.mp4")), 0);
+	assert_int_equal(remove(in_folder("pipe.y4m")), 0);
+	req.raw_width = req.raw_height = 1;
 	req.video = NULL;
 	must_say(load(&req, &clip), SB_E_USAGE, "need a file");
 }
@@ -669,6 +680,12 @@ static void an_image_that_does_not_fit_is_named(void **state)
 	assert_int_equal(remove(in_folder("10.png")), 0);
 	assert_int_equal(symlink("nowhere", in_folder("10.png")), 0);
 	must_say(load(&req, &clip), SB_E_DATA, "'10.png': cannot open: No such file");
+	assert_int_equal(remove(in_folder("10.png")), 0);
+	assert_int_equal(remove(in_folder("2.png")), 0);
+	assert_int_equal(remove(in_folder("1.png")), 0);
+	assert_int_equal(mkfifo(in_folder("1.jpg"), 0600), 0); /* nor does ffmpeg wait for it */
+	must_say(load(&req, &clip), SB_E_DATA, "'1.jpg': cannot open: it is a pipe, not a file");
+	assert_int_equal(remove(in_folder("1.jpg")), 0);
 }
 
 static void jpeg_images_ask_for_ffmpeg(void **state)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -103,7 +104,15 @@ static void bad_lines_are_named(void **state)
 		{ "0;1;2\n", "line 1 is not" },
 		{ "0,1,2 3\n", "line 1 is not" },
 		{ "0,1,2\n\xef\xbb\xbf 0,1,2\n", "line 2 is not" },
-		{ "0,nan,2\n", "line 1 is not" },
+		{ "0,nan,2\n", "line 1 is not 't,x,y' with three decimal numbers" },
+		{ "0,0x10,2\n", "line 1 is not" },
+		{ "0,1,2\n0x0,1,2\n", "line 2 is not" },
+		{ "0,1,0X1p3\n", "line 1 is not" },
+		{ "0,inf,2\n", "line 1 is not" },
+		{ "0,1,infinity\n", "line 1 is not" },
+		{ "0,1,nan(3)\n", "line 1 is not" },
+		{ "0,1e,2\n", "line 1 is not" },
+		{ "0,1-2,2\n", "line 1 is not" },
 		{ "0,1e999,2\n", "line 1 is not" },
 		{ "3,1,2\n", "frame 3 is none of 0 to 2" },
 		{ "-1,1,2\n", "frame -1" },
@@ -136,6 +145,74 @@ static void bad_lines_are_named(void **state)
 	assert_int_equal(sb_queries_read("/nonexistent/q.txt", 3, 50, 100, &q, &n, &err), SB_E_USAGE);
 	assert_null(q);
 	assert_int_equal(n, 77);
+}
+
+static void numbers_are_decimal_with_or_without_exponent(void **state)
+{
+	char *path = file_with("+0,.5,2.\n0e0, 1.25E+1 ,3e1\n");
+	struct sb_error err = { .msg = "" };
+	float *q;
+	int64_t n;
+
+	(void)state;
+	assert_int_equal(sb_queries_read(path, 3, 50, 100, &q, &n, &err), SB_OK);
+	unlink(path);
+	assert_int_equal(n, 2);
+	assert_true(q[1] == 0.5f && q[2] == 2.0f && q[4] == 12.5f && q[5] == 30.0f);
+	free(q);
+}
+
+static void what_is_no_file_is_refused_and_not_waited_for(void **state)
+{
+	char *path = file_with("");
+	struct sb_error err = { .msg = "" };
+	float *q = NULL;
+	int64_t n;
+
+	(void)state;
+	assert_int_equal(sb_queries_read("/tmp", 3, 50, 100, &q, &n, &err), SB_E_USAGE);
+	assert_non_null(strstr(err.msg, "it is a folder, not a file"));
+	assert_int_equal(sb_queries_read("/dev/zero", 3, 50, 100, &q, &n, &err), SB_E_USAGE);
+	assert_non_null(strstr(err.msg, "it is a device, not a file"));
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	alarm(20);
+	assert_int_equal(sb_queries_read(path, 3, 50, 100, &q, &n, &err), SB_E_USAGE);
+	alarm(0);
+	assert_non_null(strstr(err.msg, "it is a pipe, not a file"));
+	unlink(path);
+	assert_null(q);
+}
+
+static void a_file_has_its_limits(void **state)
+{
+	enum { LINE = 6 };
+	char *text = malloc((size_t)(SB_QUERIES_MAX + 1) * LINE + 1), *path;
+	struct sb_error err = { .msg = "" };
+	float *q = NULL;
+	int64_t n = 0;
+
+	(void)state;
+	assert_non_null(text);
+	for (int i = 0; i <= SB_QUERIES_MAX; i++)
+		memcpy(text + (size_t)i * LINE, "0,1,2\n", LINE);
+	path = file_with_bytes(text, (size_t)SB_QUERIES_MAX * LINE);
+	assert_int_equal(sb_queries_read(path, 3, 50, 100, &q, &n, &err), SB_OK);
+	unlink(path);
+	assert_int_equal(n, SB_QUERIES_MAX);
+	free(q);
+	q = NULL;
+	path = file_with_bytes(text, (size_t)(SB_QUERIES_MAX + 1) * LINE);
+	free(text);
+	assert_int_equal(sb_queries_read(path, 3, 50, 100, &q, &n, &err), SB_E_DATA);
+	unlink(path);
+	assert_non_null(strstr(err.msg, "line 1000001: more than 1000000 points; give fewer"));
+	path = file_with("0,1,2\n");
+	assert_int_equal(truncate(path, SB_QUERIES_BYTES_MAX + 1), 0);
+	assert_int_equal(sb_queries_read(path, 3, 50, 100, &q, &n, &err), SB_E_DATA);
+	unlink(path);
+	assert_non_null(strstr(err.msg, "has 67108865 bytes; at most 67108864 (64 MiB) are read"));
+	assert_null(q);
 }
 
 static void order_is_by_frame_and_stable(void **state)
@@ -233,6 +310,9 @@ int main(void)
 		cmocka_unit_test(a_mark_before_the_text_is_passed_over),
 		cmocka_unit_test(what_stands_behind_a_nul_is_not_lost_in_silence),
 		cmocka_unit_test(bad_lines_are_named),
+		cmocka_unit_test(numbers_are_decimal_with_or_without_exponent),
+		cmocka_unit_test(what_is_no_file_is_refused_and_not_waited_for),
+		cmocka_unit_test(a_file_has_its_limits),
 		cmocka_unit_test(order_is_by_frame_and_stable),
 		cmocka_unit_test(validity_is_trilinear_with_clamped_borders),
 		cmocka_unit_test(dropped_queries_become_copies_of_kept_ones_at_the_end),

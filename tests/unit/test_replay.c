@@ -2,10 +2,12 @@
 #include "memory_fixture.h"
 #include "sb_replay.h"
 
+#include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Recorded with PyTorch 2.11 on an H200; data/README.md says what each of them went through. */
@@ -303,34 +305,82 @@ static void what_we_record_is_equal_when_it_is_checked(void **state)
 	unlink(path);
 }
 
+/* The names in a folder that begin so. */
+static int names_with(const char *begin)
+{
+	DIR *dir = opendir(".");
+	struct dirent *e;
+	int n = 0;
+
+	assert_non_null(dir);
+	while ((e = readdir(dir)))
+		n += !strncmp(e->d_name, begin, strlen(begin));
+	closedir(dir);
+	return n;
+}
+
 static void a_trace_that_cannot_be_written_is_an_error(void **state)
 {
 	struct sb_alloc_trace_head head = { .source = "" };
 	struct sb_alloc_trace_writer *w = NULL;
 	struct sb_error err = { .msg = "" };
-	struct stat full;
+	struct rlimit was, none;
+	char folder[] = "/tmp/spabench-test-replay-XXXXXX";
 
 	(void)state;
 	assert_int_equal(sb_alloc_trace_write_begin("/nonexistent/x.txt", &head, &w, &err), SB_E_DATA);
 	assert_null(w);
 	assert_int_equal(sb_alloc_trace_write_end(NULL, false, &err), SB_OK);
 	assert_int_equal(sb_alloc_trace_write_begin("/dev/null", &head, &w, &err), SB_E_DATA); /* and is not replaced */
-	assert_non_null(strstr(err.msg, "not a file"));
-	assert_int_equal(chdir(getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp"), 0);
-	assert_int_equal(sb_alloc_trace_write_begin("replay_discard.txt", &head, &w, &err), SB_OK);
-	assert_int_equal(access("replay_discard.txt.tmp", F_OK), 0);
+	assert_non_null(strstr(err.msg, "it is no plain file"));
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(chdir(folder), 0);
+	assert_int_equal(sb_alloc_trace_write_begin("discarded", &head, &w, &err), SB_OK);
+	assert_int_equal(names_with("discarded."), 1);
 	assert_int_equal(sb_alloc_trace_write_end(w, true, &err), SB_OK);
-	assert_int_not_equal(access("replay_discard.txt.tmp", F_OK), 0);
-	assert_int_not_equal(access("replay_discard.txt", F_OK), 0);
-	if (stat("/dev/full", &full) || !S_ISCHR(full.st_mode))
-		skip();
-	unlink("replay_full.txt.tmp");
-	assert_int_equal(symlink("/dev/full", "replay_full.txt.tmp"), 0);
-	assert_int_equal(sb_alloc_trace_write_begin("replay_full.txt", &head, &w, &err), SB_OK);
-	assert_int_equal(sb_alloc_trace_write_end(w, false, &err), SB_E_DATA);
-	assert_non_null(strstr(err.msg, "No space left"));
-	assert_int_not_equal(access("replay_full.txt", F_OK), 0);
-	assert_int_not_equal(access("replay_full.txt.tmp", F_OK), 0);
+	assert_int_equal(names_with("discarded"), 0);
+
+	/* A disk that is full: no file may become longer. */
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none = was;
+	none.rlim_cur = 0;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(sb_alloc_trace_write_begin("full", &head, &w, &err), SB_OK);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	enum sb_status status = sb_alloc_trace_write_end(w, false, &err);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_int_equal(status, SB_E_DATA);
+	assert_non_null(strstr(err.msg, "cannot write 'full': File too large"));
+	assert_int_equal(names_with("full"), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+/* Neither another run's file nor what a link leads to. */
+static void a_trace_in_the_making_is_nobody_elses_file(void **state)
+{
+	struct sb_alloc_trace_head head = { .source = "" };
+	struct sb_alloc_trace_writer *a = NULL, *b = NULL;
+	char folder[] = "/tmp/spabench-test-replay-XXXXXX";
+	struct sb_error err = { .msg = "" };
+	FILE *f;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(chdir(folder), 0);
+	f = fopen("kept", "w");
+	assert_true(f && fputs("kept", f) >= 0 && !fclose(f));
+	assert_int_equal(symlink("kept", "x.tmp"), 0);
+	assert_int_equal(sb_alloc_trace_write_begin("x", &head, &a, &err), SB_OK);
+	assert_int_equal(sb_alloc_trace_write_begin("x", &head, &b, &err), SB_OK);
+	assert_int_equal(names_with("x."), 3);
+	assert_int_equal(sb_alloc_trace_write_end(a, false, &err), SB_OK);
+	assert_int_equal(sb_alloc_trace_write_end(b, false, &err), SB_OK);
+	f = fopen("kept", "r");
+	assert_true(f && fgetc(f) == 'k' && !fclose(f));
+	assert_int_equal(access("x.tmp", F_OK), 0); /* as it was */
+	assert_int_equal(names_with("x"), 2);
+	assert_true(!unlink("x") && !unlink("x.tmp") && !unlink("kept") && !rmdir(folder));
 }
 
 int main(void)
@@ -347,6 +397,7 @@ int main(void)
 		cmocka_unit_test(segments_that_overlap_are_refused),
 		cmocka_unit_test(what_we_record_is_equal_when_it_is_checked),
 		cmocka_unit_test(a_trace_that_cannot_be_written_is_an_error),
+		cmocka_unit_test(a_trace_in_the_making_is_nobody_elses_file),
 	};
 	return cmocka_run_group_tests_name("replay", tests, NULL, NULL);
 }

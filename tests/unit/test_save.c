@@ -371,6 +371,23 @@ static void a_full_disk_leaves_the_older_files(void **state)
 	sb_front_outputs_release(&o);
 }
 
+static void a_full_disk_leaves_no_folder_that_nothing_came_into(void **state)
+{
+	struct sb_front_outputs o = planted();
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(mkdir(in_folder("theirs"), 0755), 0);
+	limit_files(0);
+	must_fail(&o, NULL, in_folder("ours"), "File too large");
+	must_fail(&o, in_folder("x"), in_folder("ours"), "File too large"); /* before any picture */
+	must_fail(&o, NULL, in_folder("theirs"), "File too large");
+	limit_files(NO_LIMIT);
+	assert_int_not_equal(stat(in_folder("ours"), &st), 0);
+	assert_int_equal(stat(in_folder("theirs"), &st), 0);
+	sb_front_outputs_release(&o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -381,6 +398,8 @@ int main(void)
 		        depth_without_extent_is_black_and_no_division_by_zero, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(what_is_no_file_is_not_replaced, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(a_full_disk_leaves_the_older_files, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(
+		        a_full_disk_leaves_no_folder_that_nothing_came_into, folder_make, folder_remove),
 	};
 	return cmocka_run_group_tests_name("save", tests, NULL, NULL);
 }

@@ -93,6 +93,8 @@ static int save_with_every_fault(const struct sb_results *r, const struct sb_sav
 		no_half_written_file(folder);
 		if (to->overlay_dir)
 			no_half_written_file(to->overlay_dir);
+		if (status && to->overlay_dir && !rmdir(to->overlay_dir))
+			fail_msg("allocation %d: an empty folder is left", n);
 		if (countdown) { /* there were no n allocations */
 			assert_int_equal(status, SB_OK);
 			countdown = 0;

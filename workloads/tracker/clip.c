@@ -1,8 +1,8 @@
 #include "sb_clip.h"
 #include "clip_internal.h"
+#include "sb_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +127,9 @@ static enum sb_status check_video(const char *path, const char *shown, struct st
 		return errno == ENOENT || errno == ENOTDIR
 		               ? sb_fail(err, SB_E_USAGE, "no such file '%s'", shown)
 		               : sb_fail(err, SB_E_USAGE, "cannot read '%s': %s", shown, strerror(errno));
+	if (!S_ISDIR(st->st_mode) && sb_no_file(st->st_mode)) /* whoever reads a pipe waits for its writer */
+		return sb_fail(err, SB_E_USAGE, "cannot read '%s': %s; give a file, or a folder of images", shown,
+		        sb_no_file(st->st_mode));
 	if (access(path, R_OK))
 		return sb_fail(err, SB_E_USAGE, "cannot read '%s': %s", shown, strerror(errno));
 	return SB_OK;
@@ -151,13 +154,14 @@ enum format { FORMAT_PPM, FORMAT_Y4M, FORMAT_RAW };
 static enum sb_status read_file(const char *path, enum format format, const struct sb_clip_request *req,
         const struct sb_ppm_want *want, struct sb_ppm_frames *frames, struct sb_error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const char *why;
+	int fd = sb_open_file(path, &why);
 	struct sb_ppm_source source = { read_fd, &fd };
 	enum sb_status status;
 	struct stat st;
 
 	if (fd < 0)
-		return sb_fail(err, SB_E_DATA, "cannot open: %s", strerror(errno));
+		return sb_fail(err, SB_E_DATA, "cannot open: %s", why);
 	if (format == FORMAT_RAW)
 		status = sb_raw_read(fd, req->raw_height, req->raw_width, want, frames, err);
 	else if (format == FORMAT_Y4M)
@@ -196,12 +200,13 @@ static enum sb_status load_built_in(const struct sb_clip_request *req, const str
 	return SB_OK;
 }
 
-/* By its name or its first bytes. Only a plain file can be looked into twice. */
-static bool is_y4m(const char *path, const struct stat *st)
+/* By its name or its first bytes. */
+static bool is_y4m(const char *path)
 {
 	char head[16];
+	const char *why;
 	ssize_t n = 0;
-	int fd = S_ISREG(st->st_mode) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	int fd = sb_open_file(path, &why);
 
 	if (fd >= 0) {
 		n = read(fd, head, sizeof(head));
@@ -227,7 +232,7 @@ static enum sb_status load_video(const struct sb_clip_request *req, const struct
 		status = sb_images_read(req->video, want, req->timeout_ms, frames, note, err);
 	else if (req->raw_width)
 		status = read_file(req->video, FORMAT_RAW, req, want, frames, err);
-	else if (is_y4m(req->video, &st))
+	else if (is_y4m(req->video))
 		status = read_file(req->video, FORMAT_Y4M, req, want, frames, err);
 	else
 		status = sb_ffmpeg_decode(req->video, want, req->timeout_ms, frames, note, err);

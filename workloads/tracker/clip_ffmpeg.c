@@ -1,5 +1,6 @@
 #define _DEFAULT_SOURCE /* prctl() lives beside POSIX */
 #include "clip_internal.h"
+#include "sb_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -291,13 +292,16 @@ static enum sb_status failed(struct ffmpeg *f, int wait_status, struct sb_error 
  */
 static enum sb_status name_input(const char *path, struct sb_buf *url, int *fd, struct sb_error *err)
 {
-	if (!strchr(path, '%')) {
-		sb_buf_addf(url, "file:%s", path);
-	} else {
-		*fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (*fd < 0)
-			return sb_fail(err, SB_E_DATA, "cannot open: %s", strerror(errno));
+	const char *why;
+
+	*fd = sb_open_file(path, &why); /* ffmpeg would wait for whoever writes to a pipe */
+	if (*fd < 0)
+		return sb_fail(err, SB_E_DATA, "cannot open: %s", why);
+	if (strchr(path, '%')) {
 		sb_buf_addf(url, "file:/dev/fd/%d", *fd);
+	} else {
+		sb_buf_addf(url, "file:%s", path);
+		close_fd(fd);
 	}
 	if (!url->failed)
 		return SB_OK;

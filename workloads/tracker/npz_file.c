@@ -1,5 +1,5 @@
 #include "npz_file.h"
-#include "out_file.h"
+#include "sb_file.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
  * npz_file: arrays of float32 in one file as numpy reads them: a zip archive whose members are .npy files, stored
- * without compression (such values hardly shrink, and stored members can be mapped). Uses base, out_file and zlib.
+ * without compression (such values hardly shrink, and stored members can be mapped). Uses base and zlib.
  * Formats: PKWARE's APPNOTE 4.3 (local headers, central directory, end record); numpy's NPY version 1.0.
  */
 #ifndef SB_NPZ_FILE_H

@@ -1,9 +1,9 @@
 #include "overlay.h"
-#include "out_file.h"
 #include "png_file.h"
 #include "raster.h"
 #include "save.h"
 #include "track_quality.h"
+#include "sb_file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -171,10 +171,8 @@ enum sb_status sb_overlay_save(const struct sb_results *r, const struct sb_save 
 {
 	int64_t h = r->input->h, w = r->input->w;
 	struct drawing d = { .r = r, .picture = { .h = h, .w = w } };
-	enum sb_status status = sb_out_folder(to->overlay_dir, err);
+	enum sb_status status;
 
-	if (status)
-		return status;
 	d.radius = fmax(RADIUS_MIN, RADIUS * (double)(h < w ? h : w) / SHORT_SIDE);
 	d.picture.rgb = malloc((size_t)(h * w * 3));
 	status = d.picture.rgb ? sb_ink_init(&d.ink, h, w, err) : sb_fail(err, SB_E_NOMEM, "no memory for a picture");

@@ -1,10 +1,13 @@
 #include "sb_queries.h"
+#include "sb_file.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define FEW       20 /* fewer valid candidates than that: all are taken */
 #define LINE_MAX_ 256
@@ -28,18 +31,26 @@ void sb_query_grid(int64_t side, int64_t h, int64_t w, float *out)
 
 /* ---- a file -------------------------------------------------------------------------------------------------- */
 
+/* A decimal number, blanks before it passed over; NULL for what strtod() takes beyond: hexadecimals, inf, nan. */
+static const char *parse_number(const char *p, double *v)
+{
+	char *end;
+
+	p += strspn(p, " \t");
+	*v = strtod(p, &end);
+	return end > p && (size_t)(end - p) == strspn(p, "+-.0123456789eE") && isfinite(*v) ? end : NULL;
+}
+
 /* Three numbers with commas between and nothing behind. */
 static bool parse_line(const char *line, double v[3])
 {
 	const char *p = line;
 
 	for (int i = 0; i < 3; i++) {
-		char *end;
-
-		v[i] = strtod(p, &end);
-		if (end == p || !isfinite(v[i]))
+		p = parse_number(p, &v[i]);
+		if (!p)
 			return false;
-		p = end + strspn(end, " \t\r\n");
+		p += strspn(p, " \t\r\n");
 		if (i < 2 && *p++ != ',')
 			return false;
 	}
@@ -110,8 +121,11 @@ static enum sb_status read_lines(
 		if (!*p || *p == '#')
 			continue;
 		if (!parse_line(p, v))
-			return sb_fail(err, SB_E_DATA, "queries '%.200s', line %d is not 't,x,y' with three numbers",
-			        path, line);
+			return sb_fail(err, SB_E_DATA,
+			        "queries '%.200s', line %d is not 't,x,y' with three decimal numbers", path, line);
+		if (*n == SB_QUERIES_MAX)
+			return sb_fail(err, SB_E_DATA, "queries '%.200s', line %d: more than %d points; give fewer",
+			        path, line, SB_QUERIES_MAX);
 		if (check_query(v, frames, h, w, path, line, err) || append(q, n, &cap, v, err))
 			return err ? err->code : SB_E_DATA;
 	}
@@ -122,16 +136,37 @@ static enum sb_status read_lines(
 	return SB_OK;
 }
 
+static enum sb_status open_queries(const char *path, FILE **f, struct sb_error *err)
+{
+	const char *why;
+	struct stat st;
+	int fd = sb_open_file(path, &why);
+
+	if (fd < 0)
+		return sb_fail(err, SB_E_USAGE, "cannot open queries '%.200s': %s", path, why);
+	if (!fstat(fd, &st) && st.st_size > SB_QUERIES_BYTES_MAX) {
+		close(fd);
+		return sb_fail(err, SB_E_DATA, "queries '%.200s' has %lld bytes; at most %d (64 MiB) are read", path,
+		        (long long)st.st_size, SB_QUERIES_BYTES_MAX);
+	}
+	*f = fdopen(fd, "r");
+	if (*f)
+		return SB_OK;
+	close(fd);
+	return sb_fail(err, SB_E_NOMEM, "no memory to read queries '%.200s'", path);
+}
+
 enum sb_status sb_queries_read(
         const char *path, int64_t frames, int64_t h, int64_t w, float **out, int64_t *n, struct sb_error *err)
 {
-	FILE *f = fopen(path, "r");
 	float *q = NULL;
 	int64_t count = 0;
 	enum sb_status status;
+	FILE *f;
 
-	if (!f)
-		return sb_fail(err, SB_E_USAGE, "cannot open queries '%.200s': %s", path, strerror(errno));
+	status = open_queries(path, &f, err);
+	if (status)
+		return status;
 	status = read_lines(f, path, frames, h, w, &q, &count, err);
 	fclose(f);
 	if (status) {

@@ -1,5 +1,6 @@
 #define _DEFAULT_SOURCE /* madvise(): glibc ignores POSIX_MADV_DONTNEED */
 #include "sb_safetensors.h"
+#include "sb_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -260,17 +261,15 @@ enum sb_status sb_safetensors_parse(const void *data, size_t size, struct sb_saf
 /* *map is NULL for an empty file. */
 static enum sb_status map_file(const char *path, void **map, size_t *size, struct sb_error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe nobody writes to must not hang us */
+	const char *why;
+	int fd = sb_open_file(path, &why);
 	struct stat st;
 	enum sb_status status = SB_OK;
 
 	if (fd < 0)
-		return errno == ENOENT ? sb_fail(err, SB_E_USAGE, "no such file '%s'", show(path).s)
-		                       : sb_fail(err, SB_E_DATA, "cannot open '%s': %s", show(path).s, strerror(errno));
+		return sb_fail(err, SB_E_USAGE, "cannot open '%s': %s", show(path).s, why);
 	if (fstat(fd, &st)) {
 		status = sb_fail(err, SB_E_DATA, "cannot look at '%s': %s", show(path).s, strerror(errno));
-	} else if (!S_ISREG(st.st_mode)) {
-		status = sb_fail(err, SB_E_DATA, "'%s' is not a file", show(path).s);
 	} else if (st.st_size > 0) {
 		void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 

@@ -1,15 +1,16 @@
 #include "save.h"
-#include "out_file.h"
 #include "overlay.h"
 #include "png_file.h"
 #include "save_npz.h"
 #include "save_tracks.h"
+#include "sb_file.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- tensors ------------------------------------------------------------------------------------------------- */
 
@@ -126,12 +127,9 @@ static enum sb_status save_picture(const struct sb_front_outputs *o, int64_t fra
 static enum sb_status save_pictures(const struct sb_front_outputs *o, const struct sb_save *to, struct sb_error *err)
 {
 	struct range r = range_of(o->depth, o->frames * o->h * o->w);
-	enum sb_status status = sb_out_folder(to->depth_dir, err);
-	uint16_t *gray;
+	uint16_t *gray = malloc((size_t)(o->h * o->w) * sizeof(*gray));
+	enum sb_status status = SB_OK;
 
-	if (status)
-		return status;
-	gray = malloc((size_t)(o->h * o->w) * sizeof(*gray));
 	if (!gray)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a depth image");
 	for (int64_t frame = 0; !status && frame < o->frames; frame++)
@@ -142,36 +140,58 @@ static enum sb_status save_pictures(const struct sb_front_outputs *o, const stru
 
 /* ---- all ----------------------------------------------------------------------------------------------------- */
 
-/* Pictures of both kinds have the same names. Both folders are there after this. */
-static enum sb_status check_folders(const struct sb_save *to, struct sb_error *err)
+/* Which folders for pictures were not there before. */
+struct made {
+	bool depth, overlay;
+};
+
+/* Pictures of both kinds have the same names. The folders are there after this. */
+static enum sb_status make_folders(const struct sb_save *to, struct made *made, struct sb_error *err)
 {
 	struct stat a, b;
 	char shown[256];
 
-	if (sb_out_folder(to->depth_dir, err) || sb_out_folder(to->overlay_dir, err))
+	*made = (struct made){ false, false };
+	if (to->depth_dir && sb_out_folder(to->depth_dir, &made->depth, err))
 		return err->code;
-	if (stat(to->depth_dir, &a) || stat(to->overlay_dir, &b) || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+	if (to->overlay_dir && sb_out_folder(to->overlay_dir, &made->overlay, err))
+		return err->code;
+	if (!to->depth_dir || !to->overlay_dir || stat(to->depth_dir, &a) || stat(to->overlay_dir, &b) ||
+	        a.st_dev != b.st_dev || a.st_ino != b.st_ino)
 		return SB_OK;
 	sb_escape(to->overlay_dir, shown, sizeof(shown));
 	return sb_fail(err, SB_E_USAGE, "depth images and overlay would overwrite each other in '%s': name two folders",
 	        shown);
 }
 
+/* Folders that we made and nothing came into. */
+static void remove_empty(const struct sb_save *to, const struct made *made)
+{
+	if (made->overlay)
+		rmdir(to->overlay_dir);
+	if (made->depth)
+		rmdir(to->depth_dir);
+}
+
 enum sb_status sb_results_save(const struct sb_results *r, const struct sb_save *to, struct sb_error *err)
 {
-	enum sb_status status = SB_OK;
+	enum sb_status status;
+	struct made made;
 
 	if (!r->tracks && (to->npz || to->overlay_dir))
 		return sb_fail(err, SB_E_USAGE, "there are no tracks to save: the tracker did not run");
-	if (to->depth_dir && to->overlay_dir)
-		status = check_folders(to, err);
+	status = make_folders(to, &made, err);
 	if (!status && to->file)
 		status = save_tensors(r, to, err);
 	if (!status && to->npz)
 		status = sb_npz_save(r, to, err);
 	if (!status && to->depth_dir)
 		status = save_pictures(r->front, to, err);
-	return !status && to->overlay_dir ? sb_overlay_save(r, to, err) : status;
+	if (!status && to->overlay_dir)
+		status = sb_overlay_save(r, to, err);
+	if (status)
+		remove_empty(to, &made);
+	return status;
 }
 
 enum sb_status sb_front_save(const struct sb_front_outputs *o, const struct sb_save *to, struct sb_error *err)

@@ -15,12 +15,16 @@
  */
 void sb_query_grid(int64_t side, int64_t h, int64_t w, float *out);
 
+/* What a file of queries may have; --grid ends at as many points. */
+#define SB_QUERIES_MAX       1000000
+#define SB_QUERIES_BYTES_MAX (64 << 20)
+
 /*
- * A file of lines "t,x,y" (decimal point, blanks allowed; empty lines, lines that begin with # and the mark of UTF-8 at
- * the beginning are passed over).
- * *out [*n, 3] is allocated, in the file's order; the caller frees it.
- * Errors: SB_E_USAGE: no such file; SB_E_DATA naming the line: not three finite numbers, t not a frame of 0 ..
- * frames-1, a position outside 0 .. w-1 or 0 .. h-1; no query at all; SB_E_NOMEM.
+ * A file of lines "t,x,y" (decimal numbers, blanks allowed; empty lines, lines that begin with # and the mark of UTF-8
+ * at the beginning are passed over). *out [*n, 3] is allocated, in the file's order; the caller frees it. Errors:
+ * SB_E_USAGE: no such file, or something else of that name; SB_E_DATA: larger than that; naming the line: not three
+ * decimal numbers, t not a frame of 0 .. frames-1, a position outside 0 .. w-1 or 0 .. h-1; no query at all;
+ * SB_E_NOMEM.
  */
 enum sb_status sb_queries_read(
         const char *path, int64_t frames, int64_t h, int64_t w, float **out, int64_t *n, struct sb_error *err);
