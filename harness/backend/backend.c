@@ -139,6 +139,7 @@ enum sb_status sb_backend_begin_pass(struct sb_backend *be, size_t log_capacity,
 	be->submits = 0;
 	be->attention_workspace_bytes = 0;
 	be->attention_bytes = 0;
+	be->attention_scores_bytes = 0;
 	be->n_activity = 0;
 	be->account = (struct sb_activity_account){ 0 };
 	sb_backend_counting_reset(be);
@@ -244,6 +245,8 @@ enum sb_status sb_submit(struct sb_backend *be, const struct sb_op *op, struct s
 	if (wrong)
 		SB_BUG("op %s: %s", info->name, wrong);
 	be->submits++;
+	if (op->id == SB_OP_ATTENTION)
+		sb_backend_note_scores(be, &op->u.attention);
 	if (be->counters && sb_backend_count_op(be, info, op, err))
 		return err->code;
 	if (be->fault && --be->fault_at == 0 && inject(be, err))

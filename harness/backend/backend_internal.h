@@ -13,6 +13,9 @@ enum sb_status sb_backend_count_op(
         struct sb_backend *be, const struct sb_op_info *info, const struct sb_op *op, struct sb_error *err);
 enum sb_status sb_backend_end_counting(struct sb_backend *be, struct sb_error *err);
 
+/* op_attention.c: the size of a score matrix, whether the device will hold one or not. */
+void sb_backend_note_scores(struct sb_backend *be, const struct sb_attention_args *a);
+
 /* check_<member>(), work_<member>(): one of each a row, in op_<family>.c. */
 #define SB_OP_DECLARE(ID, member, kind, args)                    \
 	const char *sb_check_##member(const struct sb_op *op);   \

@@ -18,6 +18,14 @@ struct sb_work sb_work_attention(const struct sb_op *op)
 	return (struct sb_work){ 4.0 * bh * lq * lk * d, 4.0 * bh * d * 2.0 * (lq + lk) };
 }
 
+void sb_backend_note_scores(struct sb_backend *be, const struct sb_attention_args *a)
+{
+	int64_t bytes = a->batch * a->heads * a->lq * a->lk * (int64_t)sizeof(float);
+
+	if (bytes > be->attention_scores_bytes)
+		be->attention_scores_bytes = bytes;
+}
+
 static enum sb_status run_standard(struct sb_backend *be, const struct sb_attention_args *a, struct sb_error *err)
 {
 	size_t score = (size_t)(a->batch * a->heads * a->lq * a->lk) * sizeof(float);

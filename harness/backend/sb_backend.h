@@ -365,6 +365,7 @@ struct sb_backend {
 	int64_t submits;
 
 	int64_t attention_workspace_bytes, attention_bytes; /* maxima over the pass */
+	int64_t attention_scores_bytes;                     /* the same: of one score matrix, held or not */
 	enum sb_fault_kind fault;
 	int64_t fault_at;
 };

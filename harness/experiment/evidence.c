@@ -6,39 +6,75 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MIB 1048576.0
 /* Scratch of an efficient attention that holds no score matrix: tiles for some dozens of threads. */
-#define TILES_BYTES (8.0 * 1048576.0)
+#define TILES_BYTES (8.0 * MIB)
 
-/* Does the kernel hold products that follow a part of `precision` that is on? Standard attention's follow gemm. */
-static bool should_be_tf32(const struct sb_levels *levels, const struct sb_rollup *u)
+/* A library does small products without tensor cores: 10 us each and 0.5 % of standard attention's on an H200. */
+#define SMALL_PRODUCT_NS 20000
+#define FP32_MOST        0.01 /* of the time of a class in an arm at TF32, small products left out */
+#define FP32_MOST_SMALL  0.05 /* of the time of all products of that arm, with them: 1.5 % of the preset tiny's */
+
+/* The part of `precision` that products of a class follow. */
+static enum sb_part followed(const struct sb_levels *levels, enum sb_count_class c)
 {
-	enum sb_part part = SB_PART_PRECISION_GEMM;
+	bool efficient = levels->part[SB_PART_ATTENTION] == SB_ATTENTION_EFFICIENT;
 
-	if (sb_kernel_class_of(u->name) == SB_KERNEL_OTHER)
-		return false;
-	if (!strcmp(u->kind, "conv"))
-		part = SB_PART_PRECISION_CONV;
-	else if (!strcmp(u->kind, "attention") && strstr(u->name, "efficient"))
-		part = SB_PART_PRECISION_ATTENTION;
-	else if (strcmp(u->kind, "gemm") != 0 && strcmp(u->kind, "attention") != 0)
-		return false;
-	return levels->part[part] == SB_PRECISION_TF32;
+	if (c == SB_COUNT_CONV)
+		return SB_PART_PRECISION_CONV;
+	return c == SB_COUNT_ATTENTION && efficient ? SB_PART_PRECISION_ATTENTION : SB_PART_PRECISION_GEMM;
 }
 
-static void add_precision(struct sb_evidence *e, const struct sb_levels *levels, const struct sb_trial_result *r)
+static bool is_tf32(const struct sb_levels *levels, enum sb_count_class c)
 {
-	for (size_t i = 0; i < r->n_rollup; i++) {
-		const struct sb_rollup *u = &r->rollup[i];
+	return levels->part[followed(levels, c)] == SB_PRECISION_TF32;
+}
 
-		if (!should_be_tf32(levels, u))
-			continue;
-		e->products += u->count;
-		e->products_ns += u->dur_ns;
-		if (sb_kernel_class_of(u->name) == SB_KERNEL_TF32) {
-			e->products_tf32 += u->count;
-			e->products_tf32_ns += u->dur_ns;
-		}
+bool sb_evidence_has_tf32(const struct sb_levels *levels)
+{
+	return is_tf32(levels, SB_COUNT_GEMM) || is_tf32(levels, SB_COUNT_CONV) || is_tf32(levels, SB_COUNT_ATTENTION);
+}
+
+static struct sb_evidence_arm *arm_of(struct sb_evidence *e, const struct sb_arm *arm)
+{
+	struct sb_evidence_arm *new = &e->arms[e->n_arms];
+
+	for (int i = 0; i < e->n_arms; i++)
+		if (!strcmp(e->arms[i].name, arm->name))
+			return &e->arms[i];
+	if (e->n_arms == SB_ARMS_MAX)
+		SB_BUG("more than %d arms", SB_ARMS_MAX);
+	e->n_arms++;
+	snprintf(new->name, sizeof(new->name), "%s", arm->name);
+	new->levels = arm->levels;
+	return new;
+}
+
+static void add_product(struct sb_evidence_products *p, const struct sb_rollup *u)
+{
+	switch (sb_kernel_class_of(u->name)) {
+	case SB_KERNEL_TF32:
+		p->tf32 += u->count;
+		p->tf32_ns += u->dur_ns;
+		break;
+	case SB_KERNEL_FP32:
+		p->fp32 += u->count;
+		p->fp32_ns += u->dur_ns;
+		p->fp32_long_ns += u->dur_ns > SMALL_PRODUCT_NS * u->count ? u->dur_ns : 0;
+		break;
+	case SB_KERNEL_OTHER:
+		break;
 	}
+}
+
+static void add_precision(struct sb_evidence *e, const struct sb_arm *arm, const struct sb_trial_result *r)
+{
+	struct sb_evidence_arm *to = arm_of(e, arm);
+
+	for (size_t i = 0; i < r->n_rollup; i++)
+		for (int c = 0; c < SB_COUNT_ALL; c++)
+			if (!strcmp(r->rollup[i].kind, sb_count_class_names[c]))
+				add_product(&to->of[c], &r->rollup[i]);
 }
 
 static void add_attention(struct sb_evidence *e, const struct sb_trial_result *r)
@@ -49,40 +85,22 @@ static void add_attention(struct sb_evidence *e, const struct sb_trial_result *r
 		if (strcmp(u->kind, "attention"))
 			continue;
 		e->attentions += u->count;
-		e->attention_ns += u->dur_ns;
-		if (strstr(u->name, "efficient")) {
+		if (strstr(u->name, "efficient"))
 			e->attentions_efficient += u->count;
-			e->efficient_ns += u->dur_ns;
-		}
 	}
 }
 
-/* The part of `precision` that a class of ops follows at these levels; SB_PART_COUNT: its counts say nothing. */
-static enum sb_part part_of_class(const struct sb_levels *levels, enum sb_count_class c)
+/* Efficient FP32 attention may be three TF32 products for each: its counts say nothing. */
+static bool counts_say_nothing(const struct sb_levels *levels, enum sb_count_class c)
 {
-	bool efficient = levels->part[SB_PART_ATTENTION] == SB_ATTENTION_EFFICIENT;
-
-	switch (c) {
-	case SB_COUNT_GEMM:
-		return SB_PART_PRECISION_GEMM;
-	case SB_COUNT_CONV:
-		return SB_PART_PRECISION_CONV;
-	case SB_COUNT_ATTENTION: /* efficient FP32 may be three TF32 products for each */
-		if (!efficient)
-			return SB_PART_PRECISION_GEMM;
-		return levels->part[SB_PART_PRECISION_ATTENTION] == SB_PRECISION_TF32 ? SB_PART_PRECISION_ATTENTION
-		                                                                      : SB_PART_COUNT;
-	default:
-		return SB_PART_COUNT;
-	}
+	return followed(levels, c) == SB_PART_PRECISION_ATTENTION && !is_tf32(levels, c);
 }
 
 static void add_counts(struct sb_evidence *e, const struct sb_levels *levels, const struct sb_trial_result *r)
 {
 	bool any[2] = { false, false };
 
-	for (int c = 0; c < SB_COUNT_CLASSES; c++) {
-		enum sb_part part = part_of_class(levels, (enum sb_count_class)c);
+	for (int c = 0; c < SB_COUNT_ALL; c++) {
 		char metric[SB_METRIC_NAME_MAX];
 		double flop, ops;
 
@@ -90,9 +108,9 @@ static void add_counts(struct sb_evidence *e, const struct sb_levels *levels, co
 		flop = sb_trial_result_value(r, metric);
 		snprintf(metric, sizeof(metric), "counter.%s.tf32_ops", sb_count_class_names[c]);
 		ops = sb_trial_result_value(r, metric);
-		if (part == SB_PART_COUNT || isnan(flop) || isnan(ops) || flop == 0.0)
+		if (counts_say_nothing(levels, (enum sb_count_class)c) || isnan(flop) || isnan(ops) || flop == 0.0)
 			continue;
-		bool tf32 = levels->part[part] == SB_PRECISION_TF32;
+		bool tf32 = is_tf32(levels, (enum sb_count_class)c);
 		struct sb_evidence_counts *to = tf32 ? &e->at_tf32 : &e->at_fp32;
 
 		to->flop += flop;
@@ -103,43 +121,54 @@ static void add_counts(struct sb_evidence *e, const struct sb_levels *levels, co
 	e->at_tf32.arms += any[1];
 }
 
-void sb_evidence_add(
-        struct sb_evidence *e, const struct sb_levels *levels, enum sb_purpose purpose, const struct sb_trial_result *r)
+static void add_alloc(struct sb_evidence *e, const struct sb_trial_result *r)
 {
+	double segments = sb_trial_result_value(r, "driver.cold_segment_alloc_calls");
+	double maps = sb_trial_result_value(r, "driver.cold_map_calls");
+
+	e->segment_allocs += isnan(segments) ? 0.0 : segments;
+	e->maps += isnan(maps) ? 0.0 : maps;
+	e->trials[SB_PART_ALLOC]++;
+}
+
+static void add_trace(struct sb_evidence *e, const struct sb_arm *arm, const struct sb_trial_result *r)
+{
+	double scores = sb_trial_result_value(r, "memory.attention_scores_bytes");
+
+	add_precision(e, arm, r);
+	e->trials[SB_PART_PRECISION_GEMM] += sb_evidence_has_tf32(&arm->levels);
+	if (arm->levels.part[SB_PART_ATTENTION] != SB_ATTENTION_EFFICIENT)
+		return;
+	add_attention(e, r);
+	e->trials[SB_PART_ATTENTION]++;
+	if (scores > e->scores)
+		e->scores = scores;
+}
+
+void sb_evidence_add(
+        struct sb_evidence *e, const struct sb_arm *arm, enum sb_purpose purpose, const struct sb_trial_result *r)
+{
+	const struct sb_levels *levels = &arm->levels;
 	double workspace = sb_trial_result_value(r, "memory.attention_workspace_bytes");
-	bool efficient = levels->part[SB_PART_ATTENTION] == SB_ATTENTION_EFFICIENT;
-	bool tf32 = levels->part[SB_PART_PRECISION_GEMM] || levels->part[SB_PART_PRECISION_CONV];
-	double *largest = efficient ? &e->workspace_efficient : &e->workspace_standard;
 	double same = sb_trial_result_value(r, "quality.identical");
+	bool efficient = levels->part[SB_PART_ATTENTION] == SB_ATTENTION_EFFICIENT;
+	double *largest = efficient ? &e->workspace_efficient : &e->workspace_standard;
 
 	if (purpose == SB_COUNTING) {
 		add_counts(e, levels, r);
 		return;
 	}
+	e->unused_attention |= !efficient && levels->part[SB_PART_PRECISION_ATTENTION] == SB_PRECISION_TF32;
 	if (workspace > *largest)
 		*largest = workspace;
-	if (tf32 && !isnan(same)) {
+	if (sb_evidence_has_tf32(levels) && !isnan(same)) {
 		e->compared++;
 		e->identical += same == 1.0;
 	}
-	if (levels->part[SB_PART_ALLOC] == SB_ALLOC_EXPANDABLE) {
-		double segments = sb_trial_result_value(r, "driver.cold_segment_alloc_calls");
-		double maps = sb_trial_result_value(r, "driver.cold_map_calls");
-
-		e->segment_allocs += isnan(segments) ? 0.0 : segments;
-		e->maps += isnan(maps) ? 0.0 : maps;
-		e->trials[SB_PART_ALLOC]++;
-	}
-	if (purpose != SB_TRACING || !r->trace_complete)
-		return;
-	if (tf32) {
-		add_precision(e, levels, r);
-		e->trials[SB_PART_PRECISION_GEMM]++;
-	}
-	if (efficient) {
-		add_attention(e, r);
-		e->trials[SB_PART_ATTENTION]++;
-	}
+	if (levels->part[SB_PART_ALLOC] == SB_ALLOC_EXPANDABLE)
+		add_alloc(e, r);
+	if (purpose == SB_TRACING && r->trace_complete)
+		add_trace(e, arm, r);
 }
 
 /* Rounded down: 100 is all. */
@@ -168,44 +197,132 @@ static bool judge_counts(const struct sb_evidence *e, char *out, size_t n)
 	return on->tf32_ops >= 0.9 * on->flop && off->tf32_ops <= 0.01 * off->flop;
 }
 
+/* What is wrong with one class of an arm, as a clause: true. */
+static bool fault_of_class(const struct sb_evidence_arm *arm, enum sb_count_class c, char *out, size_t n)
+{
+	const struct sb_evidence_products *p = &arm->of[c];
+	int64_t ns = p->tf32_ns + p->fp32_ns;
+	const char *class = sb_count_class_names[c];
+
+	if (!is_tf32(&arm->levels, c)) {
+		if (p->tf32)
+			snprintf(out, n, ", but %lld TF32 kernels ran in arm %s (%s)", (long long)p->tf32, arm->name,
+			        class);
+		return p->tf32 > 0;
+	}
+	if (!p->fp32 || (p->tf32 && (double)p->fp32_long_ns <= FP32_MOST * (double)ns))
+		return false;
+	snprintf(out, n, ", but FP32 kernels took %.1f %% of the time of %s in arm %s",
+	        ns ? 100.0 * (double)p->fp32_ns / (double)ns : 100.0, class, arm->name);
+	return true;
+}
+
+/* All products of an arm that should be TF32: small ones, too, are to be few. */
+static bool fault_of_arm(const struct sb_evidence_arm *arm, char *out, size_t n)
+{
+	double fp32_ns = 0.0, ns = 0.0;
+
+	for (int c = 0; c < SB_COUNT_ALL; c++) {
+		if (fault_of_class(arm, (enum sb_count_class)c, out, n))
+			return true;
+		if (!is_tf32(&arm->levels, (enum sb_count_class)c))
+			continue;
+		fp32_ns += (double)arm->of[c].fp32_ns;
+		ns += (double)(arm->of[c].tf32_ns + arm->of[c].fp32_ns);
+	}
+	if (fp32_ns <= FP32_MOST_SMALL * ns)
+		return false;
+	snprintf(out, n, ", but FP32 kernels took %.1f %% of the time of products in arm %s", 100.0 * fp32_ns / ns,
+	        arm->name);
+	return true;
+}
+
+static bool find_fault(const struct sb_evidence *e, char *out, size_t n)
+{
+	out[0] = '\0';
+	for (int i = 0; i < e->n_arms; i++)
+		if (fault_of_arm(&e->arms[i], out, n))
+			return true;
+	return false;
+}
+
+/* Products that should be TF32, of all arms; and of which classes, in words. */
+static struct sb_evidence_products sum_products(const struct sb_evidence *e, char *words, size_t n)
+{
+	struct sb_evidence_products sum = { 0 };
+	const char *seen[SB_COUNT_ALL];
+	int n_seen = 0;
+
+	for (int c = 0; c < SB_COUNT_ALL; c++) {
+		int64_t before = sum.tf32 + sum.fp32;
+
+		for (int i = 0; i < e->n_arms; i++) {
+			const struct sb_evidence_products *p = &e->arms[i].of[c];
+
+			if (!is_tf32(&e->arms[i].levels, (enum sb_count_class)c))
+				continue;
+			sum.tf32 += p->tf32;
+			sum.fp32 += p->fp32;
+			sum.tf32_ns += p->tf32_ns;
+			sum.fp32_ns += p->fp32_ns;
+		}
+		if (sum.tf32 + sum.fp32 > before)
+			seen[n_seen++] = sb_count_class_names[c];
+	}
+	if (n_seen == 3)
+		snprintf(words, n, "%s, %s and %s kernels", seen[0], seen[1], seen[2]);
+	else if (n_seen == 2)
+		snprintf(words, n, "%s and %s kernels", seen[0], seen[1]);
+	else
+		snprintf(words, n, "%s kernels", n_seen ? seen[0] : "known");
+	return sum;
+}
+
 static void judge_precision(const struct sb_evidence *e, bool emulated, struct sb_switch_line *out)
 {
-	char counts[96];
+	char counts[96], fault[144], words[48];
 	bool counted = judge_counts(e, counts, sizeof(counts));
+	bool faulty = find_fault(e, fault, sizeof(fault));
+	struct sb_evidence_products sum = sum_products(e, words, sizeof(words));
 	/* Names say what was launched; results that do not differ by one bit say that it changed nothing. */
 	bool no_change = e->compared && e->identical == e->compared && !e->reference_tf32;
 
-	/*
-	 * A library does small products without tensor cores: 1.5 % of the time of the preset tiny on an H200, nothing
-	 * of full.
-	 */
-	out->in_effect = e->products_tf32 && 100 * e->products_tf32_ns >= 95 * e->products_ns && !no_change && counted;
-	snprintf(out->text, sizeof(out->text), "%s: %lld of %lld gemm and conv kernels, %d %% of their time%s%s%s%s%s",
-	        out->in_effect ? "in effect" : "not in effect", (long long)e->products_tf32, (long long)e->products,
-	        percent(e->products_tf32_ns, e->products_ns), e->conv_path[0] ? ", convolutions: " : "", e->conv_path,
+	out->in_effect = sum.tf32 && !faulty && !no_change && counted;
+	snprintf(out->text, sizeof(out->text), "%s: %lld of %lld %s, %d %% of their time%s%s%s%s%s%s",
+	        out->in_effect ? "in effect" : "not in effect", (long long)sum.tf32, (long long)(sum.tf32 + sum.fp32),
+	        words, percent(sum.tf32_ns, sum.tf32_ns + sum.fp32_ns), fault,
+	        e->conv_path[0] ? ", convolutions: " : "", e->conv_path,
 	        no_change     ? ", but the results are FP32's to the bit"
 	        : e->compared ? ", results differ from FP32's"
 	                      : "",
 	        counts, emulated ? " (emulated: operands rounded, the speed is not TF32's)" : "");
 }
 
+/*
+ * A score matrix would show in the workspace, which then is as large as the largest one. Tiles, of which every thread
+ * of a CPU has some, may be larger than the matrix of a small case: nothing can be said then.
+ */
 static void judge_attention(const struct sb_evidence *e, struct sb_switch_line *out)
 {
 	bool kernels = e->attentions && e->attentions_efficient == e->attentions;
-	/*
-	 * A score-sized allocation would show as a workspace like standard's. Below the size of a few tiles that says
-	 * nothing (a tiny score matrix is smaller than a tile), nor without an arm to compare with.
-	 */
-	bool small = e->workspace_standard == 0.0 || e->workspace_efficient < TILES_BYTES ||
-	             e->workspace_efficient < e->workspace_standard;
-	char standard[48] = "";
+	/* A worker that does not tell it: standard attention holds two. */
+	double scores = e->scores > 0.0 ? e->scores : e->workspace_standard / 2.0;
+	bool none_held = e->workspace_efficient == 0.0 || e->workspace_efficient < scores / 4.0;
+	char size[48] = "of unknown size", standard[48] = "";
 
+	out->in_effect = kernels && none_held;
+	out->tested = !kernels || none_held || (scores > 0.0 && e->workspace_efficient >= TILES_BYTES);
+	if (scores > 0.0)
+		snprintf(size, sizeof(size), "%.2f MiB", scores / MIB);
 	if (e->workspace_standard > 0.0)
-		snprintf(standard, sizeof(standard), " (standard %.2f MiB)", e->workspace_standard / 1048576.0);
-	out->in_effect = kernels && small;
-	snprintf(out->text, sizeof(out->text), "%s: %lld of %lld attention kernels, workspace %.2f MiB at most%s",
-	        out->in_effect ? "in effect" : "not in effect", (long long)e->attentions_efficient,
-	        (long long)e->attentions, e->workspace_efficient / 1048576.0, standard);
+		snprintf(standard, sizeof(standard), ", standard %.2f MiB", e->workspace_standard / MIB);
+	snprintf(out->text, sizeof(out->text),
+	        "%s: %lld of %lld attention kernels, workspace %.2f MiB at most (score matrix %s%s)%s",
+	        out->in_effect ? "in effect"
+	        : out->tested  ? "not in effect"
+	                       : "not tested",
+	        (long long)e->attentions_efficient, (long long)e->attentions, e->workspace_efficient / MIB, size,
+	        standard, out->tested ? "" : ", which may be tiles or a score matrix; a larger case tells");
 }
 
 static void judge_alloc(const struct sb_evidence *e, struct sb_switch_line *out)
@@ -213,6 +330,17 @@ static void judge_alloc(const struct sb_evidence *e, struct sb_switch_line *out)
 	out->in_effect = e->maps > 0 && e->segment_allocs == 0;
 	snprintf(out->text, sizeof(out->text), "%s: %.0f pages mapped, %.0f whole segments asked for, over %d trials",
 	        out->in_effect ? "in effect" : "not in effect", e->maps, e->segment_allocs, e->trials[SB_PART_ALLOC]);
+}
+
+static void not_tested(const struct sb_evidence *e, const char *factor, struct sb_switch_line *out)
+{
+	out->tested = false;
+	if (!strcmp(factor, "precision") && e->unused_attention)
+		snprintf(out->text, sizeof(out->text),
+		        "not tested: precision.attention is of efficient attention, and no traced arm has both");
+	else
+		snprintf(out->text, sizeof(out->text), "not tested: no trial shows it%s",
+		        strcmp(factor, "alloc") ? " (trace trials are needed)" : "");
 }
 
 void sb_evidence_judge(const struct sb_evidence *e, const char *factor, bool emulated, struct sb_switch_line *out)
@@ -225,8 +353,5 @@ void sb_evidence_judge(const struct sb_evidence *e, const char *factor, bool emu
 	else if (!strcmp(factor, "alloc") && e->trials[SB_PART_ALLOC])
 		judge_alloc(e, out);
 	else
-		out->tested = false;
-	if (!out->tested)
-		snprintf(out->text, sizeof(out->text), "not tested: no trial shows it%s",
-		        strcmp(factor, "alloc") ? " (trace trials are needed)" : "");
+		not_tested(e, factor, out);
 }

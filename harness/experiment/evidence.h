@@ -7,26 +7,42 @@
 
 #include "sb_session.h"
 
-/* Counted over the trace trials of the arms in which a factor is on. */
+/* Products of one class of ops in the trace trials of one arm, by the names of their kernels. */
+struct sb_evidence_products {
+	int64_t tf32, fp32, tf32_ns, fp32_ns;
+	int64_t fp32_long_ns; /* of fp32_ns: kernels that are no small products */
+};
+struct sb_evidence_arm {
+	char name[SB_ARM_NAME_MAX];
+	struct sb_levels levels;
+	struct sb_evidence_products of[SB_COUNT_ALL]; /* by enum sb_count_class */
+};
+
+/* Counted over the trials of all arms. */
 struct sb_evidence {
-	int64_t products, products_tf32, products_ns, products_tf32_ns; /* gemm and conv, standard attention's too */
+	struct sb_evidence_arm arms[SB_ARMS_MAX]; /* that were traced */
+	int n_arms;
 	int compared, identical; /* timing trials with TF32 on; those whose results are FP32's to the bit */
 	bool reference_tf32;     /* then that says nothing */
-	int64_t attentions, attentions_efficient, attention_ns, efficient_ns; /* attention kernels */
-	double workspace_standard, workspace_efficient;                       /* largest seen, bytes */
-	double segment_allocs, maps;                                          /* cold driver calls of expandable arms */
+	int64_t attentions, attentions_efficient;       /* attention kernels of efficient arms */
+	double workspace_standard, workspace_efficient; /* largest seen, bytes */
+	double scores;                                  /* largest score matrix of efficient arms; 0: not told */
+	double segment_allocs, maps;                    /* cold driver calls of expandable arms */
 	/* Hardware counters of products: FLOP that must be done, TF32 operations counted, where the level is so. */
 	struct sb_evidence_counts {
 		double flop, tf32_ops;
 		int arms; /* that were counted */
 	} at_tf32, at_fp32;
-	int trials[SB_PART_COUNT]; /* that say something about the part's factor */
+	int trials[SB_PART_COUNT]; /* that say something about the part's factor; precision's: the first */
+	bool unused_attention;     /* precision.attention is on where attention is standard */
 	char conv_path[64];        /* what ran convolutions, the reason left out; "": nothing to say */
 };
 
+/* Does any op follow a part of `precision` that is TF32? */
+bool sb_evidence_has_tf32(const struct sb_levels *levels);
 /* Count one successful trial of an arm. */
-void sb_evidence_add(struct sb_evidence *e, const struct sb_levels *levels, enum sb_purpose purpose,
-        const struct sb_trial_result *r);
+void sb_evidence_add(
+        struct sb_evidence *e, const struct sb_arm *arm, enum sb_purpose purpose, const struct sb_trial_result *r);
 /* The verdict on `factor`. emulated: the device emulates TF32, which the sentence then says. */
 void sb_evidence_judge(const struct sb_evidence *e, const char *factor, bool emulated, struct sb_switch_line *out);
 

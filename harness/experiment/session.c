@@ -220,7 +220,7 @@ static enum sb_status add_trial(void *self, int arm, int block, int position, en
 	status = sb_store_add_trial(s->st, s->run_key, &row, err);
 	free(samples);
 	if (r->outcome == SB_OUTCOME_OK)
-		sb_evidence_add(&s->evidence, &s->opt->plan.arms[arm].levels, purpose, r);
+		sb_evidence_add(&s->evidence, &s->opt->plan.arms[arm], purpose, r);
 	else
 		snprintf(s->out->last_failure, sizeof(s->out->last_failure), "arm '%s': %.440s",
 		        s->opt->plan.arms[arm].name, r->message);
@@ -587,7 +587,7 @@ static enum sb_status recall_trial(struct session *s, const struct sb_trial *t, 
 	}
 	r.rollup = rollups.v;
 	r.n_rollup = rollups.n;
-	sb_evidence_add(&s->evidence, &s->opt->plan.arms[t->arm].levels, purpose_of(t), &r);
+	sb_evidence_add(&s->evidence, &s->opt->plan.arms[t->arm], purpose_of(t), &r);
 	sb_rollups_release(&rollups);
 	free(r.samples);
 	return SB_OK;
@@ -764,8 +764,7 @@ enum sb_status sb_session_run(
 
 		s.emulated = f->emulated[0] != '\0';
 		s.countable = f->has_counters;
-		s.evidence.reference_tf32 = opt->plan.arms[0].levels.part[SB_PART_PRECISION_GEMM] ||
-		                            opt->plan.arms[0].levels.part[SB_PART_PRECISION_CONV];
+		s.evidence.reference_tf32 = sb_evidence_has_tf32(&opt->plan.arms[0].levels);
 		snprintf(s.evidence.conv_path, sizeof(s.evidence.conv_path), "%.*s", conv_path_length(f->conv_path),
 		        f->conv_path);
 		snprintf(s.build_id, sizeof(s.build_id), "%s", f->build_id);

@@ -549,6 +549,7 @@ static void add_trace(struct server *s, const struct sb_trace *t, json_t *result
 {
 	char metric[SB_METRIC_NAME_MAX];
 
+	add(s, samples, "memory.attention_scores_bytes", (double)s->be->attention_scores_bytes);
 	for (int k = 0; k < SB_KIND_COUNT; k++) {
 		snprintf(metric, sizeof(metric), "op.%s_ns", sb_op_kind_names[k]);
 		add(s, samples, metric, (double)t->kind_ns[k]);

@@ -65,6 +65,35 @@ static void the_memory_of_attention_is_that_of_this_pass(void **state)
 	sb_backend_close(be);
 }
 
+static void work_is_counted_by_class_and_in_all(void **state)
+{
+	struct sb_levels levels = { { 0 } };
+	struct sb_error err = { .msg = "" };
+	double flop = 4.0 * 16 * 16 * 64;
+	struct sb_backend *be;
+	float data[8] = { 0 };
+
+	(void)state;
+	assert_int_equal(sb_backend_open("cpu", 0, &be, &err), SB_OK);
+	sb_backend_set_levels(be, &levels);
+	assert_int_equal(sb_backend_begin_arm(be, &err), SB_OK);
+	be->counters = true;
+	attention_bytes(be, 16);
+	assert_true(be->attention_scores_bytes == 16 * 16 * 4);
+	assert_true(be->class_flop[SB_COUNT_ATTENTION] == flop);
+	assert_true(be->class_flop[SB_COUNT_ALL] == flop);
+	/* an op of no class */
+	if (SB_SUBMIT(be, SCALE, scale, ((struct sb_scale_args){ data, data, 8, 2.0f }), &err))
+		fail_msg("%s", err.msg);
+	assert_true(be->class_flop[SB_COUNT_ATTENTION] == flop);
+	assert_true(be->class_flop[SB_COUNT_ALL] == flop + 8.0);
+	attention_bytes(be, 4);
+	assert_true(be->attention_scores_bytes == 4 * 4 * 4);
+	assert_true(be->class_flop[SB_COUNT_ALL] == 4.0 * 4 * 4 * 64);
+	assert_int_equal(sb_backend_end_arm(be), 0);
+	sb_backend_close(be);
+}
+
 static int abandoned, syncs;
 
 static void count_abandoned(struct sb_backend *be)
@@ -154,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_memory_of_attention_is_that_of_this_pass),
+		cmocka_unit_test(work_is_counted_by_class_and_in_all),
 		cmocka_unit_test(the_end_of_an_arm_wants_nothing_that_is_on_its_way),
 		cmocka_unit_test(a_library_sees_no_setting_of_precision),
 		cmocka_unit_test(a_device_that_hangs_is_left_after_the_time_given),

@@ -105,17 +105,21 @@ static void names_tell_the_precision(void **state)
 
 static void evidence_of_precision_says_what_ran_convolutions(void **state)
 {
-	struct sb_evidence e = { .products = 4, .products_tf32 = 4, .products_ns = 100, .products_tf32_ns = 100 };
+	struct sb_rollup row = { "front.depth", "conv", "conv", "conv_tf32<3>", 4, 100, 0 };
+	struct sb_trial_result r = { .trace_complete = true, .rollup = &row, .n_rollup = 1 };
+	struct sb_evidence e = { 0 };
 	struct sb_switch_line line;
+	struct sb_arm after;
 
 	(void)state;
-	e.trials[SB_PART_PRECISION_GEMM] = 1;
+	assert_int_equal(sb_arm_by_name("after", &after, NULL), SB_OK);
+	sb_evidence_add(&e, &after, SB_TRACING, &r);
 	sb_evidence_judge(&e, "precision", false, &line);
-	assert_string_equal(line.text, "in effect: 4 of 4 gemm and conv kernels, 100 % of their time");
+	assert_string_equal(line.text, "in effect: 4 of 4 conv kernels, 100 % of their time");
 	strcpy(e.conv_path, "cuDNN 9.19.0");
 	sb_evidence_judge(&e, "precision", false, &line);
 	assert_string_equal(
-	        line.text, "in effect: 4 of 4 gemm and conv kernels, 100 % of their time, convolutions: cuDNN 9.19.0");
+	        line.text, "in effect: 4 of 4 conv kernels, 100 % of their time, convolutions: cuDNN 9.19.0");
 }
 
 int main(void)
