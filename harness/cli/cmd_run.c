@@ -100,12 +100,13 @@ const struct sb_option sb_run_options[] = {
 	[OPT_SET] = { "set", "F[.PART]=LEVEL", "fix a level in every arm, e.g. precision.conv=fp32; may be repeated" },
 	[OPT_BLOCKS] = { "blocks", "N",
 	        "exactly N timing blocks, without budget unless given [until +-1 %, at most 28]" },
-	[OPT_TRACE_BLOCKS] = { "trace-blocks", "N", "trace blocks, for kinds of op and evidence; 0: none [6]" },
+	[OPT_TRACE_BLOCKS] = { "trace-blocks", "N",
+	        "trace blocks, for kinds of op and evidence; fewer when the budget ends, but one; 0: none [6]" },
 	[OPT_TRACE] = { "trace", "default|full",
 	        "full: trace trials record every call of the GPU's API, which costs them more [default]" },
 	[OPT_NO_COUNTERS] = { "no-counters", NULL,
 	        "no pass at the end that counts TF32 operations in the hardware (GPU only)" },
-	[OPT_BUDGET] = { "budget", "SECONDS", "stop after about so long; 0: no limit [60; 300 on a GPU]" },
+	[OPT_BUDGET] = { "budget", "SECONDS", "stop after about so long, see below; 0: no limit [60; 300 on a GPU]" },
 	[OPT_SEED] = { "seed", "N", "of the random order and the support points [random; points: 0]" },
 	[OPT_THREADS] = { "threads", "N", "CPU threads of a worker [all]" },
 	[OPT_TIMEOUT] = { "timeout", "SECONDS", "a trial that takes longer is killed and stored as such [600]" },
@@ -132,6 +133,9 @@ const char sb_run_details[] =
         "Arms: before (fp32, standard, default), +precision, +attention, +alloc (one switch each), after (all three,\n"
         "as PyTorch and xFormers apply them), best (after, with TF32 inside attention). A block is one trial of\n"
         "every arm in random order; pairs are formed within a block.\n"
+        "No block is begun that would end after the budget, setting up not counted. Timing leaves the trace blocks\n"
+        "about their time, at most half. Without 6 blocks there is no interval: up to the sixth of either kind the\n"
+        "limit is three times the budget, and each has one block in any case.\n"
         "Ctrl-C ends the run after the current trial, with everything stored; 'run --resume' completes it.\n"
         "A trial that runs out of memory, crashes or hangs is stored as such and the run goes on.\n"
         "The churn workload fragments memory: its claim is judged on 'run --workload churn', which compares the two\n"
@@ -550,6 +554,8 @@ static void print_result(const char *db, const struct sb_session_result *r)
 		if (line->tested && !line->in_effect)
 			sb_log(SB_LOG_WARN, "%s is on and not in effect: its claim will not be tested", line->factor);
 	}
+	if (r->trace_note[0])
+		sb_log(SB_LOG_INFO, "trace blocks: %s", r->trace_note);
 	if (r->uncounted[0])
 		sb_log(SB_LOG_INFO, "no hardware counters: %s", r->uncounted);
 	if (r->loop.other && r->loop.ok) /* otherwise it is the error that ends the command */

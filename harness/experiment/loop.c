@@ -225,15 +225,34 @@ static enum sb_status run_timing(struct loop *l, struct sb_error *err)
 	}
 }
 
+/* Timing comes first; the trace has what it left of the budget, by the same rule, and one block in any case. */
+static bool is_time_for_trace(const struct loop *l, double begun_s, int ran)
+{
+	double earlier = l->done ? l->done->elapsed_s : 0.0, now = seconds(l);
+
+	return sb_stats_fits_budget(
+	        l->out->trace_blocks, earlier + now, ran ? (now - begun_s) / ran : 0.0, l->plan->budget_s);
+}
+
 static enum sb_status run_trace(struct loop *l, struct sb_error *err)
 {
+	double begun_s = seconds(l);
+	int ran = 0; /* of this process */
+
 	for (int b = 0; l->out->trace_blocks < l->plan->trace_blocks && any_arm_left(l); b++) {
 		enum block_state state = take_done(l, SB_TRACING, b);
-		enum sb_status status =
-		        state == BLOCK_NEW ? run_block(l, SB_TRACING, b, l->plan->trace_blocks, err) : SB_OK;
+		enum sb_status status;
 
-		if (status)
-			return status;
+		if (state == BLOCK_NEW) {
+			if (!is_time_for_trace(l, begun_s, ran)) {
+				l->out->trace_cut = true;
+				return SB_OK;
+			}
+			status = run_block(l, SB_TRACING, b, l->plan->trace_blocks, err);
+			if (status)
+				return status;
+			ran++;
+		}
 		l->out->trace_blocks += state != BLOCK_BROKEN_OFF;
 	}
 	return SB_OK;

@@ -112,16 +112,18 @@ struct sb_done {
 struct sb_loop_result {
 	enum sb_stats_stop stop;
 	int blocks, trace_blocks; /* completed */
+	bool trace_cut;           /* the budget ended the trace blocks before the planned number */
 	int ok, other;            /* trials by outcome */
 	double elapsed_s;
 };
 
 /*
- * Blocks over all arms in random order until the stopping rule or the budget ends it, then the trace blocks, whose time
- * is set aside from the budget. An arm out of memory is recorded once and not run again. A block's order depends on the
- * seed, its purpose and its number alone. Whole blocks in `done` (NULL: none) count and are not run again. A block that
- * an earlier process broke off is left as it is, without counting, and another one is run in its stead: its pairs would
- * have been made by two processes at two times.
+ * Blocks over all arms in random order until the stopping rule or the budget ends it, then the trace blocks. About
+ * their time is set aside from the budget, half of it at most; they end with it, too, but after one block at the
+ * earliest (sb_stats_fits_budget()). An arm out of memory is recorded once and not run again. A block's order depends
+ * on the seed, its purpose and its number alone. Whole blocks in `done` (NULL: none) count and are not run again. A
+ * block that an earlier process broke off is left as it is, without counting, and another one is run in its stead: its
+ * pairs would have been made by two processes at two times.
  * Errors: SB_E_INTERRUPTED after the current trial was stored; what the runner or the sink reported. *out is valid
  * in every case.
  */

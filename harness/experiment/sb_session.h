@@ -44,6 +44,7 @@ struct sb_session_result {
 	char frames_note[256]; /* that there are fewer frames than the case has, and why; or "" */
 	uint64_t clip_digest;
 	char last_failure[512]; /* of the last trial that was not ok, or "" */
+	char trace_note[128];   /* that there are fewer trace blocks than planned, and why; or "" */
 	char uncounted[256];    /* why arms have no counters, where they could have; "" */
 	int restarts;           /* workers that had to be started again */
 };

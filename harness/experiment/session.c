@@ -713,6 +713,7 @@ static enum sb_status finish_run(struct session *s, enum sb_status ended, struct
 	char elapsed[32];
 	struct sb_fact facts[] = {
 		{ "elapsed_s", elapsed, NULL },
+		{ "trace.note", s->out->trace_note, NULL },
 	};
 	const char *status = ended == SB_E_INTERRUPTED   ? "interrupted"
 	                     : ended || !s->out->loop.ok ? "failed"
@@ -720,9 +721,14 @@ static enum sb_status finish_run(struct session *s, enum sb_status ended, struct
 	struct sb_error *e = ended ? &later : err; /* the first error is the one to report */
 	enum sb_status result = SB_OK;
 
+	if (s->out->loop.trace_cut)
+		snprintf(s->out->trace_note, sizeof(s->out->trace_note),
+		        "the budget ended them after %d of %d; --budget asks for more time", s->out->loop.trace_blocks,
+		        s->opt->plan.trace_blocks);
 	snprintf(elapsed, sizeof(elapsed), "%.3f", s->out->loop.elapsed_s);
 	for (size_t i = 0; i < SB_ARRAY_LEN(facts) && !result; i++)
-		result = sb_store_add_fact(s->st, s->run_key, &facts[i], e);
+		if (facts[i].value[0])
+			result = sb_store_add_fact(s->st, s->run_key, &facts[i], e);
 	if (!result)
 		result = judge_switches(s, e);
 	if (!result)

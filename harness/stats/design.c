@@ -82,11 +82,11 @@ static bool is_precise(const struct sb_stats_progress *p)
 	return any;
 }
 
-static bool fits_budget(const struct sb_stats_progress *p)
+bool sb_stats_fits_budget(int blocks, double elapsed_s, double block_s, double budget_s)
 {
-	double limit_s = p->blocks < SB_STATS_MIN_PAIRS ? 3.0 * p->budget_s : p->budget_s;
+	double limit_s = blocks < SB_STATS_MIN_PAIRS ? 3.0 * budget_s : budget_s;
 
-	return p->budget_s <= 0.0 || p->blocks == 0 || p->elapsed_s + p->block_s <= limit_s;
+	return budget_s <= 0.0 || blocks == 0 || elapsed_s + block_s <= limit_s;
 }
 
 enum sb_stats_stop sb_stats_next(const struct sb_stats_progress *p)
@@ -97,5 +97,7 @@ enum sb_stats_stop sb_stats_next(const struct sb_stats_progress *p)
 		return SB_STATS_STOP_PRECISE;
 	if (p->blocks >= max)
 		return SB_STATS_STOP_MAX;
-	return fits_budget(p) ? SB_STATS_CONTINUE : SB_STATS_STOP_BUDGET;
+	if (sb_stats_fits_budget(p->blocks, p->elapsed_s, p->block_s, p->budget_s))
+		return SB_STATS_CONTINUE;
+	return SB_STATS_STOP_BUDGET;
 }

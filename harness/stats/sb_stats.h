@@ -129,7 +129,7 @@ enum sb_stats_stop sb_stats_stop_by_name(const char *name);
  * The level at which the intervals of a run are computed, so that they cover 95 % with its stopping rule.
  * fixed_blocks: blocks the user asked for, which turns the looks off (then simply 0.95, also if the run was cut short);
  * 0: none. blocks: those done. Unfinished runs (a progress line) get the level of a run that ended here. Trace blocks
- * are a fixed number, whatever the looks say: their rows take the level of fixed_blocks.
+ * end by their number or by the budget, whatever their values are: their rows take the level of fixed_blocks.
  */
 double sb_stats_level(int fixed_blocks, enum sb_stats_stop stop, int blocks);
 
@@ -144,11 +144,16 @@ struct sb_stats_progress {
 	double block_s;  /* mean seconds that a block took so far */
 };
 /*
+ * Whether another block fits after `blocks` blocks of its kind: none is started that is expected to end after budget_s;
+ * but up to the sixth, without which there is no interval at all, it is started unless it is expected to end after
+ * 3 budget_s, and the first one always is. budget_s <= 0: no limit.
+ */
+bool sb_stats_fits_budget(int blocks, double elapsed_s, double block_s, double budget_s);
+
+/*
  * What to do after p->blocks blocks. A run is precise when each arm with at least one pair is (an arm out of memory has
  * none, and no say), and there is such an arm; fewer than 6 pairs are never precise.
- * Budget: a block is not started if it is expected to end after budget_s; but up to the sixth block, without which
- * there is no interval at all, it is started unless it is expected to end after 3 budget_s, and the first one always
- * is.
+ * Budget: sb_stats_fits_budget().
  */
 enum sb_stats_stop sb_stats_next(const struct sb_stats_progress *p);
 

@@ -119,6 +119,21 @@ static void where_not_even_the_least_fits_it_says_none(void **state)
 	assert_int_equal(passes, 1);
 }
 
+/* While nothing is known, a third: half of it would be a further pass on most cards, a tenth teaches too little. */
+static void a_clip_that_does_not_fit_is_tried_with_a_third(void **state)
+{
+	struct sb_fit_pass p = { .frames = 24, .free_bytes = MIB };
+	struct sb_fit f;
+
+	(void)state;
+	sb_fit_init(&f, 24, 3);
+	assert_int_equal(sb_fit_next(&f, &p), 8);
+	p.frames = 8;
+	assert_int_equal(sb_fit_next(&f, &p), 3); /* not 2: a clip has that many */
+	p.frames = 3;
+	assert_int_equal(sb_fit_next(&f, &p), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +141,7 @@ int main(void)
 		cmocka_unit_test(the_most_that_fits_is_found_on_cards_of_every_size),
 		cmocka_unit_test(formulas_of_every_sort_are_searched_and_end),
 		cmocka_unit_test(where_not_even_the_least_fits_it_says_none),
+		cmocka_unit_test(a_clip_that_does_not_fit_is_tried_with_a_third),
 	};
 	return cmocka_run_group_tests_name("fit", tests, NULL, NULL);
 }

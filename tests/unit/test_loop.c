@@ -24,6 +24,7 @@ enum noise { NORMAL, STUDENT_2, LAPLACE };
 struct fake {
 	/* script */
 	double seconds;                 /* a trial of `before`, without noise */
+	double trace_factor;            /* how much longer a trace trial takes; 0: no longer */
 	double log_effect[SB_ARMS_MAX]; /* true log ratio of each arm, by its place in the plan */
 	enum noise noise;
 	double sigma;            /* of a trial, in log */
@@ -74,7 +75,6 @@ static enum sb_status fake_trial(void *self, enum sb_purpose purpose, const stru
 	int index = (int)(arm - f->plan->arms);
 	double seconds;
 
-	(void)purpose;
 	(void)err;
 	f->runs_of[index]++;
 	if (f->started++ % f->plan->n_arms == 0) /* a block begins: its trials share a shift */
@@ -86,6 +86,8 @@ static enum sb_status fake_trial(void *self, enum sb_purpose purpose, const stru
 		return SB_OK;
 	}
 	seconds = f->seconds * exp(f->log_effect[index] + f->block_shift + draw(f));
+	if (purpose == SB_TRACING && f->trace_factor > 0)
+		seconds *= f->trace_factor;
 	f->now_ns += (int64_t)(seconds * 1e9);
 	out->samples = calloc(1, sizeof(*out->samples));
 	assert_non_null(out->samples);
@@ -280,6 +282,91 @@ static void the_budget_ends_a_noisy_run_and_leaves_time_for_the_trace(void **sta
 	assert_true(r.elapsed_s < 55.0);
 }
 
+/* Blocks of about 2 s, so noisy that only the budget ends them. */
+static struct sb_loop_result run_to_budget(
+        double budget_s, int trace_blocks, double trace_factor, const struct sb_done *done)
+{
+	struct sb_plan p;
+	struct fake f;
+	struct sb_loop_result r;
+	struct sb_error err;
+
+	plan_init(&p, &f, "before,after");
+	f.sigma = 0.2;
+	f.trace_factor = trace_factor;
+	f.done = done;
+	p.budget_s = budget_s;
+	p.trace_blocks = trace_blocks;
+	assert_int_equal(run(&p, &f, &r, &err), SB_OK);
+	return r;
+}
+
+static void the_budget_ends_the_trace_too(void **state)
+{
+	struct sb_loop_result r;
+
+	(void)state;
+	/* Timing leaves 24 of 50 s, so that twelve blocks of 20 s would end at 266 s: six may take three times the
+	 * budget. */
+	r = run_to_budget(50.0, 12, 10.0, NULL);
+	assert_int_equal(r.trace_blocks, 6);
+	assert_true(r.trace_cut);
+	assert_true(r.elapsed_s < 3 * 50.0 + 10.0);
+	/* Of blocks of 60 s the third would end at more than 3 x 50 s. */
+	r = run_to_budget(50.0, 6, 30.0, NULL);
+	assert_int_equal(r.trace_blocks, 2);
+	assert_true(r.trace_cut);
+	/* One in any case. */
+	r = run_to_budget(50.0, 6, 1000.0, NULL);
+	assert_int_equal(r.trace_blocks, 1);
+	assert_true(r.trace_cut);
+	/* What fits is run, and without a budget all is. */
+	r = run_to_budget(50.0, 6, 1.0, NULL);
+	assert_int_equal(r.trace_blocks, 6);
+	assert_false(r.trace_cut);
+	r = run_to_budget(0.0, 12, 1000.0, NULL);
+	assert_int_equal(r.trace_blocks, 12);
+	assert_false(r.trace_cut);
+}
+
+static void the_trace_never_takes_more_than_half_of_the_timing(void **state)
+{
+	struct sb_loop_result r = run_to_budget(50.0, 100, 1.0, NULL);
+
+	(void)state;
+	assert_int_equal(r.stop, SB_STATS_STOP_BUDGET);
+	assert_in_range(r.blocks, 9, 13); /* of 2 s: half of the budget */
+	assert_true(r.elapsed_s < 55.0);
+}
+
+/* Six noisy blocks of an earlier process. */
+static struct sb_loop_result resume_after(double elapsed_s, int trace_blocks)
+{
+	struct sb_done_trial v[12];
+	struct sb_done done = { .v = v, .n = 12, .elapsed_s = elapsed_s };
+
+	for (int i = 0; i < 12; i++)
+		v[i] = (struct sb_done_trial){ i % 2, i / 2, SB_TIMING, SB_OUTCOME_OK, 1e9 * (1 + i * 5 % 7) };
+	return run_to_budget(50.0, trace_blocks, 1.0, &done);
+}
+
+static void the_time_of_an_earlier_process_counts(void **state)
+{
+	struct sb_loop_result r;
+
+	(void)state;
+	r = resume_after(40.0, 0);
+	assert_in_range(r.blocks, 8, 12); /* 10 s are left, not 50 */
+	/* Its blocks took 8.2 s each: another one does not fit into the second that is left. */
+	r = resume_after(49.0, 0);
+	assert_int_equal(r.blocks, 6);
+	/* Nor does the trace get more than what it left: twelve blocks of 2 s would, the sixth ends it. */
+	r = resume_after(49.0, 12);
+	assert_int_equal(r.trace_blocks, 6);
+	r = resume_after(1000.0, 12);
+	assert_int_equal(r.trace_blocks, 1);
+}
+
 static void an_arm_out_of_memory_is_recorded_once(void **state)
 {
 	struct sb_plan p;
@@ -414,6 +501,9 @@ int main(void)
 		cmocka_unit_test(every_block_runs_every_arm_once_in_random_order),
 		cmocka_unit_test(quiet_noise_stops_at_the_first_look),
 		cmocka_unit_test(the_budget_ends_a_noisy_run_and_leaves_time_for_the_trace),
+		cmocka_unit_test(the_budget_ends_the_trace_too),
+		cmocka_unit_test(the_trace_never_takes_more_than_half_of_the_timing),
+		cmocka_unit_test(the_time_of_an_earlier_process_counts),
 		cmocka_unit_test(an_arm_out_of_memory_is_recorded_once),
 		cmocka_unit_test(a_run_with_nothing_left_to_run_ends),
 		cmocka_unit_test(an_interruption_keeps_what_was_stored),
