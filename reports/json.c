@@ -113,6 +113,24 @@ static json_t *outcomes_json(const int n[SB_OUTCOME_COUNT])
 	return o;
 }
 
+static const char *first_message(const struct sb_summary_arm *a)
+{
+	for (int i = 0; i < SB_OUTCOME_COUNT; i++)
+		if (a->messages[i])
+			return a->messages[i];
+	return NULL;
+}
+
+static json_t *messages_json(const struct sb_summary_arm *a)
+{
+	json_t *o = json_object();
+
+	for (int i = 0; i < SB_OUTCOME_COUNT; i++)
+		if (a->messages[i])
+			sb_json_put(o, sb_outcome_names[i], sb_json_text(a->messages[i]));
+	return o;
+}
+
 static json_t *arm_json(const struct sb_summary_arm *a)
 {
 	json_t *o = json_object();
@@ -122,7 +140,8 @@ static json_t *arm_json(const struct sb_summary_arm *a)
 	sb_json_put(o, "emulated", sb_json_text(a->emulated_parts));
 	sb_json_put(o, "timing_trials", outcomes_json(a->n_trials[0]));
 	sb_json_put(o, "trace_trials", outcomes_json(a->n_trials[1]));
-	sb_json_put(o, "message", sb_json_text(a->message));
+	sb_json_put(o, "message", sb_json_text(first_message(a)));
+	sb_json_put(o, "messages", messages_json(a));
 	return o;
 }
 
@@ -189,6 +208,8 @@ static json_t *blocks_json(const struct sb_summary *s)
 
 	sb_json_put(o, "timing", json_integer(s->blocks[0]));
 	sb_json_put(o, "trace", json_integer(s->blocks[1]));
+	sb_json_put(o, "timing_broken_off", json_integer(s->broken_off[0]));
+	sb_json_put(o, "trace_broken_off", json_integer(s->broken_off[1]));
 	sb_json_put(o, "asked_for", number_of(s->blocks_planned));
 	sb_json_put(o, "budget_s", number_of(s->budget_s));
 	sb_json_put(o, "stopped", sb_json_text(s->stop_reason));

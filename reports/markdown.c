@@ -123,7 +123,7 @@ static void head_blocks(struct sb_buf *b, const struct sb_summary *s)
 {
 	struct sb_buf t = { 0 };
 
-	sb_buf_addf(&t, "%d timing, %d trace", s->blocks[0], s->blocks[1]);
+	sb_report_blocks(&t, s);
 	add(&t, "asked for: ", s->blocks_planned, "");
 	add(&t, "budget ", s->budget_s, " s");
 	add(&t, "stopped: ", s->stop_reason, "");

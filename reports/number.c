@@ -80,10 +80,22 @@ static int ratio_decimals(double r)
 	return r >= 100 ? 1 : r >= 10 ? 2 : r >= 0.1 || r <= 0 ? 3 : r >= 0.01 ? 4 : 5;
 }
 
+/* From here on a ratio has an exponent, or no decimals. */
+#define LARGE_RATIO 1e5
+
 static void ratio_text(const struct sb_effect *e, char estimate[48], char interval[96])
 {
 	int d = ratio_decimals(e->estimate.v);
+	char lo[32], hi[32];
 
+	if (e->estimate.v >= LARGE_RATIO || (e->has_interval && e->hi >= LARGE_RATIO)) {
+		sb_report_number(e->estimate.v, 2, false, estimate);
+		sb_report_number(e->lo, 2, false, lo);
+		sb_report_number(e->hi, 2, false, hi);
+		if (e->has_interval)
+			snprintf(interval, 96, "%s..%s", lo, hi);
+		return;
+	}
 	snprintf(estimate, 48, "%.*f", d, e->estimate.v);
 	if (e->has_interval)
 		snprintf(interval, 96, "%.*f..%.*f", d, e->lo, d, e->hi);
@@ -116,6 +128,19 @@ void sb_report_effect(const struct sb_effect *e, enum sb_unit unit, enum sb_comp
 	}
 	if (exact || (e->has_interval && e->lo == e->hi))
 		snprintf(interval, 96, "exact");
+}
+
+void sb_report_blocks(struct sb_buf *b, const struct sb_summary *s)
+{
+	static const char *const kinds[] = { "timing", "trace" };
+	/* Of a run that has not ended, the last one may be under way. */
+	const char *what = strcmp(s->status, "running") ? "broken off" : "not whole";
+
+	for (int k = 0; k < 2; k++) {
+		sb_buf_addf(b, "%s%d %s", k ? ", " : "", s->blocks[k], kinds[k]);
+		if (s->broken_off[k])
+			sb_buf_addf(b, " (%d %s)", s->broken_off[k], what);
+	}
 }
 
 void sb_report_escape(struct sb_buf *b, const char *s)

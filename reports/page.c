@@ -60,8 +60,21 @@ void sb_page_cell(struct sb_page *p, const char *text, int columns, bool right, 
 	sb_buf_release(&clean);
 }
 
+void sb_page_number(struct sb_page *p, const char *text, int columns, enum sb_tint tint)
+{
+	int width = sb_display_width(text), room = columns - p->over;
+	int pad = room - width, least = *text ? 1 : 0;
+
+	if (pad < least)
+		pad = least;
+	p->over = pad + width - room;
+	sb_page_blanks(p, pad);
+	sb_page_cell(p, text, width, false, tint);
+}
+
 void sb_page_end(struct sb_page *p)
 {
+	p->over = 0;
 	while (p->buf.len && p->buf.s[p->buf.len - 1] == ' ')
 		p->buf.s[--p->buf.len] = '\0';
 	sb_buf_puts(&p->buf, "\n");

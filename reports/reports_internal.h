@@ -28,6 +28,8 @@ void sb_report_value(struct sb_value v, struct sb_scale scale, int digits, char 
 /* A ratio, or a difference or value with its unit, and its interval; "-" for what there is not. */
 void sb_report_effect(const struct sb_effect *e, enum sb_unit unit, enum sb_compare compare, bool exact,
         char estimate[48], char interval[96]);
+/* "3 timing (1 broken off), 6 trace" */
+void sb_report_blocks(struct sb_buf *b, const struct sb_summary *s);
 /* Append sb_escape(s), however long it is. */
 void sb_report_escape(struct sb_buf *b, const char *s);
 
@@ -39,10 +41,16 @@ struct sb_page {
 	struct sb_buf buf;
 	int width; /* display columns */
 	bool color;
+	int over; /* columns that the numbers of this line have taken from those that follow */
 };
 void sb_page_blanks(struct sb_page *p, int n);
 /* Escaped text in a field of `columns`, cut with "..", padded on the right (or on the left if `right`). */
 void sb_page_cell(struct sb_page *p, const char *text, int columns, bool right, enum sb_tint tint);
+/*
+ * A number in a field of `columns`, padded on the left: never cut, since the rest would read as another number. One
+ * that is too long takes the room it needs, one blank before it, and the next numbers of the line give way.
+ */
+void sb_page_number(struct sb_page *p, const char *text, int columns, enum sb_tint tint);
 /* End a line without the blanks that padding left. */
 void sb_page_end(struct sb_page *p);
 /* Escaped words from column `at`, where the line stands now, to the width; following lines are indented. Ends the line.
@@ -50,6 +58,18 @@ void sb_page_end(struct sb_page *p);
 void sb_page_paragraph(struct sb_page *p, const char *text, int at, int indent);
 /* "  key  text..", wrapped; nothing for no text. */
 void sb_page_item(struct sb_page *p, const char *key, int columns, const char *text);
+
+/* ---- arm_heads.c: what stands above an arm's column ------------------------------------------------------------ */
+
+#define SB_ARM_HEAD_MAX 64
+/*
+ * For each of n arms a head of at most `columns`, no two the same: the name where it fits, "+prec+attn" for switches,
+ * else "arm N", N from 1, which the caller has to explain.
+ */
+void sb_report_arm_heads(const char *const *names, int n, int columns, char (*out)[SB_ARM_HEAD_MAX]);
+/* The same for the arms of a summary; to be freed, NULL without memory. */
+char (*sb_report_summary_heads(const struct sb_summary *s, int columns))[SB_ARM_HEAD_MAX];
+bool sb_report_arm_is_numbered(const char *name, const char *head);
 
 /* ---- csv.c, markdown.c: escaping ------------------------------------------------------------------------------ */
 

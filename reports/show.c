@@ -6,8 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A row of medians: 2 + 28 label, 5 unit, then arms of 10 columns each: 6 of them in 100 columns. */
-enum { WIDTH = 100, KEY = 10, LABEL = 28, UNIT = 5, MEDIAN = 10, ARMS_IN_A_TABLE = 6, ARM_NAME = 16, COUNTS = 26 };
+/* A row of medians: 2 + 28 label, 4 unit, then arms of 11 columns each: 6 of them in 100 columns. */
+enum {
+	WIDTH = 100,
+	KEY = 10,
+	LABEL = 28,
+	UNIT = 4,
+	MEDIAN = 11,
+	ARMS_IN_A_TABLE = 6,
+	ARM_NAME = 16,
+	ARM_NAME_MAX = 40
+};
 
 static bool has_arm(const struct sb_report_run *r, int arm)
 {
@@ -150,9 +159,43 @@ static void levels(const char *text, struct sb_buf *b)
 	}
 }
 
-static void print_arms(struct sb_page *p, const struct sb_report_run *r)
+/* Of each way in which trials ended; which one it is, where there are several. */
+static void print_messages(struct sb_page *p, const struct sb_summary_arm *arm, int columns)
+{
+	int n = 0;
+
+	for (int o = 0; o < SB_OUTCOME_COUNT; o++)
+		n += arm->messages[o] != NULL;
+	for (int o = 0; o < SB_OUTCOME_COUNT; o++) {
+		struct sb_buf b = { 0 };
+
+		if (!arm->messages[o])
+			continue;
+		if (n > 1)
+			sb_buf_addf(&b, "%s: ", sb_outcome_title((enum sb_outcome)o));
+		sb_buf_puts(&b, arm->messages[o]);
+		item_buf(p, "  !", columns, &b);
+	}
+}
+
+/* Columns of the longest name, within reason. */
+static int name_columns(const struct sb_report_run *r)
+{
+	int columns = ARM_NAME;
+
+	for (int a = 0; a < r->run->n_arms; a++) {
+		int width = sb_display_width(r->run->arms[a].name);
+
+		if (has_arm(r, a) && width > columns)
+			columns = width < ARM_NAME_MAX ? width : ARM_NAME_MAX;
+	}
+	return columns;
+}
+
+static void print_arms(struct sb_page *p, const struct sb_report_run *r, char (*heads)[SB_ARM_HEAD_MAX])
 {
 	const struct sb_summary *s = &r->tables[0];
+	int columns = name_columns(r);
 
 	title(p, "arms");
 	for (size_t a = 0; a < s->n_arms; a++) {
@@ -162,16 +205,18 @@ static void print_arms(struct sb_page *p, const struct sb_report_run *r)
 		if (!has_arm(r, (int)a))
 			continue;
 		sb_page_blanks(p, 2);
-		sb_page_cell(p, arm->name, ARM_NAME, false, SB_TINT_PLAIN);
+		sb_page_cell(p, arm->name, columns, false, SB_TINT_PLAIN);
+		if (sb_report_arm_is_numbered(arm->name, heads[a]))
+			sb_buf_addf(&b, "(%s) ", heads[a]);
 		outcomes(arm->n_trials[0], "timing", &b);
 		outcomes(arm->n_trials[1], "; trace", &b);
 		levels(arm->levels, &b);
 		sb_page_blanks(p, 1);
-		sb_page_paragraph(p, sb_buf_str(&b), ARM_NAME + 3, ARM_NAME + 3);
+		sb_page_paragraph(p, sb_buf_str(&b), columns + 3, columns + 3);
 		sb_buf_release(&b);
-		sb_page_item(p, arm->message ? "  !" : "", ARM_NAME, arm->message);
+		print_messages(p, arm, columns);
 	}
-	sb_page_item(p, "  clocks", ARM_NAME, s->throttled);
+	sb_page_item(p, "  clocks", columns, s->throttled);
 }
 
 static int trials_of(const struct sb_report_run *r, int64_t worker)
@@ -248,12 +293,13 @@ static void print_median_row(struct sb_page *p, const struct sb_report_run *r, s
 
 		if (!v.absent)
 			sb_report_number(v.v / scale.factor, 4, scale.factor == 1, text);
-		sb_page_cell(p, text, MEDIAN, true, SB_TINT_PLAIN);
+		sb_page_number(p, text, MEDIAN, SB_TINT_PLAIN);
 	}
 	sb_page_end(p);
 }
 
-static void print_medians_of(struct sb_page *p, const struct sb_report_run *r, const int *arms, int n)
+static void print_medians_of(
+        struct sb_page *p, const struct sb_report_run *r, char (*heads)[SB_ARM_HEAD_MAX], const int *arms, int n)
 {
 	enum sb_section section = SB_SECTION_TOTAL;
 
@@ -261,7 +307,7 @@ static void print_medians_of(struct sb_page *p, const struct sb_report_run *r, c
 	sb_page_blanks(p, 2 + LABEL + UNIT);
 	for (int i = 0; i < n; i++) {
 		sb_page_blanks(p, 1);
-		sb_page_cell(p, r->run->arms[arms[i]].name, MEDIAN - 1, true, SB_TINT_PLAIN);
+		sb_page_cell(p, heads[arms[i]], MEDIAN - 1, true, SB_TINT_PLAIN);
 	}
 	sb_page_end(p);
 	for (size_t i = 0; i < rows_of(r)->n_rows; i++) {
@@ -281,23 +327,27 @@ static void print_medians_of(struct sb_page *p, const struct sb_report_run *r, c
 enum sb_status sb_report_run_text(const struct sb_report_run *r, FILE *out, bool color, struct sb_error *err)
 {
 	struct sb_page p = { .width = WIDTH, .color = color };
+	char(*heads)[SB_ARM_HEAD_MAX] = sb_report_summary_heads(&r->tables[0], MEDIAN - 1);
 	enum sb_status status;
 	int arms[ARMS_IN_A_TABLE], n = 0;
 
+	if (!heads)
+		return sb_fail(err, SB_E_NOMEM, "out of memory for the report");
 	print_identity(&p, r->run, r->tables[0].alloc_note);
 	print_facts(&p, r->run);
-	print_arms(&p, r);
+	print_arms(&p, r, heads);
 	print_workers(&p, r);
 	for (int a = 0; a < r->run->n_arms; a++) {
 		if (has_arm(r, a))
 			arms[n++] = a;
 		if (n == ARMS_IN_A_TABLE || (n && a + 1 == r->run->n_arms)) {
-			print_medians_of(&p, r, arms, n);
+			print_medians_of(&p, r, heads, arms, n);
 			n = 0;
 		}
 	}
 	status = sb_report_write(&p.buf, out, err);
 	sb_buf_release(&p.buf);
+	free(heads);
 	return status;
 }
 

@@ -1,6 +1,7 @@
 #include "sb_reports.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "reports_internal.h"
@@ -30,6 +31,7 @@ struct table {
 	int label;      /* columns */
 	unsigned flags; /* of all rows printed, and DRIFT_SHOWN: what the legend has to explain */
 	const struct sb_summary *summary;
+	char (*heads)[SB_ARM_HEAD_MAX]; /* of the summary's arms */
 };
 
 /* ---- the first lines ------------------------------------------------------------------------------------------- */
@@ -90,11 +92,25 @@ static void head_device(struct sb_page *p, const struct sb_summary *s)
 	head(p, "alloc-conf", s->alloc_note);
 }
 
+/* All of them, with the number that stands above a column where the name has no room there. */
+static void head_arms(struct table *t)
+{
+	const struct sb_summary *s = t->summary;
+	struct sb_buf b = { 0 };
+
+	for (size_t a = 0; a < s->n_arms; a++) {
+		add_list(&b, ", ", s->arms[a].name);
+		if (sb_report_arm_is_numbered(s->arms[a].name, t->heads[a]))
+			sb_buf_addf(&b, " (%s)", t->heads[a]);
+	}
+	head_from(&t->page, "arms", &b);
+}
+
 static void head_blocks(struct sb_page *p, const struct sb_summary *s)
 {
 	struct sb_buf b = { 0 };
 
-	sb_buf_addf(&b, "%d timing, %d trace", s->blocks[0], s->blocks[1]);
+	sb_report_blocks(&b, s);
 	if (s->blocks_planned)
 		sb_buf_addf(&b, " (asked for: %s)", s->blocks_planned);
 	if (s->budget_s)
@@ -107,13 +123,12 @@ static void head_blocks(struct sb_page *p, const struct sb_summary *s)
 			sb_buf_addf(
 			        &b, "%s%d %s", b.len ? ", " : "", s->n_trials[o], sb_outcome_title((enum sb_outcome)o));
 	head_from(p, "trials", &b);
-	for (size_t a = 0; a < s->n_arms; a++)
-		add_list(&b, ", ", s->arms[a].name);
-	head_from(p, "arms", &b);
 }
 
-static void head_lines(struct sb_page *p, const struct sb_summary *s)
+static void head_lines(struct table *t)
 {
+	const struct sb_summary *s = t->summary;
+	struct sb_page *p = &t->page;
 	char text[256], when[32];
 
 	sb_time_iso(s->created_ns, when);
@@ -123,6 +138,7 @@ static void head_lines(struct sb_page *p, const struct sb_summary *s)
 	head_case(p, s);
 	head_device(p, s);
 	head_blocks(p, s);
+	head_arms(t);
 	for (size_t i = 0; i < s->n_switches; i++)
 		head(p, s->switches[i].factor, s->switches[i].evidence);
 	head(p, "tracer", s->trace_to_timing);
@@ -214,7 +230,7 @@ static void print_value(struct sb_page *p, struct sb_value v, struct sb_scale sc
 	char text[48];
 
 	sb_report_value(v, scale, digits, text);
-	sb_page_cell(p, text, VALUE, true, SB_TINT_PLAIN);
+	sb_page_number(p, text, VALUE, SB_TINT_PLAIN);
 }
 
 static void print_row(struct table *t, const struct sb_summary_group *g, const struct sb_summary_row *row, int indent,
@@ -238,9 +254,9 @@ static void print_row(struct table *t, const struct sb_summary_group *g, const s
 		if (plain)
 			estimate[0] = interval[0] = '\0';
 		snprintf(pairs, sizeof(pairs), "%d", row->effect.pairs);
-		sb_page_cell(p, estimate, EFFECT, true, row_tint(row));
-		sb_page_cell(p, interval, INTERVAL, true, row_tint(row));
-		sb_page_cell(p, plain ? "" : pairs, PAIRS, true, SB_TINT_PLAIN);
+		sb_page_number(p, estimate, EFFECT, row_tint(row));
+		sb_page_number(p, interval, INTERVAL, row_tint(row));
+		sb_page_number(p, plain ? "" : pairs, PAIRS, SB_TINT_PLAIN);
 	}
 	snprintf(marks, sizeof(marks), "  %s%s", row->flags & SB_ROW_EMULATED ? "e" : "",
 	        row->flags & SB_ROW_TRACED ? "t" : "");
@@ -249,6 +265,15 @@ static void print_row(struct table *t, const struct sb_summary_group *g, const s
 	sb_page_cell(p, marks, MARKS, false, SB_TINT_PLAIN);
 	sb_page_end(p);
 	t->flags |= row->flags | (plain && !left.absent ? DRIFT_SHOWN : 0);
+}
+
+/* Of an arm of a group; its name where it is none of the summary's. */
+static const char *head_of(const struct table *t, const char *name)
+{
+	for (size_t a = 0; a < t->summary->n_arms; a++)
+		if (!strcmp(t->summary->arms[a].name, name))
+			return t->heads[a];
+	return name;
 }
 
 /* The line above a section; for accuracy it also says what the two values are. */
@@ -268,7 +293,7 @@ static void print_section(struct table *t, const struct sb_summary_group *g, enu
 	if (g->after) {
 		char by[264];
 
-		sb_escape(g->after, name, sizeof(name));
+		sb_escape(head_of(t, g->after), name, sizeof(name));
 		snprintf(by, sizeof(by), "%s%s", sb_display_width(name) <= VALUE - 5 ? "by " : "", name);
 		sb_page_blanks(p, 1);
 		sb_page_cell(p, by, VALUE - 1, true, SB_TINT_PLAIN);
@@ -281,10 +306,10 @@ static void print_column_names(struct table *t, const struct sb_summary_group *g
 	struct sb_page *p = &t->page;
 
 	sb_page_blanks(p, t->label + 1);
-	sb_page_cell(p, g->before, VALUE - 1, true, SB_TINT_PLAIN);
+	sb_page_cell(p, head_of(t, g->before), VALUE - 1, true, SB_TINT_PLAIN);
 	if (g->after) {
 		sb_page_blanks(p, 1);
-		sb_page_cell(p, g->after, VALUE - 1, true, SB_TINT_PLAIN);
+		sb_page_cell(p, head_of(t, g->after), VALUE - 1, true, SB_TINT_PLAIN);
 		sb_page_cell(p, "ratio", EFFECT, true, SB_TINT_PLAIN);
 		sb_page_cell(p, "95 % interval", INTERVAL, true, SB_TINT_PLAIN);
 		sb_page_cell(p, "pairs", PAIRS, true, SB_TINT_PLAIN);
@@ -414,10 +439,10 @@ static void print_claim(struct sb_page *p, const struct sb_summary_claim *c, boo
 	}
 	sb_report_effect(&c->effect, c->unit, c->unit == SB_UNIT_RATIO ? SB_COMPARE_RATIO : SB_COMPARE_PLAIN, false,
 	        estimate, interval);
-	sb_page_cell(p, estimate, MEASURED, true, SB_TINT_PLAIN);
-	sb_page_cell(p, interval, CLAIM_INTERVAL, true, SB_TINT_PLAIN);
+	sb_page_number(p, estimate, MEASURED, SB_TINT_PLAIN);
+	sb_page_number(p, interval, CLAIM_INTERVAL, SB_TINT_PLAIN);
 	snprintf(text, sizeof(text), "%d", c->effect.pairs);
-	sb_page_cell(p, text, PAIRS, true, SB_TINT_PLAIN);
+	sb_page_number(p, text, PAIRS, SB_TINT_PLAIN);
 	sb_page_blanks(p, 2);
 	sb_page_cell(p, sb_verdict_name(c->verdict), VERDICT, false, verdict_tint(c->verdict));
 	sb_page_end(p);
@@ -460,16 +485,20 @@ enum sb_status sb_report_text(
 	struct sb_page *p = &t.page;
 	enum sb_status status;
 
+	t.heads = sb_report_summary_heads(s, VALUE - 1);
+	if (!t.heads)
+		return sb_fail(err, SB_E_NOMEM, "out of memory for the report");
 	p->width = width < MIN_WIDTH ? MIN_WIDTH : width > MAX_WIDTH ? MAX_WIDTH : width;
 	t.label = p->width - 2 * VALUE - EFFECT - INTERVAL - PAIRS - MARKS;
 	if (t.label > LABEL_MAX)
 		t.label = LABEL_MAX;
-	head_lines(p, s);
+	head_lines(&t);
 	for (size_t i = 0; i < s->n_groups; i++)
 		print_group(&t, &s->groups[i]);
 	print_legend(&t);
 	print_claims(p, s);
 	status = sb_report_write(&p->buf, out, err);
 	sb_buf_release(&p->buf);
+	free(t.heads);
 	return status;
 }

@@ -561,6 +561,12 @@ static enum sb_status identify_now(struct sb_store *st, int64_t *version, struct
 		return foreign(st->path, (uint32_t)application, err);
 	if (*version > sb_store_version)
 		return newer(st->path, *version, err);
+	if (*version < 0) {
+		char what[64];
+
+		snprintf(what, sizeof(what), "its format number is %lld, and formats begin at 1", (long long)*version);
+		return sb_store_damaged(st, what, err);
+	}
 	if (*version < 1)
 		return sb_store_damaged(st, "it has no format number", err);
 	return SB_OK;

@@ -101,8 +101,8 @@ const char *sb_outcome_title(enum sb_outcome outcome); /* the word of a sentence
 
 struct sb_summary_arm {
 	const char *name, *levels;
-	int n_trials[2][SB_OUTCOME_COUNT]; /* [timing, trace][outcome] */
-	const char *message;               /* of the first trial that was not ok, or NULL */
+	int n_trials[2][SB_OUTCOME_COUNT];      /* [timing, trace][outcome] */
+	const char *messages[SB_OUTCOME_COUNT]; /* of the first trial that ended so, or NULL */
 	bool emulated;
 	const char *emulated_parts; /* "precision", or "" */
 };
@@ -167,7 +167,8 @@ struct sb_summary {
 	const char *accuracy_title; /* "accuracy: drift from before"; for sb_summary_section_title() */
 
 	/* how much, and why it ended */
-	int blocks[2];                         /* timing, trace: blocks with at least one trial that was ok */
+	int blocks[2];                         /* timing, trace: those with a trial of every arm that could be tried */
+	int broken_off[2];                     /* the same: the others, which are in no row once there is a whole one */
 	const char *blocks_planned, *budget_s; /* facts; NULL: not recorded */
 	const char *stop_reason;               /* a few words: "total within +-1 %"; NULL: not recorded */
 	double level[2]; /* of the intervals from timing and trace trials, so that they cover 95 % with the stopping

@@ -263,93 +263,6 @@ static enum sb_status read_arms(struct sb_view *v, struct sb_error *err)
 	return SB_OK;
 }
 
-static int by_number(const void *a, const void *b)
-{
-	return (*(const int *)a > *(const int *)b) - (*(const int *)a < *(const int *)b);
-}
-
-/* Block numbers as they are stored may have holes; here they are 0 .. n - 1. */
-static int number_blocks(const struct sb_trials *t, int *blocks)
-{
-	int n = 0;
-
-	for (size_t i = 0; i < t->n; i++)
-		blocks[i] = t->v[i].block;
-	qsort(blocks, t->n, sizeof(*blocks), by_number);
-	for (size_t i = 0; i < t->n; i++)
-		if (n == 0 || blocks[i] != blocks[n - 1])
-			blocks[n++] = blocks[i];
-	return n;
-}
-
-/* Count a trial, and enter it in the index when its numbers may be used. Of two in one place the later holds. */
-static void enter_trial(struct sb_view *v, const struct sb_trial *t, int index, int block)
-{
-	struct sb_summary_arm *arm = &v->out->arms[t->arm];
-	enum sb_outcome outcome = sb_outcome_by_name(t->outcome);
-	int kind = t->trace ? SB_KIND_TRACE : SB_KIND_TIMING;
-
-	arm->n_trials[kind][outcome]++;
-	v->out->n_trials[outcome]++;
-	if (outcome != SB_OUTCOME_OK) {
-		if (!arm->message && t->message && t->message[0])
-			arm->message = sb_pool_str(v->pool, t->message);
-		return;
-	}
-	if (t->trace && !t->trace_complete) {
-		v->out->incomplete_traces++;
-		return;
-	}
-	v->trial[kind][t->arm * v->n_blocks + block] = index;
-}
-
-static void count_blocks(struct sb_view *v)
-{
-	for (int kind = 0; kind < 2; kind++) {
-		for (int b = 0; b < v->n_blocks; b++) {
-			bool any = false;
-
-			for (int a = 0; a < v->n_arms; a++)
-				any |= v->trial[kind][a * v->n_blocks + b] >= 0;
-			v->out->blocks[kind] += any;
-		}
-	}
-}
-
-static enum sb_status index_trials(struct sb_view *v, const struct sb_trials *t, struct sb_error *err)
-{
-	int *blocks = sb_pool_alloc(v->pool, (t->n + 1) * sizeof(*blocks));
-	size_t cells, columns;
-
-	if (!blocks)
-		return sb_fail(err, SB_E_NOMEM, "out of memory");
-	v->n_blocks = number_blocks(t, blocks);
-	cells = (size_t)v->n_arms * (size_t)v->n_blocks;
-	columns = (size_t)v->n_blocks + 1;
-	v->trial[0] = sb_pool_alloc(v->pool, (cells + 1) * sizeof(int));
-	v->trial[1] = sb_pool_alloc(v->pool, (cells + 1) * sizeof(int));
-	v->col[0] = sb_pool_alloc(v->pool, columns * sizeof(double));
-	v->col[1] = sb_pool_alloc(v->pool, columns * sizeof(double));
-	v->work = sb_pool_alloc(v->pool, 2 * columns * sizeof(double));
-	if (sb_pool_failed(v->pool))
-		return sb_fail(err, SB_E_NOMEM, "out of memory");
-	for (size_t i = 0; i < cells; i++)
-		v->trial[0][i] = v->trial[1][i] = -1;
-	for (size_t i = 0; i < t->n; i++) {
-		const int *at = bsearch(&t->v[i].block, blocks, (size_t)v->n_blocks, sizeof(*blocks), by_number);
-
-		if (t->v[i].arm < 0 || t->v[i].arm >= v->n_arms)
-			return sb_fail(err, SB_E_DATA, "run '%s': a trial of arm %d, and there are %d arms", v->run->id,
-			        t->v[i].arm, v->n_arms);
-		if (sb_outcome_by_name(t->v[i].outcome) == SB_OUTCOME_COUNT)
-			return sb_fail(err, SB_E_DATA, "run '%s': a trial without a known outcome", v->run->id);
-		if (!t->v[i].counters) /* in no block, and nothing in it was timed */
-			enter_trial(v, &t->v[i], (int)i, (int)(at - blocks));
-	}
-	count_blocks(v);
-	return SB_OK;
-}
-
 static enum sb_status index_metrics(struct sb_view *v, struct sb_error *err)
 {
 	v->info = sb_pool_alloc(v->pool, (v->samples->n_metrics + 1) * sizeof(*v->info));
@@ -511,6 +424,8 @@ static void note_on_run(struct sb_view *v)
 	if (has_fact(v->run, "counters"))
 		note(v, &s->notes, &s->n_notes,
 		        sb_pool_fmt(v->pool, "no hardware counters: %s", fact_absent(v->run, "counters")));
+	if (fact(v, "trace.note"))
+		note(v, &s->notes, &s->n_notes, sb_pool_fmt(v->pool, "trace blocks: %s", fact(v, "trace.note")));
 	if (s->n_trials[SB_OUTCOME_OK] == 0)
 		note(v, &s->notes, &s->n_notes, "no trial succeeded");
 	s->throttled = sb_throttled_text(v);
@@ -547,10 +462,11 @@ static void note_on_arm(struct sb_view *v, struct sb_summary_group *g, int a)
 {
 	const struct sb_summary_arm *arm = &v->out->arms[a];
 	static const char allocator_says[] = "out of device memory: ";
-	const char *message = arm->message ? arm->message : "no message", *says = strstr(message, allocator_says);
 
 	for (int o = SB_OUTCOME_OK + 1; o < SB_OUTCOME_COUNT; o++) {
 		const char *title = sb_outcome_title((enum sb_outcome)o), *text;
+		const char *message = arm->messages[o] ? arm->messages[o] : "no message";
+		const char *says = strstr(message, allocator_says);
 		int lost = arm->n_trials[0][o] + arm->n_trials[1][o], all = 0;
 
 		if (!lost)
@@ -756,7 +672,7 @@ static enum sb_status compute(
 	read_emulated(v);
 	status = read_arms(v, err);
 	if (!status)
-		status = index_trials(v, trials, err);
+		status = sb_view_index_trials(v, trials, err);
 	if (!status)
 		status = index_metrics(v, err);
 	if (status)

@@ -66,6 +66,8 @@ struct sb_view {
 	bool reference_is_before; /* accuracy is measured from an arm of all-first levels */
 };
 
+/* trials.c: fill what of the view and the summary says which trials there are. Errors: SB_E_DATA, SB_E_NOMEM. */
+enum sb_status sb_view_index_trials(struct sb_view *v, const struct sb_trials *t, struct sb_error *err);
 /* One row of a group: `name` between two arms (after -1: none). */
 void sb_view_row(struct sb_view *v, const struct sb_metric_info *info, const char *name, int before, int after,
         struct sb_summary_row *row);

@@ -50,6 +50,11 @@ static bool has_trials(const struct sb_view *v, int kind, int arm)
 	return false;
 }
 
+static bool has_blocks(const struct sb_view *v, int kind)
+{
+	return v->out->blocks[kind] + v->out->broken_off[kind] > 0;
+}
+
 /* Why an arm has no value of a metric. */
 static const char *why_none(const struct sb_view *v, const struct source *src, int kind, int arm)
 {
@@ -62,8 +67,8 @@ static const char *why_none(const struct sb_view *v, const struct source *src, i
 		if (a->n_trials[kind][SB_OUTCOME_OK])
 			return "every trace is incomplete";
 		if (kind == SB_KIND_TRACE)
-			return v->out->blocks[SB_KIND_TRACE] ? sb_pool_fmt(v->pool, "%s: no trace trials", a->name)
-			                                     : "no trace trials";
+			return has_blocks(v, SB_KIND_TRACE) ? sb_pool_fmt(v->pool, "%s: no trace trials", a->name)
+			                                    : "no trace trials";
 		return sb_pool_fmt(v->pool, "%s: no trials", a->name);
 	}
 	for (int b = 0; b < v->n_blocks; b++) {
@@ -132,7 +137,7 @@ void sb_view_row(struct sb_view *v, const struct sb_metric_info *info, const cha
 
 	/* A metric that timing trials never have, but trace trials do, comes from those. */
 	for (int pass = 0; pass < 2 && n[0] + n[1] == 0; pass++) {
-		if (pass && (kind == SB_KIND_TRACE || v->out->blocks[SB_KIND_TRACE] == 0))
+		if (pass && (kind == SB_KIND_TRACE || !has_blocks(v, SB_KIND_TRACE)))
 			break;
 		for (int i = 0; i < 2; i++)
 			n[i] = arms[i] < 0 ? 0 : column(v, &src, pass ? SB_KIND_TRACE : kind, arms[i], v->col[i]);

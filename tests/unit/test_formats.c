@@ -671,7 +671,9 @@ static void spoil_run(struct loaded *l, const char *with)
 	}
 	for (int a = 0; a < l->run.n_arms; a++) {
 		replace(&l->run.arms[a].name, with);
-		l->tables[0].arms[a].name = l->tables[0].arms[a].levels = l->tables[0].arms[a].message = with;
+		l->tables[0].arms[a].name = l->tables[0].arms[a].levels = with;
+		for (int o = 0; o < SB_OUTCOME_COUNT; o++)
+			l->tables[0].arms[a].messages[o] = with;
 	}
 	for (size_t i = 0; i < l->trials.n; i++)
 		replace(&l->trials.v[i].message, with);
@@ -861,8 +863,14 @@ static void many_arms_stand_in_several_tables(void **state)
 	for (const char *p = text; (p = strstr(p, "medians of the trials")) != NULL; p++)
 		titles++;
 	assert_int_equal(titles, 2);
-	assert_non_null(strstr(text, "10.00     11.00     12.00     13.00     14.00     15.00\n"));
-	assert_non_null(strstr(text, "ms       16.00     17.00\n"));
+	assert_non_null(strstr(text, "10.00      11.00      12.00      13.00      14.00      15.00\n"));
+	assert_non_null(strstr(text, "ms       16.00      17.00\n"));
+	/* No two columns have the same head, and none is cut. */
+	assert_non_null(strstr(text, " +prec+attn"));
+	assert_non_null(strstr(text, " prec+alloc"));
+	assert_non_null(strstr(text, " attn+alloc"));
+	assert_null(strstr(text, ".."));
+	assert_non_null(strstr(text, "\n  +precision+attention timing"));
 	check_width(text, 100);
 	free(text);
 	release(&l);

@@ -298,10 +298,67 @@ static void numbers_of_any_size_keep_to_their_columns(void **state)
 			s.n_groups = 1;
 			text = text_of(&s, NULL);
 			check_lines(text, 100);
+			assert_null(strstr(text, ".. ")); /* a number that was cut is another number */
+			assert_null(strstr(text, "..\n"));
 			free(text);
 			sb_summary_release(&s);
 		}
 	}
+}
+
+/* What does not fit takes from the next column, so that those behind it stand where they were. */
+static void a_number_is_never_cut(void **state)
+{
+	struct sb_page p = { .width = 100 };
+
+	(void)state;
+	sb_page_number(&p, "-0.0231 pp", 9, SB_TINT_PLAIN);
+	sb_page_number(&p, "-0.031..-0.012", 18, SB_TINT_PLAIN);
+	sb_page_number(&p, "9", 6, SB_TINT_PLAIN);
+	sb_page_end(&p);
+	sb_page_number(&p, "-0.23 pp", 9, SB_TINT_PLAIN);
+	sb_page_number(&p, "-0.000031..-0.000012", 18, SB_TINT_PLAIN);
+	sb_page_number(&p, "9", 6, SB_TINT_PLAIN);
+	sb_page_end(&p);
+	assert_string_equal(sb_buf_str(&p.buf), " -0.0231 pp  -0.031..-0.012     9\n"
+	                                        " -0.23 pp -0.000031..-0.000012  9\n");
+	sb_buf_release(&p.buf);
+}
+
+static void heads_of_arms_are_short_and_distinct(void **state)
+{
+	static const char *const names[] = { "before", "+precision", "+precision+attention", "+attention+alloc",
+		"+precision+attention+alloc", "tf32/efficient/default", "+attn+alloc", "tf32/efficient/expandable" };
+	static const char *const heads[] = { "before", "+precision", "+prec+attn", "arm 4", "arm 5", "arm 6",
+		"+attn+alloc", "arm 8" };
+	char got[SB_ARRAY_LEN(names)][SB_ARM_HEAD_MAX];
+
+	(void)state;
+	sb_report_arm_heads(names, SB_ARRAY_LEN(names), 11, got);
+	for (size_t i = 0; i < SB_ARRAY_LEN(names); i++)
+		assert_string_equal(got[i], heads[i]);
+	sb_report_arm_heads(names, 4, 10, got);
+	assert_string_equal(got[3], "attn+alloc");
+	sb_report_arm_heads(names, 2, 9, got);
+	assert_string_equal(got[1], "+prec");
+	assert_false(sb_report_arm_is_numbered("arm 4", "arm 4"));
+	assert_true(sb_report_arm_is_numbered("+precision+attention+alloc", "arm 5"));
+}
+
+/* A head that is a number is explained where the arms are listed. */
+static void an_arm_with_a_long_name_is_numbered_in_the_list(void **state)
+{
+	struct sb_summary s;
+	char *text;
+
+	(void)state;
+	summary_of(gpu_run, &s);
+	s.arms[4].name = s.groups[0].after = "fp32/efficient/default";
+	text = text_of(&s, NULL);
+	assert_non_null(strstr(text, "+alloc, fp32/efficient/default (arm 5), best\n"));
+	assert_non_null(strstr(text, "before       arm 5    ratio"));
+	free(text);
+	sb_summary_release(&s);
 }
 
 static const char *line_with(const char *text, const char *what, char line[512])
@@ -539,6 +596,9 @@ int main(void)
 		cmocka_unit_test(no_line_is_wider_than_the_page_whatever_the_names),
 		cmocka_unit_test(where_times_were_judged_stands_below_the_verdict),
 		cmocka_unit_test(numbers_of_any_size_keep_to_their_columns),
+		cmocka_unit_test(a_number_is_never_cut),
+		cmocka_unit_test(heads_of_arms_are_short_and_distinct),
+		cmocka_unit_test(an_arm_with_a_long_name_is_numbered_in_the_list),
 		cmocka_unit_test(before_and_after_share_a_unit),
 		cmocka_unit_test(color_comes_only_when_asked_and_only_for_what_is_certain),
 		cmocka_unit_test(json_has_every_row_in_base_units),

@@ -267,6 +267,9 @@ static void a_newer_version_is_refused_and_left_alone(void **state)
 	assert_refused(f, SB_STORE_WRITE, SB_E_DATA, "was made by a newer spabench (format 2, this one knows 1)");
 	sql(f, "PRAGMA user_version = 0");
 	assert_refused(f, SB_STORE_READ, SB_E_DATA, "has no format number");
+	sql(f, "PRAGMA user_version = -3");
+	assert_refused(f, SB_STORE_READ, SB_E_DATA, "its format number is -3, and formats begin at 1");
+	assert_refused(f, SB_STORE_WRITE, SB_E_DATA, "its format number is -3, and formats begin at 1");
 }
 
 /* ---- damage ------------------------------------------------------------------------------------------------- */

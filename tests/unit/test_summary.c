@@ -87,7 +87,8 @@ static void pairs_are_formed_within_blocks_and_a_lost_trial_costs_one_pair(void 
 
 	(void)state;
 	fx_open(&fx, "before,after", "tracker", "file", no_facts);
-	/* Blocks drift by a factor of 7 and every pair is 1:2 all the same; block 3 has no `after`, 10 no `before`. */
+	/* Blocks drift by a factor of 7 and every pair is 1:2 all the same; block 3 has no `after`; 10 was broken off.
+	 */
 	for (int b = 0; b < 7; b++) {
 		fx_wall(&fx, 0, b, 100 * (b + 1));
 		if (b != 3)
@@ -103,8 +104,9 @@ static void pairs_are_formed_within_blocks_and_a_lost_trial_costs_one_pair(void 
 	assert_near(r->effect.lo, 0.5, 1e-12);
 	assert_near(r->effect.hi, 0.5, 1e-12);
 	assert_near(r->before.v, 400e6, 1);
-	assert_near(r->after.v, 250e6, 1); /* of 50 100 150 250 300 350 9999: its own trials, paired or not */
-	assert_int_equal(s.blocks[0], 8);
+	assert_near(r->after.v, 200e6, 1); /* of 50 100 150 250 300 350; of `before` all seven, paired or not */
+	assert_int_equal(s.blocks[0], 7);
+	assert_int_equal(s.broken_off[0], 1);
 	assert_int_equal(s.n_trials[SB_OUTCOME_OK], 14);
 	assert_int_equal(s.n_trials[SB_OUTCOME_CRASHED], 1);
 	assert_int_equal(s.groups[0].n_notes, 1);
@@ -176,6 +178,96 @@ static void an_arm_out_of_memory_leaves_the_other_arms_median_and_its_message(vo
 	assert_string_equal(
 	        s.groups[0].notes[0], "before: out of memory (asked 232.5 GiB, held 74.7 GiB, free 12.0 GiB)");
 	assert_string_equal(fx_claim(&s, "total_time")->reason, "before: out of memory");
+	sb_summary_release(&s);
+}
+
+/* As `run` counts them: what a block lacks is not held against it where the arm had run out of memory before. */
+static void blocks_are_whole_with_a_trial_of_every_arm_that_could_be_tried(void **state)
+{
+	struct sb_summary s;
+	struct fixture fx;
+
+	(void)state;
+	fx_open(&fx, "before,+alloc,after", "tracker", "file", no_facts);
+	for (int b = 0; b < 5; b++) {
+		fx_wall(&fx, 0, b, 100);
+		if (b != 1) /* broken off */
+			fx_wall(&fx, 1, b, 80);
+		if (b == 2)
+			fx_trial(&fx, 2, b, FX_TIMING, "oom", "asked 3 GiB");
+		if (b < 1)
+			fx_wall(&fx, 2, b, 60);
+	}
+	for (int b = 0; b < 2; b++) {
+		fx_add(&fx, "wall_ns", 1e6);
+		fx_trial(&fx, b, 0, FX_TRACE, "ok", NULL);
+		fx_add(&fx, "wall_ns", 1e6);
+		if (b == 0)
+			fx_trial(&fx, b, 1, FX_TRACE, "ok", NULL);
+	}
+	fx_summary(&fx, &s);
+	assert_int_equal(s.blocks[0], 4);
+	assert_int_equal(s.broken_off[0], 1);
+	assert_int_equal(s.blocks[1], 1);
+	assert_int_equal(s.broken_off[1], 1);
+	sb_summary_release(&s);
+}
+
+/* A run that was interrupted in its first block shows what it has. */
+static void a_block_that_was_broken_off_is_shown_while_there_is_no_whole_one(void **state)
+{
+	struct sb_summary s;
+	struct fixture fx;
+
+	(void)state;
+	fx_open(&fx, "before,+alloc,after", "tracker", "file", no_facts);
+	fx_wall(&fx, 0, 0, 100);
+	fx_wall(&fx, 2, 0, 50);
+	fx_summary(&fx, &s);
+	assert_int_equal(s.blocks[0], 0);
+	assert_int_equal(s.broken_off[0], 1);
+	assert_near(fx_row(&s, 0, "wall_ns")->effect.estimate.v, 0.5, 1e-12);
+	sb_summary_release(&s);
+}
+
+/* The level of the look at which the run stopped: a block that was broken off is none of those it looked at. */
+static void a_block_that_was_broken_off_does_not_change_the_level(void **state)
+{
+	static const char *const facts[] = { "stop.reason", "precise", NULL, NULL };
+	struct sb_summary s;
+	struct fixture fx;
+
+	(void)state;
+	fx_open(&fx, "before,after", "tracker", "file", facts);
+	for (int b = 0; b < 7; b++) {
+		fx_wall(&fx, 0, b, 100);
+		if (b != 4)
+			fx_wall(&fx, 1, b, 90);
+	}
+	fx_summary(&fx, &s);
+	assert_int_equal(s.blocks[0], 6);
+	assert_near(s.level[0], sb_stats_looks[0].level, 0);
+	assert_int_equal(fx_row(&s, 0, "wall_ns")->effect.pairs, 6);
+	sb_summary_release(&s);
+}
+
+static void every_way_to_fail_keeps_its_own_message(void **state)
+{
+	struct sb_summary s;
+	struct fixture fx;
+
+	(void)state;
+	fx_open(&fx, "before,after", "tracker", "file", no_facts);
+	for (int b = 0; b < 4; b++)
+		fx_wall(&fx, 0, b, 100);
+	fx_wall(&fx, 1, 0, 100);
+	fx_trial(&fx, 1, 1, FX_TIMING, "failed", "the depth is empty");
+	fx_trial(&fx, 1, 2, FX_TIMING, "failed", "the second is not shown");
+	fx_trial(&fx, 1, 3, FX_TIMING, "oom", "out of device memory: asked 3 GiB");
+	fx_summary(&fx, &s);
+	assert_int_equal(s.groups[0].n_notes, 2);
+	assert_string_equal(s.groups[0].notes[0], "after: out of memory (asked 3 GiB); 1 of 4 trials");
+	assert_string_equal(s.groups[0].notes[1], "after: failed (the depth is empty); 2 of 4 trials");
 	sb_summary_release(&s);
 }
 
@@ -1127,6 +1219,10 @@ int main(void)
 		cmocka_unit_test(fewer_than_six_pairs_give_an_estimate_and_no_interval),
 		cmocka_unit_test(a_trial_repeated_after_a_crash_takes_its_place),
 		cmocka_unit_test(an_arm_out_of_memory_leaves_the_other_arms_median_and_its_message),
+		cmocka_unit_test(blocks_are_whole_with_a_trial_of_every_arm_that_could_be_tried),
+		cmocka_unit_test(a_block_that_was_broken_off_is_shown_while_there_is_no_whole_one),
+		cmocka_unit_test(a_block_that_was_broken_off_does_not_change_the_level),
+		cmocka_unit_test(every_way_to_fail_keeps_its_own_message),
 		cmocka_unit_test(one_arm_alone_is_shown_without_effects),
 		cmocka_unit_test(a_run_without_one_trial_says_so),
 		cmocka_unit_test(kinds_of_op_come_from_trace_trials_of_the_same_block),
