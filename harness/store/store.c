@@ -562,7 +562,7 @@ static enum sb_status identify_now(struct sb_store *st, int64_t *version, struct
 	if (*version > sb_store_version)
 		return newer(st->path, *version, err);
 	if (*version < 0) {
-		char what[64];
+		char what[80];
 
 		snprintf(what, sizeof(what), "its format number is %lld, and formats begin at 1", (long long)*version);
 		return sb_store_damaged(st, what, err);
