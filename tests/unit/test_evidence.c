@@ -213,6 +213,19 @@ static void precision_of_attention_alone_is_judged(void **state)
 	assert_non_null(strstr(line.text, "precision.attention is of efficient attention"));
 }
 
+/* Another version of a library may call its kernels as it likes. */
+static void names_that_say_nothing_prove_nothing(void **state)
+{
+	struct sb_evidence all = { 0 }, some = { 0 };
+
+	(void)state;
+	TRACE(&all, "before", NULL, { "gemm", "new_kernel", 100, 100000 });
+	TRACE(&all, "after", NULL, { "gemm", "new_kernel", 100, 100000 });
+	expect(&all, false, "not in effect: 0 of 0 known kernels, 0 % of their time");
+	TRACE(&some, "after", NULL, { "conv", "new_kernel", 100, 100000 }, { GEMM_TF32, 100, 100 });
+	expect(&some, true, "in effect: 100 of 100 gemm kernels, 100 % of their time");
+}
+
 /* Of a tracer that lost records nothing is believed. */
 static void an_incomplete_trace_says_nothing(void **state)
 {
@@ -476,6 +489,7 @@ int main(void)
 		cmocka_unit_test(tf32_kernels_in_an_fp32_arm_void_the_comparison),
 		cmocka_unit_test(standard_attention_is_judged_with_gemm),
 		cmocka_unit_test(precision_of_attention_alone_is_judged),
+		cmocka_unit_test(names_that_say_nothing_prove_nothing),
 		cmocka_unit_test(an_incomplete_trace_says_nothing),
 		cmocka_unit_test(results_that_are_fp32s_to_the_bit_contradict_the_names),
 		cmocka_unit_test(segments_or_no_maps_are_no_expandable_allocator),
