@@ -417,6 +417,14 @@ static enum sb_status print(const struct search *s, const struct found *found, s
 	return status;
 }
 
+static bool nothing_fits(const struct request *q, const struct found *found)
+{
+	for (int a = 0; a < q->n_arms; a++)
+		if (found[a].search.good >= found[a].search.least)
+			return false;
+	return true;
+}
+
 static enum sb_status search_all(struct request *q, struct sb_error *err)
 {
 	struct found *found = calloc((size_t)q->n_arms, sizeof(*found));
@@ -435,6 +443,9 @@ static enum sb_status search_all(struct request *q, struct sb_error *err)
 	}
 	if (!status)
 		status = print(&s, found, err);
+	if (!status && nothing_fits(q, found))
+		status = sb_fail(
+		        err, SB_E_ENV, "nothing fits, not even the least, in any arm; give more memory or less to do");
 	free(found);
 	return status;
 }

@@ -111,6 +111,24 @@ static void is_absent(const struct pair *p, const char *name, const char *why)
 
 /* ---- tests --------------------------------------------------------------------------------------------------- */
 
+/* The least value that 95 % of the values do not exceed; the lower one of two in the middle. */
+static void quantiles_are_nearest_ranks(void **state)
+{
+	enum { MOST = 1000 };
+	float v[MOST];
+
+	(void)state;
+	for (int n = 1; n <= MOST; n++) {
+		struct sb_drift d;
+
+		for (int i = 0; i < n; i++)
+			v[i] = (float)(n - i); /* 1 to n, to be sorted */
+		d = sb_drift_of(v, n);
+		assert_true(d.p95 == (double)((19 * n + 19) / 20));
+		assert_true(d.median == (double)((n + 1) / 2));
+	}
+}
+
 static void equal_results_have_no_drift(void **state)
 {
 	struct pair *p = *state;
@@ -352,6 +370,7 @@ static void nothing_lost_in_the_front_end_is_overlooked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(quantiles_are_nearest_ranks),
 		cmocka_unit_test_setup_teardown(equal_results_have_no_drift, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(xy_is_a_distance_in_the_networks_pixels, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(depth_is_relative_to_the_reference, set_up, tear_down),

@@ -345,6 +345,53 @@ static void the_frame_seen_best_makes_the_query(void **state)
 	assert_int_equal(sb_track_seed_frame(some, conf, 2), 1);
 }
 
+/* And so the carrying: made-up results, of which each track is seen best somewhere else. */
+static void each_track_is_carried_from_its_own_results(void **state)
+{
+	enum { T = 16, OVERLAP = 6, STEP = 2, AT = 2 * STEP, SEARCH = 2 }; /* the overlap is longer than what is new */
+	struct sb_track_plan plan = plan_of(T, OVERLAP + STEP, OVERLAP);
+	struct sb_track_room *room = room_of(&plan);
+	struct sb_track_outputs out;
+	struct sb_error err;
+
+	(void)state;
+	assert_int_equal(sb_track_outputs_init(&out, QUERIES, T, &err), SB_OK);
+	for (int64_t i = 0; i < QUERIES * T;
+	        i++) { /* frames of no track, those before and those after are seen better */
+		out.vis[i] = 0.9f;
+		out.conf[i] = 0.9f;
+		for (int64_t k = 0; k < 3; k++) {
+			out.xyz2[i * 3 + k] = (float)(i * 10 + k);
+			out.xyz3[i * 6 + k] = (float)(i * 10 + k + 3);
+		}
+	}
+	for (int64_t c = 0; c < QUERIES; c++)
+		for (int64_t t = 0; t < SEARCH; t++) { /* one of both decides, and with another track's is wrong */
+			bool best = c % 2 == t, early_track = c < QUERIES / 2;
+
+			out.vis[c * T + AT + t] = early_track ? (best ? 0.6f : 0.3f) : (best ? 0.4f : 0.5f);
+			out.conf[c * T + AT + t] = early_track ? (best ? 0.4f : 0.55f) : (best ? 0.7f : 0.2f);
+		}
+	for (int32_t i = 0; i < QUERIES; i++)
+		room->column[i] = (QUERIES - 1) - i;
+	memset(room->points, 0xff, (size_t)QUERIES * 3 * sizeof(float));
+	sb_track_carry(room, &out, 2, QUERIES - 1);
+	for (int64_t i = 0; i < QUERIES - 1; i++) {
+		int64_t column = (QUERIES - 1) - i, best = column % 2;
+		const float *q = room->points + i * 3, *c = room->carried + i * OVERLAP * 6;
+
+		assert_true(q[0] == (float)best);
+		for (int64_t k = 0; k < 2; k++)
+			assert_true(q[1 + k] == (float)((column * T + AT + best) * 10 + k));
+		for (int64_t t = 0; t < OVERLAP; t++)
+			for (int64_t k = 0; k < 6; k++)
+				assert_true(c[t * 6 + k] == (float)((column * T + AT + t) * 10 + k));
+	}
+	assert_true(isnan(room->points[(QUERIES - 1) * 3])); /* no more than were asked for */
+	sb_track_outputs_release(&out);
+	sb_track_room_close(room);
+}
+
 /* Frames before the overlap of the second window are what a clip of the first window's frames alone gives. */
 static void the_first_window_knows_nothing_of_the_second(void **state)
 {
@@ -583,6 +630,7 @@ int main(void)
 		cmocka_unit_test(no_query_is_lost_and_later_ones_start_in_their_window),
 		cmocka_unit_test(carried_tracks_go_on_from_where_they_were),
 		cmocka_unit_test(the_frame_seen_best_makes_the_query),
+		cmocka_unit_test(each_track_is_carried_from_its_own_results),
 		cmocka_unit_test(the_first_window_knows_nothing_of_the_second),
 		cmocka_unit_test(queries_without_depth_follow_others_and_say_so),
 		cmocka_unit_test(one_query_is_tracked_with_support_points),

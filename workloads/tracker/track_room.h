@@ -30,5 +30,10 @@ struct sb_track_room {
 
 /* windows.c: the frame where a track was seen best, vis x conf; of equal ones the first, 0 where all are NaN. */
 int64_t sb_track_seed_frame(const float *vis, const float *conf, int64_t frames);
+/*
+ * The first n tracks of window w are those of the windows before: their last results into room->carried, and into
+ * room->points the query that the best of them makes, its frame counted in the window.
+ */
+void sb_track_carry(struct sb_track_room *r, const struct sb_track_outputs *out, int64_t w, int64_t n);
 
 #endif

@@ -84,20 +84,18 @@ int64_t sb_track_seed_frame(const float *vis, const float *conf, int64_t frames)
 	return best;
 }
 
-/* Tracks of the windows before: their last results, and the query that the best of them makes. */
-static void carry_tracks(struct video *v, int64_t w, int64_t n)
+void sb_track_carry(struct sb_track_room *r, const struct sb_track_outputs *out, int64_t w, int64_t n)
 {
-	struct sb_track_room *r = v->room;
 	int64_t overlap = r->plan.overlap, search = overlap < r->step ? overlap : r->step;
 
 	for (int64_t i = 0; i < n; i++) {
 		int64_t at = (int64_t)r->column[i] * r->plan.frames + w * r->step;
-		int64_t seed = sb_track_seed_frame(v->out->vis + at, v->out->conf + at, search);
+		int64_t seed = sb_track_seed_frame(out->vis + at, out->conf + at, search);
 		float *c = r->carried + i * overlap * 6, *q = r->points + i * 3;
 
 		for (int64_t t = 0; t < overlap; t++) {
-			memcpy(c + t * 6, v->out->xyz2 + (at + t) * 3, 3 * sizeof(float));
-			memcpy(c + t * 6 + 3, v->out->xyz3 + (at + t) * 6, 3 * sizeof(float));
+			memcpy(c + t * 6, out->xyz2 + (at + t) * 3, 3 * sizeof(float));
+			memcpy(c + t * 6 + 3, out->xyz3 + (at + t) * 6, 3 * sizeof(float));
 		}
 		q[0] = (float)seed;
 		q[1] = c[seed * 6];
@@ -118,7 +116,7 @@ static enum sb_status window_points(struct video *v, int64_t w)
 		SB_TRY(download_valid(v, w, &map));
 	if (!w && n)
 		replace_queries(v, &map);
-	carry_tracks(v, w, old);
+	sb_track_carry(r, v->out, w, old);
 	for (int64_t i = old; i < n; i++) {
 		memcpy(r->points + i * 3, r->first + i * 3, 3 * sizeof(float));
 		r->points[i * 3] -= (float)(w * r->step);

@@ -43,6 +43,10 @@ refuse --frames 8 --window 5 --mode online
 refuse --queries missing
 refuse --queries ''
 refuse --queries .
+mkfifo pipe
+refuse --queries pipe
+refuse --support-file pipe
+refuse --video pipe
 refuse --queries q.txt --grid 3
 refuse --support 0 --support-file s.txt
 refuse --support 3 --support-file s.txt
