@@ -500,6 +500,13 @@ static enum sb_status newer(const char *path, int64_t version, struct sb_error *
 	        path, (long long)version, sb_store_version);
 }
 
+static enum sb_status negative(const char *path, int64_t version, struct sb_error *err)
+{
+	return sb_fail(err, SB_E_DATA,
+	        "database '%s' is damaged (its format number is %lld, and formats begin at 1); go back to a copy", path,
+	        (long long)version);
+}
+
 /* Refuse what is not ours before SQLite opens it for real: a foreign file stays as it is, to the byte. */
 static enum sb_status recognise(const char *path, enum sb_store_mode mode, const struct look *l, struct sb_error *err)
 {
@@ -517,6 +524,8 @@ static enum sb_status recognise(const char *path, enum sb_store_mode mode, const
 	/* One page without an application id is a database without a table: identify() decides. */
 	if (l->application != SB_STORE_APPLICATION_ID && !(l->application == 0 && l->size <= l->page_size))
 		return foreign(path, l->application, err);
+	if (l->application == SB_STORE_APPLICATION_ID && l->user > INT32_MAX) /* SQLite's number has a sign */
+		return negative(path, (int64_t)l->user - (INT64_C(1) << 32), err);
 	if (l->application == SB_STORE_APPLICATION_ID && l->user > (uint32_t)sb_store_version)
 		return newer(path, l->user, err);
 	return SB_OK;
@@ -561,12 +570,8 @@ static enum sb_status identify_now(struct sb_store *st, int64_t *version, struct
 		return foreign(st->path, (uint32_t)application, err);
 	if (*version > sb_store_version)
 		return newer(st->path, *version, err);
-	if (*version < 0) {
-		char what[80];
-
-		snprintf(what, sizeof(what), "its format number is %lld, and formats begin at 1", (long long)*version);
-		return sb_store_damaged(st, what, err);
-	}
+	if (*version < 0)
+		return negative(st->path, *version, err);
 	if (*version < 1)
 		return sb_store_damaged(st, "it has no format number", err);
 	return SB_OK;
