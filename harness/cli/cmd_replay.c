@@ -10,7 +10,8 @@
 enum { OPT_ALLOC, OPT_CHECK, OPT_LIMIT, OPT_CONF, OPT_FORMAT };
 
 const struct sb_option sb_replay_options[] = {
-	[OPT_ALLOC] = { "alloc", "POLICY", "default, expandable or none (every request to the driver) [as the trace]" },
+	[OPT_ALLOC] = { "alloc", "POLICY",
+	        "default, expandable, stitched or none (every request to the driver) [as the trace]" },
 	[OPT_CHECK] = { "check", NULL, "under the trace's own settings: is every segment event what the trace has?" },
 	[OPT_LIMIT] = { "limit", "BYTES", "memory of the device, as in 24GiB [as the trace; not known: 1TiB]" },
 	[OPT_CONF] = { "conf", "STRING",
@@ -172,6 +173,10 @@ static void add_driver(struct list *l, const struct sb_replay_result *r)
 	add_count(l, "device_frees", "given back to the driver", r->stats.num_device_free);
 	add_count(l, "driver_calls", "driver calls", r->stats.driver_calls);
 	add_count(l, "cu_mem_create", "of them cuMemCreate", r->stats.driver.calls[SB_PAGES_CREATE]);
+	if (r->stats.num_stitches) {
+		add_count(l, "stitches", "growths that moved pages", r->stats.num_stitches);
+		add_bytes(l, "stitched_bytes", "what they moved", r->stats.stitched_bytes);
+	}
 	add_count(l, "retries", "retries", r->stats.num_alloc_retries);
 	add_count(l, "out_of_memory", "out of memory", r->stats.num_ooms);
 }

@@ -112,7 +112,7 @@ const struct sb_option sb_run_options[] = {
 	[OPT_TIMEOUT] = { "timeout", "SECONDS", "a trial that takes longer is killed and stored as such [600]" },
 	[OPT_VRAM_LIMIT] = { "vram-limit", "SIZE", "pretend the device has so much memory, e.g. 512M" },
 	[OPT_ALLOC_CONF] = { "alloc-conf", "STRING",
-	        "settings of both allocators, as in PYTORCH_CUDA_ALLOC_CONF, e.g. max_split_size_mb:64 [PyTorch's]" },
+	        "settings of the allocators, as in PYTORCH_CUDA_ALLOC_CONF, e.g. max_split_size_mb:64 [PyTorch's]" },
 	[OPT_NOTE] = { "note", "TEXT", "kept with the run" },
 	[OPT_EXE] = { "exe", "FILE", "the spabench whose workers run the trials [this one]" },
 	[OPT_RESUME] = { "resume", NULL, "complete an interrupted run: RUN, else the newest that is not complete" },
@@ -138,8 +138,9 @@ const char sb_run_details[] =
         "limit is three times the budget, and each has one block in any case.\n"
         "Ctrl-C ends the run after the current trial, with everything stored; 'run --resume' completes it.\n"
         "A trial that runs out of memory, crashes or hangs is stored as such and the run goes on.\n"
-        "The churn workload fragments memory: its claim is judged on 'run --workload churn', which compares the two\n"
+        "The churn workload fragments memory: its claim is judged on 'run --workload churn', which compares the\n"
         "allocators with TF32 and efficient attention on; --seed draws another list of clips.\n"
+        "An arm can name a level: +alloc=stitched, expandable segments that move unused pages (experimental).\n"
         "Weights are synthetic unless a file is given: F32, F16 or BF16, tensors named as in the released "
         "checkpoints.\n"
         "The released checkpoints have a licence of their own (non-commercial): read it before you use them.\n"
@@ -289,8 +290,8 @@ static void before_first(struct sb_plan *plan)
 	}
 }
 
-/* The two allocators, with the switches on that let every clip of the list fit into a GPU. */
-#define CHURN_ARMS "+precision+attention,after"
+/* The allocators, with the switches on that let every clip of the list fit into a GPU. */
+#define CHURN_ARMS "+precision+attention,after,+precision+attention+alloc=stitched"
 
 /* `auto` is decided here, because the defaults hang on it: a GPU runs the released network, and longer. */
 static void choose_defaults(struct request *q)

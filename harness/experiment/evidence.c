@@ -165,7 +165,7 @@ void sb_evidence_add(
 		e->compared++;
 		e->identical += same == 1.0;
 	}
-	if (levels->part[SB_PART_ALLOC] == SB_ALLOC_EXPANDABLE)
+	if (levels->part[SB_PART_ALLOC] != SB_ALLOC_DEFAULT)
 		add_alloc(e, r);
 	if (purpose == SB_TRACING && r->trace_complete)
 		add_trace(e, arm, r);

@@ -436,6 +436,10 @@ static void add_memory(struct server *s, const struct timing *t, json_t *samples
 		snprintf(metric, sizeof(metric), "driver.cold_%s_calls", sb_pages_call_names[c]);
 		add(s, samples, metric, (double)t->cold.driver.calls[c]);
 	}
+	if (s->be->levels.part[SB_PART_ALLOC] == SB_ALLOC_STITCHED) {
+		add(s, samples, "memory.stitches", (double)st->num_stitches);
+		add(s, samples, "memory.stitched_bytes", (double)st->stitched_bytes);
+	}
 	add(s, samples, "memory.retries", (double)st->num_alloc_retries);
 	add(s, samples, "memory.out_of_memory", (double)st->num_ooms);
 	put(s, samples, "memory.workspace_bytes",

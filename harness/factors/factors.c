@@ -5,7 +5,7 @@
 
 static const char *const precision_levels[] = { "fp32", "tf32", NULL };
 static const char *const attention_levels[] = { "standard", "efficient", NULL };
-static const char *const alloc_levels[] = { "default", "expandable", NULL };
+static const char *const alloc_levels[] = { "default", "expandable", "stitched", NULL };
 
 const struct sb_part_info sb_parts[SB_PART_COUNT] = {
 	[SB_PART_PRECISION_GEMM] = { "precision.gemm", "precision", precision_levels },
@@ -49,6 +49,21 @@ static int level_index(const struct sb_part_info *part, const char *level)
 	return -1;
 }
 
+static enum sb_status no_level(
+        const struct sb_part_info *part, const char *name, const char *level, struct sb_error *err)
+{
+	char known[80] = "";
+	size_t n = 0;
+
+	for (int i = 0; part->levels[i] && n < sizeof(known); i++)
+		n += (size_t)snprintf(known + n, sizeof(known) - n, "%s%s",
+		        !i                    ? ""
+		        : part->levels[i + 1] ? ", "
+		                              : " and ",
+		        part->levels[i]);
+	return sb_fail(err, SB_E_USAGE, "factor '%s' has no level '%.32s'; it has %s", name, level, known);
+}
+
 enum sb_status sb_levels_set(struct sb_levels *l, const char *assignment, struct sb_error *err)
 {
 	const char *eq = strchr(assignment, '=');
@@ -67,8 +82,7 @@ enum sb_status sb_levels_set(struct sb_levels *l, const char *assignment, struct
 			continue;
 		level = level_index(part, eq + 1);
 		if (level < 0)
-			return sb_fail(err, SB_E_USAGE, "factor '%s' has no level '%.32s'; it has %s and %s", name,
-			        eq + 1, part->levels[0], part->levels[1]);
+			return no_level(part, name, eq + 1, err);
 		out.part[p] = (uint8_t)level;
 		known = true;
 	}
@@ -105,11 +119,14 @@ enum sb_status sb_levels_parse(const char *text, struct sb_levels *l, struct sb_
 	return SB_OK;
 }
 
-/* `after` applies the switches as PyTorch and xFormers do: their FP32 attention kernel ignores the TF32 flag. */
+/*
+ * `after` applies the switches as PyTorch and xFormers do: their FP32 attention kernel ignores the TF32 flag. What is
+ * at another level than its first one is on already.
+ */
 static void switch_on(struct sb_levels *l, const char *factor)
 {
 	for (int p = 0; p < SB_PART_COUNT; p++)
-		if (p != SB_PART_PRECISION_ATTENTION && !strcmp(sb_parts[p].factor, factor))
+		if (p != SB_PART_PRECISION_ATTENTION && !strcmp(sb_parts[p].factor, factor) && !l->part[p])
 			l->part[p] = 1;
 }
 
@@ -121,17 +138,31 @@ bool sb_levels_switch_on(struct sb_levels *l, const char *factor)
 	return !sb_levels_equal(l, &was);
 }
 
-/* "+FACTOR+FACTOR..", each once; false when it is something else. */
+/* "FACTOR", or "FACTOR[.PART]=LEVEL" as --set has it; false when it is neither or changes nothing. */
+static bool switch_word(struct sb_levels *l, const char *word)
+{
+	struct sb_levels was = *l;
+
+	if (strchr(word, '='))
+		return !sb_levels_set(l, word, NULL) && !sb_levels_equal(l, &was);
+	for (int f = 0; sb_factor_names[f]; f++)
+		if (!strcmp(sb_factor_names[f], word))
+			return sb_levels_switch_on(l, word);
+	return false;
+}
+
+/* "+WORD+WORD..", each of which changes something; false when it is something else. */
 static bool switch_on_all(struct sb_levels *l, const char *name)
 {
 	while (*name == '+') {
 		size_t len = strcspn(++name, "+");
-		int f = 0;
+		char word[SB_ARM_NAME_MAX];
 
-		while (sb_factor_names[f] &&
-		        (strlen(sb_factor_names[f]) != len || strncmp(name, sb_factor_names[f], len)))
-			f++;
-		if (!sb_factor_names[f] || !sb_levels_switch_on(l, sb_factor_names[f]))
+		if (len >= sizeof(word))
+			return false;
+		memcpy(word, name, len);
+		word[len] = '\0';
+		if (!switch_word(l, word))
 			return false;
 		name += len;
 	}
@@ -154,8 +185,8 @@ enum sb_status sb_arm_by_name(const char *name, struct sb_arm *out, struct sb_er
 		known = switch_on_all(&arm.levels, name);
 	if (!known)
 		return sb_fail(err, SB_E_USAGE,
-		        "no arm '%.40s'; there are before, +precision, +attention, +alloc (several: +precision+alloc), "
-		        "after and best",
+		        "no arm '%.40s'; there are before, +precision, +attention, +alloc (several: +precision+alloc; "
+		        "one level: +alloc=stitched), after and best",
 		        name);
 	snprintf(arm.name, sizeof(arm.name), "%s", name);
 	*out = arm;

@@ -20,7 +20,11 @@ enum sb_part {
 /* Level numbers are positions in the part's level list below. */
 enum { SB_PRECISION_FP32, SB_PRECISION_TF32 };
 enum { SB_ATTENTION_STANDARD, SB_ATTENTION_EFFICIENT };
-enum { SB_ALLOC_DEFAULT, SB_ALLOC_EXPANDABLE };
+enum {
+	SB_ALLOC_DEFAULT,
+	SB_ALLOC_EXPANDABLE,
+	SB_ALLOC_STITCHED
+}; /* the last: ours, experimental, in no arm of the default plan */
 
 struct sb_levels {
 	uint8_t part[SB_PART_COUNT];
@@ -49,7 +53,7 @@ bool sb_levels_equal(const struct sb_levels *a, const struct sb_levels *b);
 /* True when a and b differ in parts of `factor` and in no other part. */
 bool sb_levels_differ_only_in(const struct sb_levels *a, const struct sb_levels *b, const char *factor);
 
-/* Switch `factor` on as `after` has it. True when that changed anything. */
+/* Switch `factor` on as `after` has it, where it is at its first level. True when that changed anything. */
 bool sb_levels_switch_on(struct sb_levels *l, const char *factor);
 
 /* Apply "FACTOR[.PART]=LEVEL" to *l. A factor name alone sets all its parts. Errors: SB_E_USAGE listing what exists. */
@@ -59,8 +63,8 @@ void sb_levels_format(const struct sb_levels *l, struct sb_buf *out);
 /* The inverse of sb_levels_format(): comma-separated assignments on top of all-first levels. */
 enum sb_status sb_levels_parse(const char *text, struct sb_levels *l, struct sb_error *err);
 
-/* A named arm: before, +FACTOR, several as +FACTOR+FACTOR, after, best. `after` and +precision leave
- * precision.attention at fp32 (DESIGN 2). */
+/* A named arm: before, +FACTOR or +FACTOR[.PART]=LEVEL, several as +FACTOR+FACTOR, after, best. `after` and +precision
+ * leave precision.attention at fp32 (DESIGN 2). */
 enum sb_status sb_arm_by_name(const char *name, struct sb_arm *out, struct sb_error *err);
 /*
  * Comma-separated arm names -> arms[0..*n). Refuses unknown and repeated names. Errors: SB_E_USAGE.

@@ -91,7 +91,8 @@ struct counter {
 struct policy {
 	const char *name;
 	bool expandable;
-	bool uncached; /* every request and every free goes to the driver */
+	bool uncached;        /* every request and every free goes to the driver */
+	int64_t large_handle; /* expandable: the handles of the large pool, bytes */
 	/* Get memory for `size` into `pool`: *out is a FREE block >= size. SB_E_NOMEM: the device said no. */
 	enum sb_status (*grow)(
 	        struct sb_alloc *a, struct pool *pool, int64_t size, struct block **out, struct sb_error *err);
@@ -135,6 +136,7 @@ struct sb_alloc {
 
 	struct counter stat[SB_ALLOC_FAMILY_COUNT][SB_ALLOC_POOL_COUNT];
 	int64_t num_alloc_retries, num_ooms, num_sync_all_streams, num_device_alloc, num_device_free, host_allocs;
+	int64_t num_stitches, stitched_bytes;
 	int64_t peak_reserved_seen, active_at_peak_reserved, largest_free_at_peak_reserved, free_at_peak_reserved;
 	struct sb_pages_counts driver_at_open;
 	struct sb_oom oom;
@@ -229,6 +231,19 @@ enum sb_status sb_release_cached(struct sb_alloc *a, struct sb_error *err);
 enum sb_status sb_collect_garbage(struct sb_alloc *a, struct sb_error *err);
 /* Free the segment of a FREE block that is alone in it. */
 enum sb_status sb_free_segment(struct sb_alloc *a, struct block *b, struct sb_error *err);
+
+/* More than the process may hold? Errors: SB_E_NOMEM. */
+enum sb_status sb_check_limit(const struct sb_alloc *a, int64_t more, struct sb_error *err);
+/*
+ * Where `size` can be mapped: *out is the first of a run of FREE and UNMAPPED blocks that reaches it, in the pool's
+ * ranges or in a new one.
+ */
+enum sb_status sb_find_addresses(
+        struct sb_alloc *a, struct pool *pool, int64_t size, struct block **out, struct sb_error *err);
+
+/* stitch.c: the growth of `stitched`. */
+enum sb_status sb_grow_stitched(
+        struct sb_alloc *a, struct pool *pool, int64_t size, struct block **out, struct sb_error *err);
 
 /* stats.c */
 

@@ -272,37 +272,83 @@ enum sb_status sb_pages_unreserve(struct sb_pages_range *r, struct sb_error *err
 	return first ? first : status;
 }
 
-enum sb_status sb_pages_map(struct sb_pages_range *r, int64_t first, int64_t n, struct sb_error *err)
+static void check_slots(const struct sb_pages_range *r, int64_t first, int64_t n)
 {
-	struct sb_pages *p = r->pages;
-	int64_t bytes = r->handle_bytes, made, placed = 0;
-	enum sb_status status = SB_OK;
-
 	if (first < 0 || n <= 0 || n > r->n_handles - first)
 		SB_BUG("map of handles %" PRId64 "+%" PRId64 " of %" PRId64, first, n, r->n_handles);
-	for (made = 0; made < n; made++) {
-		if (r->mapped[first + made])
-			SB_BUG("handle %" PRId64 " is mapped already", first + made);
-		status = create(p, bytes, &r->handle[first + made], err);
-		if (status)
-			goto undo;
+	for (int64_t i = first; i < first + n; i++)
+		if (r->mapped[i])
+			SB_BUG("handle %" PRId64 " is mapped already", i);
+}
+
+static uintptr_t address_of(const struct sb_pages_range *r, int64_t i)
+{
+	return r->base + (uintptr_t)(i * r->handle_bytes);
+}
+
+enum sb_status sb_pages_create(struct sb_pages_range *r, int64_t first, int64_t n, struct sb_error *err)
+{
+	check_slots(r, first, n);
+	for (int64_t made = 0; made < n; made++) {
+		enum sb_status status = create(r->pages, r->handle_bytes, &r->handle[first + made], err);
+
+		if (!status)
+			continue;
+		sb_pages_drop(r, first, made);
+		return status;
 	}
-	for (placed = 0; placed < n; placed++) {
-		status = map(p, r->base + (uintptr_t)((first + placed) * bytes), bytes, r->handle[first + placed], err);
-		if (status)
-			goto undo;
+	return SB_OK;
+}
+
+enum sb_status sb_pages_place(struct sb_pages_range *r, int64_t first, int64_t n, struct sb_error *err)
+{
+	int64_t placed = 0;
+	enum sb_status status = SB_OK;
+
+	check_slots(r, first, n);
+	while (!status && placed < n) {
+		status = map(r->pages, address_of(r, first + placed), r->handle_bytes, r->handle[first + placed], err);
+		placed += !status;
 	}
-	status = set_access(p, r->base + (uintptr_t)(first * bytes), n * bytes, err);
-	if (status)
-		goto undo;
+	if (!status)
+		status = set_access(r->pages, address_of(r, first), n * r->handle_bytes, err);
+	if (status) { /* the error that matters is the one in err: those of the way back are dropped */
+		while (placed > 0)
+			unmap(r->pages, address_of(r, first + --placed), r->handle_bytes, NULL);
+		return status;
+	}
 	memset(r->mapped + first, 1, (size_t)n);
 	r->n_mapped += n;
 	return SB_OK;
-undo: /* the error that matters is the one in err: those of the way back are dropped */
-	while (placed > 0)
-		unmap(p, r->base + (uintptr_t)((first + --placed) * bytes), bytes, NULL);
-	while (made > 0)
-		release(p, r->handle[first + --made], bytes, NULL);
+}
+
+void sb_pages_drop(struct sb_pages_range *r, int64_t first, int64_t n)
+{
+	while (n > 0)
+		release(r->pages, r->handle[first + --n], r->handle_bytes, NULL);
+}
+
+enum sb_status sb_pages_take(
+        struct sb_pages_range *src, int64_t from, struct sb_pages_range *r, int64_t to, struct sb_error *err)
+{
+	check_slots(r, to, 1);
+	if (!src->mapped[from] || src->handle_bytes != r->handle_bytes || src->pages != r->pages)
+		SB_BUG("handle %" PRId64 " cannot be taken from there", from);
+	r->handle[to] = src->handle[from];
+	src->mapped[from] = 0;
+	src->n_mapped--;
+	return unmap(src->pages, address_of(src, from), src->handle_bytes, err);
+}
+
+enum sb_status sb_pages_map(struct sb_pages_range *r, int64_t first, int64_t n, struct sb_error *err)
+{
+	enum sb_status status = sb_pages_create(r, first, n, err);
+
+	if (status)
+		return status;
+	status = sb_pages_place(r, first, n, err);
+	if (status)
+		sb_pages_drop(r, first, n);
 	return status;
 }
 

@@ -74,12 +74,17 @@ static enum sb_status refused(struct sb_error *err)
 	return sb_fail(err, SB_E_NOMEM, "the trace's driver gave nothing here");
 }
 
-/* The next event is `kind`, and what it gives out has an address that can be. */
+/* The next event is `kind`, and what it gives out has an address that can be. Pages moved for it stand before it. */
 static const struct sb_alloc_trace_event *next_of(struct trace_pages *t, enum sb_alloc_event_kind kind)
 {
-	const struct sb_alloc_trace_event *next = sb_expected_next(t->x);
+	const struct sb_expected *x = t->x;
+	size_t i;
 
-	return next && next->e.kind == kind ? next : NULL;
+	if (!sb_expected_next(t->x))
+		return NULL;
+	for (i = x->next; i < x->n && x->v[i].e.kind == SB_ALLOC_EV_MOVE;)
+		i++;
+	return i < x->n && x->v[i].e.kind == kind ? &x->v[i] : NULL;
 }
 
 static enum sb_status trace_segment_alloc(struct sb_pages *p, int64_t bytes, uintptr_t *addr, struct sb_error *err)

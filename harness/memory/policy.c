@@ -9,7 +9,7 @@
 #define LARGE_ROUNDING (2 * SB_MIB)
 #define EXACT_FROM     (10 * SB_MIB) /* from here on a segment has the size of the request */
 
-static enum sb_status check_limit(const struct sb_alloc *a, int64_t more, struct sb_error *err)
+enum sb_status sb_check_limit(const struct sb_alloc *a, int64_t more, struct sb_error *err)
 {
 	int64_t reserved = a->stat[SB_ALLOC_RESERVED_BYTES][SB_ALLOC_ALL].current;
 
@@ -33,7 +33,7 @@ static int64_t segment_size(int64_t size)
 static enum sb_status add_segment(
         struct sb_alloc *a, struct pool *pool, int64_t bytes, struct block **out, struct sb_error *err)
 {
-	enum sb_status status = check_limit(a, bytes, err);
+	enum sb_status status = sb_check_limit(a, bytes, err);
 	uintptr_t base = 0;
 
 	if (status)
@@ -112,8 +112,8 @@ static struct block *find_room(struct pool *pool, int64_t size)
 static enum sb_status add_range(
         struct sb_alloc *a, struct pool *pool, int64_t size, struct block **out, struct sb_error *err)
 {
-	int64_t handle =
-	        sb_round_up(pool->kind == SB_ALLOC_SMALL ? SMALL_SEGMENT : LARGE_SEGMENT, a->pages->granularity_bytes);
+	int64_t handle = sb_round_up(
+	        pool->kind == SB_ALLOC_SMALL ? SMALL_SEGMENT : a->policy->large_handle, a->pages->granularity_bytes);
 	int64_t avail = 0, total = 0, n;
 	struct sb_pages_range *range = NULL;
 	enum sb_status status = sb_pages_info(a->pages, &avail, &total, err);
@@ -134,6 +134,13 @@ static enum sb_status add_range(
 	}
 	*out = sb_block_settle(a, a->segments->first, BLOCK_UNMAPPED);
 	return SB_OK;
+}
+
+enum sb_status sb_find_addresses(
+        struct sb_alloc *a, struct pool *pool, int64_t size, struct block **out, struct sb_error *err)
+{
+	*out = find_room(pool, size);
+	return *out ? SB_OK : add_range(a, pool, size, out, err);
 }
 
 /* Map the handles under the first `size` bytes of the UNMAPPED block b; *out is the FREE block they became part of. */
@@ -164,16 +171,13 @@ static enum sb_status grow_range(
 {
 	struct block *b = NULL;
 	/* What a segment would have taken, though less may be mapped: so PyTorch asks. */
-	enum sb_status status = check_limit(a, segment_size(size), err);
+	enum sb_status status = sb_check_limit(a, segment_size(size), err);
 
 	if (status)
 		return status;
-	b = find_room(pool, size);
-	if (!b) {
-		status = add_range(a, pool, size, &b, err);
-		if (status)
-			return status;
-	}
+	status = sb_find_addresses(a, pool, size, &b, err);
+	if (status)
+		return status;
 	if (b->node.tag == BLOCK_UNMAPPED) {
 		status = map_front(a, b, size, &b, err);
 		if (status)
@@ -372,11 +376,20 @@ enum sb_status sb_collect_garbage(struct sb_alloc *a, struct sb_error *err)
 	return status;
 }
 
+/*
+ * `stitched` has smaller handles, because what it cannot move is what a live block has in common with its first and its
+ * last one, and not the smallest, because every handle is a call of its own. Over the recorded churn and eight more
+ * with its sizes scaled, reserved over allocated and calls of the driver: handles of 4 MiB 0.6 %, 27 000; 8 MiB 1.0 %,
+ * 13 000; 10 MiB 1.2 %, 11 000; 20 MiB 1.7 %, 5 300 (expandable: 3.5 %, 1 900).
+ */
+#define STITCHED_HANDLE (8 * SB_MIB)
+
 /* `none` keeps nothing: a segment for every request. */
 const struct policy sb_policies[] = {
-	{ "default", false, false, grow_segments },
-	{ "expandable", true, false, grow_range },
-	{ "none", false, true, add_segment },
+	{ "default", false, false, 0, grow_segments },
+	{ "expandable", true, false, LARGE_SEGMENT, grow_range },
+	{ "stitched", true, false, STITCHED_HANDLE, sb_grow_stitched },
+	{ "none", false, true, 0, add_segment },
 };
 const size_t sb_n_policies = SB_ARRAY_LEN(sb_policies);
-const char *const sb_alloc_policy_names[] = { "default", "expandable", "none", NULL };
+const char *const sb_alloc_policy_names[] = { "default", "expandable", "stitched", "none", NULL };

@@ -42,6 +42,7 @@ static const char *const event_names[] = {
 	[SB_ALLOC_EV_MAP] = "segment_map",
 	[SB_ALLOC_EV_UNMAP] = "segment_unmap",
 	[SB_ALLOC_EV_EMPTY_CACHE] = "the cache emptied",
+	[SB_ALLOC_EV_MOVE] = "pages moved",
 };
 
 static void describe(const struct sb_alloc_event *e, char *out, size_t n)

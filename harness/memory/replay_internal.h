@@ -11,7 +11,7 @@ extern const char sb_event_letters[];
 static inline bool sb_is_segment_event(enum sb_alloc_event_kind k)
 {
 	return k == SB_ALLOC_EV_SEGMENT_ALLOC || k == SB_ALLOC_EV_SEGMENT_FREE || k == SB_ALLOC_EV_MAP ||
-	       k == SB_ALLOC_EV_UNMAP;
+	       k == SB_ALLOC_EV_UNMAP || k == SB_ALLOC_EV_MOVE;
 }
 
 /* What the trace has between two doings of its program: segment events, and ends of use on other streams. */

@@ -1,7 +1,7 @@
 /*
- * memory: the device allocators a trial runs on (`alloc=default|expandable`) over a page provider. What PyTorch's
- * caching allocator does for a request sequence is done here: rounding, pools, segments, best fit, splitting, merging,
- * the order of retries and the statistics. Uses base.
+ * memory: the device allocators a trial runs on (`alloc=default|expandable|stitched`) over a page provider. What
+ * PyTorch's caching allocator does for a request sequence is done here: rounding, pools, segments, best fit, splitting,
+ * merging, the order of retries and the statistics. Uses base.
  *
  * Three layers:  sb_alloc_*   the policies, blocks and statistics; knows no device
  *                sb_pages_*   the driver calls, counted, timed, limited and made to fail for tests
@@ -144,13 +144,31 @@ enum sb_status sb_pages_map(struct sb_pages_range *r, int64_t first, int64_t n, 
 /* Unmap and release [first, first + n), all mapped. Synchronise first. Returns the first error, all are unmapped. */
 enum sb_status sb_pages_unmap(struct sb_pages_range *r, int64_t first, int64_t n, struct sb_error *err);
 
+/*
+ * The same growth in steps, for pages that come from elsewhere: [first, first + n) is filled with handles, new ones
+ * and ones taken from other places, and then placed. A slot that is filled and not placed is loose: sb_pages_drop().
+ */
+/* Fill [first, first + n) with new handles: all or nothing. */
+enum sb_status sb_pages_create(struct sb_pages_range *r, int64_t first, int64_t n, struct sb_error *err);
+/*
+ * Unmap handle `from` of `src` and put it into slot `to` of r, which has handles of the same size and the same
+ * provider. Synchronise first. It is taken even when an error is returned.
+ */
+enum sb_status sb_pages_take(
+        struct sb_pages_range *src, int64_t from, struct sb_pages_range *r, int64_t to, struct sb_error *err);
+/* Map the loose slots [first, first + n): all or nothing; they are loose still after a failure. */
+enum sb_status sb_pages_place(struct sb_pages_range *r, int64_t first, int64_t n, struct sb_error *err);
+/* Release the loose slots [first, first + n). */
+void sb_pages_drop(struct sb_pages_range *r, int64_t first, int64_t n);
+
 /* ---- allocators ----------------------------------------------------------------------------------------------- */
 
 struct sb_alloc;
 
 /*
- * "default", "expandable", "none", NULL. The first two are the levels of the factor `alloc`; `none` asks the driver for
- * every request and gives back at every free: the yardstick of a replay.
+ * "default", "expandable", "stitched", "none", NULL. All but the last are the levels of the factor `alloc`; `none` asks
+ * the driver for every request and gives back at every free: the yardstick of a replay. `stitched` is no allocator of
+ * PyTorch: expandable segments that move their unused pages to where they are needed before they ask for more.
  */
 extern const char *const sb_alloc_policy_names[];
 
@@ -261,6 +279,7 @@ enum sb_alloc_event_kind {
 	SB_ALLOC_EV_MAP,
 	SB_ALLOC_EV_UNMAP,
 	SB_ALLOC_EV_EMPTY_CACHE, /* asked for; what it does follows. addr, bytes and stream 0 */
+	SB_ALLOC_EV_MOVE,        /* pages unmapped for the SB_ALLOC_EV_MAP that follows; held all the time */
 };
 struct sb_alloc_event {
 	enum sb_alloc_event_kind kind;
@@ -301,6 +320,8 @@ struct sb_alloc_stats {
 	int64_t num_device_alloc;         /* segments obtained or expandable growths */
 	int64_t num_device_free;          /* segments returned or expandable shrinkings */
 	int64_t host_allocs;              /* times the allocator's own tables grew */
+	int64_t num_stitches;             /* growths that moved pages; those that only moved are no num_device_alloc */
+	int64_t stitched_bytes;           /* what they moved */
 	int64_t active_at_peak_reserved;  /* active bytes when reserved first reached its peak, after that request */
 	int64_t largest_free, free_bytes; /* now: the largest cached block, and all of them */
 	int64_t largest_free_at_peak_reserved, free_at_peak_reserved;

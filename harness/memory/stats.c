@@ -83,6 +83,8 @@ void sb_alloc_stats(const struct sb_alloc *a, struct sb_alloc_stats *out)
 	out->num_device_alloc = a->num_device_alloc;
 	out->num_device_free = a->num_device_free;
 	out->host_allocs = a->host_allocs;
+	out->num_stitches = a->num_stitches;
+	out->stitched_bytes = a->stitched_bytes;
 	out->active_at_peak_reserved = a->active_at_peak_reserved;
 	out->largest_free = largest_free(a);
 	out->free_bytes = now(a, SB_ALLOC_RESERVED_BYTES) - now(a, SB_ALLOC_ACTIVE_BYTES);

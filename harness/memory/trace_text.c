@@ -25,6 +25,7 @@ const char sb_event_letters[] = {
 	[SB_ALLOC_EV_MAP] = 'M',
 	[SB_ALLOC_EV_UNMAP] = 'U',
 	[SB_ALLOC_EV_EMPTY_CACHE] = 'e',
+	[SB_ALLOC_EV_MOVE] = 'V',
 };
 
 struct sb_alloc_trace {

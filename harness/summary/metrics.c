@@ -38,6 +38,8 @@ const struct sb_metric_info sb_metric_table[] = {
 	{ SHOWN("memory.largest_free_at_end", "the same at the end", PERCENT, MEMORY, DIFFERENCE) },
 	{ SHOWN("driver.calls", "driver calls", COUNT, DRIVER, RATIO) },
 	{ SHOWN("driver_ns", "driver time", TIME, DRIVER, RATIO) },
+	{ SHOWN("memory.stitches", "growths that moved pages", COUNT, DRIVER, RATIO) },
+	{ SHOWN("memory.stitched_bytes", "bytes of pages moved", BYTES, DRIVER, RATIO) },
 	{ SHOWN("memory.retries", "allocations retried", COUNT, DRIVER, RATIO) },
 	{ SHOWN("memory.out_of_memory", "out of memory, in a pass", COUNT, DRIVER, RATIO) },
 	{ SHOWN("quality.track*_px_median", "tracks, median", PIXELS, ACCURACY, PLAIN) },
@@ -83,8 +85,8 @@ static const struct {
 	{ "attention", (const char *const[]){ "wall_ns", "op.attention_ns", "memory.attention_bytes",
 	                       "memory.attention_workspace_bytes", "memory.allocated_peak_bytes",
 	                       "memory.reserved_peak_bytes", "quality.*", NULL } },
-	{ "alloc", (const char *const[]){ "wall_ns", "cold_*", "memory.reserved_peak_bytes", "memory.fragmentation",
-	                   "driver.calls", "driver_ns", "quality.*", NULL } },
+	{ "alloc", (const char *const[]){ "wall_ns", "cold_*", "memory.reserved_peak_bytes", "memory.overhead",
+	                   "memory.fragmentation", "driver.calls", "driver_ns", "quality.*", NULL } },
 };
 
 const char *const sb_metric_rows_of_arm[] = { "wall_ns", "op.*", "memory.trial_bytes", "memory.reserved_peak_bytes",

@@ -616,6 +616,15 @@ static bool has_group(const struct sb_summary *s, const char *arm)
 	return false;
 }
 
+/* A few rows; those of the factor where it is another level of that factor alone. */
+static const char *const *rows_of_other(const struct sb_view *v, int before, int a)
+{
+	for (int f = 0; sb_factor_names[f]; f++)
+		if (sb_levels_differ_only_in(&v->levels[before], &v->levels[a], sb_factor_names[f]))
+			return sb_metric_rows_of_factor(sb_factor_names[f]);
+	return sb_metric_rows_of_arm;
+}
+
 /* Arms that no group has shown yet, as every combination of the factors gives them: a few rows each. */
 static void add_other_arms(struct sb_view *v, int before)
 {
@@ -625,7 +634,7 @@ static void add_other_arms(struct sb_view *v, int before)
 		if (a == before || has_group(s, s->arms[a].name))
 			continue;
 		begin_group(v, &s->groups[s->n_groups], SB_GROUP_ARM, NULL, before, a);
-		fill_listed(v, &s->groups[s->n_groups++], sb_metric_rows_of_arm, before, a);
+		fill_listed(v, &s->groups[s->n_groups++], rows_of_other(v, before, a), before, a);
 	}
 }
 

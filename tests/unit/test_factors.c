@@ -26,7 +26,8 @@ static void after_leaves_attention_precision_alone_and_best_sets_it(void **state
 static void several_switches_make_one_arm(void **state)
 {
 	static const char *const wrong[] = { "+", "+precision+", "+precision+precision", "++alloc", "+precision+nope",
-		"precision+alloc" };
+		"precision+alloc", "+alloc=default", "+alloc=nope", "+alloc=", "+alloc=stitched+alloc=stitched",
+		"+alloc=stitched+alloc", "+alloc=stitchedstitchedstitchedstitchedstitched" };
 	struct sb_arm both, after;
 	struct sb_error err;
 
@@ -40,6 +41,24 @@ static void several_switches_make_one_arm(void **state)
 	assert_false(sb_levels_switch_on(&both.levels, "alloc"));
 	for (size_t i = 0; i < SB_ARRAY_LEN(wrong); i++)
 		assert_int_equal(sb_arm_by_name(wrong[i], &both, &err), SB_E_USAGE);
+}
+
+static void an_arm_can_name_a_level(void **state)
+{
+	struct sb_arm arm, plain;
+	struct sb_error err;
+
+	(void)state;
+	assert_int_equal(sb_arm_by_name("+precision+attention+alloc=stitched", &arm, &err), SB_OK);
+	assert_int_equal(sb_arm_by_name("+precision+attention", &plain, &err), SB_OK);
+	assert_int_equal(arm.levels.part[SB_PART_ALLOC], SB_ALLOC_STITCHED);
+	assert_true(sb_levels_differ_only_in(&plain.levels, &arm.levels, "alloc"));
+	/* It is on: nobody takes it for the arm without the switch. */
+	assert_false(sb_levels_switch_on(&arm.levels, "alloc"));
+	assert_int_equal(arm.levels.part[SB_PART_ALLOC], SB_ALLOC_STITCHED);
+	assert_int_equal(sb_arm_by_name("+precision.conv=tf32", &arm, &err), SB_OK);
+	assert_int_equal(arm.levels.part[SB_PART_PRECISION_CONV], SB_PRECISION_TF32);
+	assert_int_equal(arm.levels.part[SB_PART_PRECISION_GEMM], SB_PRECISION_FP32);
 }
 
 static void default_plan_has_one_arm_a_factor(void **state)
@@ -92,6 +111,8 @@ static void unknown_names_are_refused_with_what_exists(void **state)
 	(void)state;
 	assert_int_equal(sb_levels_set(&l, "precision=fp8", &err), SB_E_USAGE);
 	assert_non_null(strstr(err.msg, "fp32 and tf32"));
+	assert_int_equal(sb_levels_set(&l, "alloc=fast", &err), SB_E_USAGE);
+	assert_non_null(strstr(err.msg, "default, expandable and stitched"));
 	assert_int_equal(sb_levels_set(&l, "color=red", &err), SB_E_USAGE);
 	assert_non_null(strstr(err.msg, "attention and alloc"));
 	assert_int_equal(sb_levels_set(&l, "precision", &err), SB_E_USAGE);
@@ -136,6 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(after_leaves_attention_precision_alone_and_best_sets_it),
 		cmocka_unit_test(several_switches_make_one_arm),
+		cmocka_unit_test(an_arm_can_name_a_level),
 		cmocka_unit_test(default_plan_has_one_arm_a_factor),
 		cmocka_unit_test(levels_survive_a_round_trip),
 		cmocka_unit_test(unknown_names_are_refused_with_what_exists),

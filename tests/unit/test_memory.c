@@ -768,7 +768,7 @@ static void unknown_policies_and_settings_are_refused(void **state)
 	assert_int_equal(sb_pages_count_open(0, 2 * MIB, &pages, &err), SB_E_USAGE);
 	assert_int_equal(sb_pages_count_open(GIB, 2 * MIB, &pages, &err), SB_OK);
 	assert_int_equal(sb_alloc_open("slab", pages, &a, &err), SB_E_USAGE);
-	assert_string_equal(err.msg, "no allocator policy 'slab': one of default, expandable, none");
+	assert_string_equal(err.msg, "no allocator policy 'slab': one of default, expandable, stitched, none");
 	sb_alloc_options_init(&opt);
 	opt.max_split_size = 20 * MIB - 1;
 	assert_int_equal(sb_alloc_open_with("default", &opt, pages, &a, &err), SB_E_USAGE);

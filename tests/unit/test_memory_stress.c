@@ -371,6 +371,7 @@ static void many_operations(const char *policy)
 	        (long long)m.n_mallocs, (long long)st.num_device_alloc, (long long)st.num_alloc_retries,
 	        (long long)st.num_ooms);
 	assert_true((uncached || st.num_alloc_retries > 10) && st.num_ooms > 10); /* the course went through both */
+	assert_true(!strcmp(policy, "stitched") == (st.num_stitches > 1000 && st.stitched_bytes > 100 * GIB));
 	while (m.n)
 		do_free(&m, a, &seed);
 	check_everything(&m, a, pages);
@@ -392,6 +393,12 @@ static void many_operations_on_expandable_keep_every_rule(void **state)
 {
 	(void)state;
 	many_operations("expandable");
+}
+
+static void many_operations_on_stitched_keep_every_rule(void **state)
+{
+	(void)state;
+	many_operations("stitched");
 }
 
 static void many_operations_on_none_keep_every_rule(void **state)
@@ -551,6 +558,7 @@ int main(void)
 		cmocka_unit_test(the_ordered_set_stays_balanced_and_finds_what_a_scan_finds),
 		cmocka_unit_test(many_operations_on_default_keep_every_rule),
 		cmocka_unit_test(many_operations_on_expandable_keep_every_rule),
+		cmocka_unit_test(many_operations_on_stitched_keep_every_rule),
 		cmocka_unit_test(many_operations_on_none_keep_every_rule),
 		cmocka_unit_test(patterns_in_host_memory_survive_their_neighbours),
 	};
