@@ -12,12 +12,12 @@ begun=$(date +%s)
 fault crash:2000 --blocks 2 --db crash.db
 outcome crash.db
 # Longer than a trial that does not hang: that run had four of them, and two workers.
-limit=$((8 + $(date +%s) - begun))
+limit=$((3 + $(date +%s) - begun))
 {
-	fault hang:2000 --blocks 2 --timeout $limit --db hang.db
+	fault hang:2000 --arms before --blocks 3 --timeout $limit --db hang.db
 	outcome hang.db
 } | sed -E "s/(within |')$limit( s|')/\1LIMIT\2/"
-fault fail:2000 --blocks 2 --db fail.db
+fault fail:2000 --arms before --blocks 3 --db fail.db
 outcome fail.db
 echo '# no trial succeeds'
 fault crash:1 --db crash1.db
