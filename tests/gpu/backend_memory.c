@@ -1,4 +1,4 @@
-/* Both allocators over the device's pages, the limit, and the way between host and device. */
+/* All allocators over the device's pages, the limit, and the way between host and device. */
 #include "backend_check.h"
 
 #include <math.h>
@@ -138,16 +138,79 @@ static void check_driver_faults(const char *levels)
 	check_that("a failed driver call is reported", failed > 0, "none was");
 }
 
+static void fill(struct sb_backend *be, float *x, int64_t n, float value)
+{
+	struct sb_error err = { .msg = "" };
+
+	must(SB_SUBMIT(be, FILL, fill, ((struct sb_fill_args){ .x = x, .n = n, .value = value }), &err), &err, "fill");
+}
+
+/* Pages move while work that reads them is queued: what that work saw is what was there. */
+static void check_stitch(void)
+{
+	enum { N = 16 * MIB, FILLS = 200 }; /* floats: 64 MiB a hole */
+	struct sb_backend *be = open_device(0);
+	struct sb_error err = { .msg = "" };
+	struct sb_alloc_stats st;
+	float *got = poison(N), *wide = poison(2 * N);
+	void *hole[2], *keep[2], *all = NULL;
+	double wrong = 0.0;
+
+	set_levels(be, "alloc=stitched");
+	for (int i = 0; i < 2; i++) {
+		must(sb_device_alloc(be, N * sizeof(float), &hole[i], &err), &err, "device memory");
+		must(sb_device_alloc(be, (size_t)(2 * MIB), &keep[i], &err), &err, "device memory");
+	}
+	for (int i = 0; i <= FILLS; i++)
+		fill(be, hole[0], N, (float)i);
+	must(SB_SUBMIT(be, DOWNLOAD, download, ((struct sb_transfer_args){ got, hole[0], N * sizeof(float) }), &err),
+	        &err, "download");
+	drop(be, hole[0]);
+	drop(be, hole[1]);
+	must(sb_device_alloc(be, 2 * N * sizeof(float) - 32 * MIB, &all, &err), &err, "device memory");
+	fill(be, all, 2 * N - 8 * MIB, -1.0f);
+	must(SB_SUBMIT(be, DOWNLOAD, download,
+	             ((struct sb_transfer_args){ wide, all, (2 * N - 8 * MIB) * sizeof(float) }), &err),
+	        &err, "download");
+	must(be->ops->sync(be, &err), &err, "sync");
+	for (int64_t i = 0; i < N; i++)
+		wrong += got[i] != (float)FILLS;
+	check("values that moved pages took from queued work", wrong, 0.0);
+	wrong = 0.0;
+	for (int64_t i = 0; i < 2 * N - 8 * MIB; i++)
+		wrong += wide[i] != -1.0f;
+	check("values not in the pages that were moved", wrong, 0.0);
+	sb_alloc_stats(be->alloc, &st);
+	check_that("alloc=stitched: pages were moved", st.num_stitches > 0, "none were");
+	printf("       %lld MiB moved: unmap %.1f us, map %.1f us a call, the wait %.1f us\n",
+	        (long long)(st.stitched_bytes / MIB),
+	        (double)st.driver.dur_ns[SB_PAGES_UNMAP] * 1e-3 / (double)st.driver.calls[SB_PAGES_UNMAP],
+	        (double)st.driver.dur_ns[SB_PAGES_MAP] * 1e-3 / (double)st.driver.calls[SB_PAGES_MAP],
+	        (double)st.driver.dur_ns[SB_PAGES_SYNC] * 1e-3 / (double)st.driver.calls[SB_PAGES_SYNC]);
+	drop(be, all);
+	drop(be, keep[0]);
+	drop(be, keep[1]);
+	end_levels(be);
+	check("bytes held", (double)be->pages->held_bytes, 0.0);
+	sb_backend_close(be);
+	free(got);
+	free(wide);
+}
+
 void check_memory(bool quick)
 {
 	check_policy("alloc=default", false);
 	check_policy("alloc=expandable", true);
+	check_policy("alloc=stitched", true);
+	check_stitch();
 	if (quick)
 		return;
 	check_limit("alloc=default");
 	check_limit("alloc=expandable");
+	check_limit("alloc=stitched");
 	check_driver_faults("alloc=default");
 	check_driver_faults("alloc=expandable");
+	check_driver_faults("alloc=stitched");
 }
 
 /* ---- transfers -------------------------------------------------------------------------------------------------- */
