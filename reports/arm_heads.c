@@ -13,16 +13,20 @@ static const struct {
 	{ "offload", "offl" },
 };
 
-/* "+precision+attention" -> "+prec+attn"; false when it does not fit into n bytes. */
+/* "+precision+attention" -> "+prec+attn", "+alloc=stitched" -> "+stitched"; false when it does not fit into n bytes. */
 static bool shorten(const char *name, char *out, size_t n)
 {
 	size_t used = 0;
 
 	while (*name) {
 		size_t plus = *name == '+', len = strcspn(name + plus, "+");
-		const char *word = name + plus;
+		const char *word = name + plus, *level = memchr(word, '=', len);
 		size_t brief = len;
 
+		if (level) {
+			brief = (size_t)(word + len - (level + 1));
+			word = level + 1;
+		}
 		for (size_t i = 0; i < SB_ARRAY_LEN(briefs); i++) {
 			if (strlen(briefs[i].word) != len || strncmp(name + plus, briefs[i].word, len) != 0)
 				continue;

@@ -341,6 +341,9 @@ static void heads_of_arms_are_short_and_distinct(void **state)
 	assert_string_equal(got[3], "attn+alloc");
 	sb_report_arm_heads(names, 2, 9, got);
 	assert_string_equal(got[1], "+prec");
+	sb_report_arm_heads((const char *const[]){ "+attention+alloc=stitched", "+alloc=stitched" }, 2, 11, got);
+	assert_string_equal(got[0], "arm 1");
+	assert_string_equal(got[1], "+stitched");
 	assert_false(sb_report_arm_is_numbered("arm 4", "arm 4"));
 	assert_true(sb_report_arm_is_numbered("+precision+attention+alloc", "arm 5"));
 }
