@@ -5,6 +5,8 @@
  *
  *   kill --spabench FILE [--times N] [--seed N]
  *   kill --check DATABASE       only opens and checks it
+ *
+ * SB_LONG_TESTS in the environment: ten times as often.
  */
 #define _DEFAULT_SOURCE /* mkdtemp(), prctl() */
 #include "sb_store.h"
@@ -23,8 +25,8 @@
 #include <unistd.h>
 
 #define ARMS         2
-#define BLOCKS       4
-#define TRACE_BLOCKS 2
+#define BLOCKS       2
+#define TRACE_BLOCKS 1
 #define TRIALS       (ARMS * (BLOCKS + TRACE_BLOCKS))
 #define HANG_S       60
 
@@ -58,7 +60,7 @@ static pid_t start(const struct place *p, bool resume)
 		execl(p->spabench, "spabench", "run", "--resume", "--db", p->db, "--quiet", (char *)NULL);
 	else
 		execl(p->spabench, "spabench", "run", "--db", p->db, "--size", "84x56", "--frames", "3", "--grid", "2",
-		        "--support", "2", "--iterations", "1", "--blocks", "4", "--trace-blocks", "2", "--arms",
+		        "--support", "2", "--iterations", "1", "--blocks", "2", "--trace-blocks", "1", "--arms",
 		        "before,after", "--threads", "1", "--quiet", (char *)NULL);
 	_exit(99);
 }
@@ -255,6 +257,8 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "--seed"))
 			seed = strtoull(argv[i + 1], NULL, 10);
 	}
+	if (getenv("SB_LONG_TESTS"))
+		times *= 10;
 	if (!p.spabench || !mkdtemp(p.dir) || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) {
 		fprintf(stderr, "usage: kill --spabench FILE [--times N] [--seed N]\n");
 		return 2;

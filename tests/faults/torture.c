@@ -9,7 +9,9 @@
  * n goes from 1 to --dense [2000] by one and then by --step [17], until a run ends without having come to its n-th
  * call.
  * --seconds bounds it for CTest: then the numbers are spread over the whole range, which the first runs find; which
- * numbers, --seed [1] says, so that CTest tries the same ones each time.
+ * numbers, --seed [1] says, so that CTest tries the same ones each time. With SB_LONG_TESTS in the environment
+ * --seconds says nothing, for kinds of call of which there are few: the whole range is tried, and the last line says
+ * so.
  */
 #define _DEFAULT_SOURCE /* mkdtemp() */
 #include "sb_store.h"
@@ -31,7 +33,7 @@
 
 struct settings {
 	const char *spabench, *library, *kind, *who;
-	bool for_good, compare;
+	bool for_good, compare, few; /* few: of this kind of call */
 	long dense, step, only;
 	uint64_t seed;
 	int jobs, seconds;
@@ -50,7 +52,8 @@ struct job {
 struct tally {
 	long runs, failures, last; /* last: the largest n that was reached */
 	long codes[256];
-	bool end; /* a run ended before its n-th call */
+	bool end;   /* a run ended before its n-th call */
+	bool every; /* every n was tried */
 };
 
 static void put(const struct settings *s, char out[PATH_LEN], const char *name, long serial)
@@ -351,9 +354,12 @@ static void drain(const struct settings *s, struct job *jobs, struct tally *t)
 /* Every n up to `dense`, then every `step`-th, until one is not reached. */
 static void run_all(const struct settings *s, struct job *jobs, struct tally *t)
 {
-	for (long n = 1; !t->end; n += n < s->dense ? 1 : s->step)
+	long n = 1;
+
+	for (; !t->end; n += n < s->dense ? 1 : s->step)
 		start(s, jobs, t, n);
 	drain(s, jobs, t);
+	t->every = n <= s->dense + 1;
 }
 
 /* In the time given: first powers of two to find the range, then numbers spread evenly over it. */
@@ -474,6 +480,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: see the head of torture.c\n");
 		return 2;
 	}
+	s.few = strcmp(s.kind, "alloc") != 0;
 	if (!mkdtemp(s.dir) || !rename_library(&s, link) || !prepare(&s)) {
 		fprintf(stderr, "cannot begin in '%s': %s\n", s.dir, strerror(errno));
 		return 1;
@@ -481,7 +488,7 @@ int main(int argc, char **argv)
 	if (s.only) {
 		start(&s, jobs, &t, s.only);
 		drain(&s, jobs, &t);
-	} else if (s.seconds) {
+	} else if (s.seconds && !(getenv("SB_LONG_TESTS") && s.few)) {
 		run_bounded(&s, jobs, &t);
 	} else {
 		run_all(&s, jobs, &t);
@@ -495,6 +502,6 @@ int main(int argc, char **argv)
 	for (int c = 0; c < 256; c++)
 		if (t.codes[c])
 			printf(" %d (%ld times)", c, t.codes[c]);
-	printf("; %ld wrong\n", t.failures);
+	printf("; %ld wrong%s\n", t.failures, t.every ? "; every call" : "");
 	return t.failures || !t.last ? 1 : 0; /* nothing that failed: nothing tested */
 }
