@@ -26,8 +26,8 @@ const struct sb_command sb_commands[] = {
 	        sb_export_options, sb_export_details },
 	{ "replay", sb_cmd_replay, "replay a recorded memory trace through an allocator", "TRACE [OPTIONS]",
 	        sb_replay_options, sb_replay_details },
-	{ "capacity", sb_cmd_capacity, "find the longest clip, the most points or the largest frames that fit", "[OPTIONS]",
-	        sb_capacity_options, sb_capacity_details },
+	{ "capacity", sb_cmd_capacity, "find the longest clip, the most points or the largest frames that fit",
+	        "[OPTIONS]", sb_capacity_options, sb_capacity_details },
 	{ "worker", sb_cmd_worker, NULL, "--fd N", sb_worker_options, NULL },
 	{ NULL, NULL, NULL, NULL, NULL, NULL },
 };
