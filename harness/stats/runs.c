@@ -1,0 +1,74 @@
+#include "gate_internal.h"
+
+#include <math.h>
+
+static double sum_of_squares(const double *x, int n, double mean)
+{
+	double sum = 0.0;
+
+	for (int i = 0; i < n; i++)
+		sum += (x[i] - mean) * (x[i] - mean);
+	return sum;
+}
+
+double sb_runs_between_variance(const double *const *x, const int *n, int k, double *df)
+{
+	double grand = 0.0, within = 0.0, between = 0.0, total = 0.0, squares = 0.0;
+	int used = 0;
+
+	*df = NAN;
+	for (int i = 0; i < k; i++) {
+		used += n[i] > 0;
+		total += n[i];
+		squares += (double)n[i] * n[i];
+		for (int j = 0; j < n[i]; j++)
+			grand += x[i][j];
+	}
+	if (used < 2 || total <= used)
+		return NAN;
+	grand /= total;
+	for (int i = 0; i < k; i++) {
+		double mean = sb_stats_mean(x[i], n[i]);
+
+		if (n[i] < 1)
+			continue;
+		within += sum_of_squares(x[i], n[i], mean);
+		between += n[i] * (mean - grand) * (mean - grand);
+	}
+
+	double size = (total - squares / total) / (used - 1); /* what n is where all are equal */
+	double variance = (between / (used - 1) - within / (total - used)) / size;
+
+	if (!isfinite(variance))
+		return NAN;
+	*df = used - 1;
+	return fmax(0.0, variance);
+}
+
+void sb_runs_compare(const double *a, int n_a, const double *b, int n_b, double between, double between_df,
+        double level, struct sb_interval *out)
+{
+	*out = (struct sb_interval){ .mid = sb_stats_mean(b, n_b) - sb_stats_mean(a, n_a),
+		.lo = NAN,
+		.hi = NAN,
+		.coverage = NAN,
+		.n = n_a < n_b ? n_a : n_b };
+	if (!isfinite(out->mid)) {
+		out->mid = NAN;
+		return;
+	}
+	if (n_a < 2 || n_b < 2 || !(between >= 0.0) || !(between_df > 0.0))
+		return;
+
+	double var_a = pow(sb_stats_sd(a, n_a), 2.0) / n_a, var_b = pow(sb_stats_sd(b, n_b), 2.0) / n_b;
+	double var = var_a + var_b + 2.0 * between;
+	double spread = var_a * var_a / (n_a - 1) + var_b * var_b / (n_b - 1) + 4.0 * between * between / between_df;
+	double half = spread > 0.0 ? sb_stats_t_critical(var * var / spread, level) * sqrt(var) : 0.0;
+
+	if (!isfinite(half))
+		return;
+	out->lo = out->mid - half;
+	out->hi = out->mid + half;
+	out->coverage = level;
+	out->has_interval = true;
+}
