@@ -25,7 +25,11 @@ outcome crash1.db
 fault hang:1 --timeout 0.3 --db hang1.db
 outcome hang1.db
 echo '# never a good worker: the run is given up'
-fault crash:1 --blocks 100 --db many.db
+# twenty workers of the workload that is begun soonest
+SPABENCH_FAULT=crash:1
+export SPABENCH_FAULT
+try run --workload churn --threads 1 --blocks 100 --trace-blocks 0 --arms before,after --seed 1 --quiet --db many.db
+unset SPABENCH_FAULT
 outcome many.db
 echo '# in a trace trial'
 SPABENCH_FAULT=crash:200
