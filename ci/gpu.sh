@@ -5,6 +5,7 @@
 #   ci/gpu.sh --sanitize    compute-sanitizer over the preset tiny instead: memcheck, initcheck, racecheck
 # With --built as well: nothing is installed or built, build/release is taken as it is. For a runner with a GPU but no
 # packages: build on another machine at the same path (SB_CUDA=ON, see ci/common.sh) and bring the tree.
+# VIDEO=FILE in the environment is measured instead of the built-in clip, which ffmpeg decodes.
 # Exit codes: 0 all is well; 1 a test failed or the sanitizer complained; 3 this machine cannot, and why; 4 the build or
 # the measurement failed. build/release/gpu.xml has the tests' results for machines, build/gpu/gpu.db the measurement.
 set -euo pipefail
@@ -78,7 +79,8 @@ run_tests() {
 # Two arms, six blocks: the least that gives intervals. On a small card the clip gets shorter, and the table says so.
 measure() {
 	say "spabench run: before and after, six blocks"
-	if ! "$spabench" run --db "$out/gpu.db" --device cuda:0 --arms before,after --blocks 6 --trace-blocks 6 </dev/null; then
+	if ! "$spabench" run --db "$out/gpu.db" --device cuda:0 --arms before,after --blocks 6 --trace-blocks 6 \
+		${VIDEO:+--video "$VIDEO"} </dev/null; then
 		echo "${0##*/}: the measurement failed" >&2
 		exit 4
 	fi
@@ -96,7 +98,7 @@ sanitize() {
 	timeout -s KILL "$limit" "$sanitizer" --tool "$tool" --target-processes all --error-exitcode 86 --print-limit 20 "$@" \
 		"$spabench" run --preset tiny --frames 3 --size 84x56 --grid 2 --support 2 --iterations 1 --cameras fixed \
 		--arms "$arms" --blocks 1 --trace-blocks 0 --timeout 1000 --seed 1 --device cuda:0 --quiet \
-		--db "$out/sanitize.db" </dev/null >"$log" 2>&1 || code=$?
+		${VIDEO:+--video "$VIDEO"} --db "$out/sanitize.db" </dev/null >"$log" 2>&1 || code=$?
 	grep -E 'SUMMARY' "$log" || tail -n 3 -- "$log"
 	case $code in
 	0) ;;
