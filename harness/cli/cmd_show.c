@@ -52,10 +52,11 @@ static enum sb_status summarise(struct loaded *l, struct sb_error *err)
 	if (!l->tables)
 		return sb_fail(err, SB_E_NOMEM, "no memory for the run's figures");
 	for (; l->n_tables < n; l->n_tables++) {
-		struct sb_summary_options opt = { NULL, NULL };
+		struct sb_summary_options opt = { .before = NULL };
 
 		if (l->run.n_arms > 1)
-			opt = (struct sb_summary_options){ l->run.arms[0].name, l->run.arms[l->n_tables + 1].name };
+			opt = (struct sb_summary_options){ .before = l->run.arms[0].name,
+				.after = l->run.arms[l->n_tables + 1].name };
 		if (sb_summary_compute(&l->run, &l->trials, &l->samples, &opt, &l->tables[l->n_tables], err))
 			return err->code;
 	}

@@ -154,10 +154,11 @@ static void load(struct fixture *fx, struct loaded *l)
 	unlink(fx->path);
 	l->run.ended_ns = l->run.created_ns + INT64_C(61000000000); /* and not the time of this test */
 	for (; l->n_tables == 0 || l->n_tables < l->run.n_arms - 1; l->n_tables++) {
-		struct sb_summary_options opt = { NULL, NULL };
+		struct sb_summary_options opt = { .before = NULL };
 
 		if (l->run.n_arms > 1)
-			opt = (struct sb_summary_options){ l->run.arms[0].name, l->run.arms[l->n_tables + 1].name };
+			opt = (struct sb_summary_options){ .before = l->run.arms[0].name,
+				.after = l->run.arms[l->n_tables + 1].name };
 		fx_must(sb_summary_compute(&l->run, &l->trials, &l->samples, &opt, &l->tables[l->n_tables], &err),
 		        &err);
 	}
