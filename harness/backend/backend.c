@@ -255,7 +255,9 @@ enum sb_status sb_submit(struct sb_backend *be, const struct sb_op *op, struct s
 		be->ops->trace_op(be, (uint32_t)be->n_log);
 	if (be->logging)
 		start = sb_now_ns();
+	be->op_now = info->name;
 	status = be->ops->submit(be, op, err);
+	be->op_now = NULL;
 	if (status) {
 		sb_wrap(err, "op %s", info->name);
 	} else if (be->logging && be->n_log < be->cap_log) {

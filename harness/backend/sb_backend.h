@@ -341,6 +341,7 @@ struct sb_backend {
 	bool lost;          /* this process has lost its device: nothing works any more, start another */
 	bool limited;       /* a memory limit was asked for: keep nothing that this arm does not need */
 	const char *kernel; /* set by submit(): name of what ran, for the trace */
+	const char *op_now; /* the op that is being submitted; NULL between two: for the memory timeline */
 
 	struct sb_stage_time stages[SB_STAGES_MAX];
 	int n_stages, stage, n_marks;

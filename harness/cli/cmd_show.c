@@ -1,5 +1,6 @@
 /* show: one run of a database, from its identification to its samples. */
 #include "sb_cli.h"
+#include "show_memory.h"
 #include "sb_reports.h"
 #include "sb_store.h"
 #include "sb_summary.h"
@@ -9,21 +10,24 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_DB, OPT_FORMAT };
+enum { OPT_DB, OPT_FORMAT, OPT_MEMORY };
 enum { TEXT, JSON, CSV };
 
 const struct sb_option sb_show_options[] = {
 	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
 	[OPT_FORMAT] = { "format", "text|json|csv", "text: medians; json, csv: every sample [text]" },
+	[OPT_MEMORY] = { "memory", NULL, "what the memory of trace trials did, event by event, as csv" },
 	{ NULL, NULL, NULL },
 };
 
-const char sb_show_details[] = "REF is [FILE:][RUN][/ARM]. RUN is the beginning of a run's id; without one the newest "
-                               "run is shown. With an ARM,\n"
-                               "only that arm's trials are.\n"
-                               "csv has a line for each trial and metric. Text that a spreadsheet would run as a "
-                               "formula, such as the name of\n"
-                               "an arm +precision, has an apostrophe before it.\n";
+const char sb_show_details[] =
+        "REF is [FILE:][RUN][/ARM]. RUN is the beginning of a run's id; without one the newest "
+        "run is shown. With an ARM,\n"
+        "only that arm's trials are.\n"
+        "csv has a line for each trial and metric. Text that a spreadsheet would run as a "
+        "formula, such as the name of\n"
+        "an arm +precision, has an apostrophe before it.\n"
+        "--memory is for plotting: bytes allocated, active and reserved after each event of the timed pass.\n";
 
 /* A run as it was read, and summarised once for each arm beside the first. */
 struct loaded {
@@ -120,12 +124,15 @@ enum sb_status sb_cmd_show(int argc, char **argv, struct sb_error *err)
 	struct sb_reference ref = { .run = NULL };
 	struct loaded l = { .n_tables = 0 };
 	const char *value, *db = NULL;
+	bool memory = false;
 	int i, format = TEXT, arm;
 	enum sb_status status;
 
 	while ((i = sb_options_next(&p, argc, argv, sb_show_options, &value, err)) >= 0) {
 		if (i == OPT_DB)
 			db = value;
+		else if (i == OPT_MEMORY)
+			memory = true;
 		else if (sb_parse_word(value, "--format", formats, &format, err))
 			return SB_E_USAGE;
 	}
@@ -135,6 +142,8 @@ enum sb_status sb_cmd_show(int argc, char **argv, struct sb_error *err)
 		return sb_fail(err, SB_E_USAGE, "show takes one reference, not %d", p.n_operands);
 	if (p.n_operands && sb_reference_parse(p.operands[0], &ref, err))
 		return SB_E_USAGE;
+	if (memory)
+		return sb_show_memory(ref.file ? ref.file : sb_database_path(db), ref.run, ref.arm, err);
 	status = load(ref.file ? ref.file : sb_database_path(db), ref.run, &l, err);
 	if (!status)
 		status = find_arm(&l.run, ref.arm, &arm, err);

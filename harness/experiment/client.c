@@ -410,6 +410,16 @@ static enum sb_status read_rows(struct sb_worker *w, int64_t deadline, size_t n,
 	return sb_message_rows(&f, n, r, err);
 }
 
+static enum sb_status read_timeline(
+        struct sb_worker *w, int64_t deadline, struct sb_trial_result *r, bool *timed_out, struct sb_error *err)
+{
+	struct sb_frame f;
+
+	if (sb_frame_read(w->fd, deadline, &f, timed_out, err))
+		return err->code;
+	return sb_message_timeline(&f, r, err);
+}
+
 static enum sb_status exchange(struct sb_worker *w, const struct sb_levels *levels, int64_t deadline,
         struct sb_trial_result *r, bool *timed_out, struct sb_error *err)
 {
@@ -422,7 +432,7 @@ static enum sb_status exchange(struct sb_worker *w, const struct sb_levels *leve
 	w->told = false;
 	sb_buf_puts(&request, "{\"levels\":\"");
 	sb_levels_format(levels, &request);
-	sb_buf_puts(&request, "\"}");
+	sb_buf_puts(&request, "\",\"timeline\":true}"); /* an older worker makes none */
 	status = request.failed ? sb_fail(err, SB_E_NOMEM, "no memory for a message")
 	                        : sb_frame_write(w->fd, SB_FRAME_TRIAL, sb_buf_str(&request), request.len, err);
 	sb_buf_release(&request);
@@ -435,6 +445,8 @@ static enum sb_status exchange(struct sb_worker *w, const struct sb_levels *leve
 	json_decref(j);
 	if (!status && rows)
 		status = read_rows(w, deadline, rows, r, timed_out, err);
+	if (!status && r->timeline_bytes)
+		status = read_timeline(w, deadline, r, timed_out, err);
 	if (!status && ends)
 		reap(w, 5.0); /* it lost its device with this trial, which is stored as it was told */
 	return status;

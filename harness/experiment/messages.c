@@ -1,6 +1,7 @@
 #include "messages.h"
 #include "path_json.h"
 #include "case_json.h"
+#include "sb_timeline.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -362,6 +363,19 @@ static enum sb_outcome outcome_by_name(const char *name)
 	return outcome == SB_OUTCOME_COUNT ? SB_OUTCOME_FAILED : outcome;
 }
 
+static enum sb_status announce_timeline(json_t *j, struct sb_trial_result *r, struct sb_error *err)
+{
+	int64_t bytes = integer(j, "timeline_bytes");
+
+	if (bytes < 0 || bytes > (int64_t)SB_TIMELINE_BYTES)
+		return sb_fail(
+		        err, SB_E_DATA, "the worker announces a memory timeline of %lld bytes", (long long)bytes);
+	r->timeline_bytes = (size_t)bytes;
+	r->timeline_events = integer(j, "timeline_events");
+	r->timeline_cut = integer(j, "timeline_cut");
+	return SB_OK;
+}
+
 enum sb_status sb_message_result(json_t *j, struct sb_trial_result *r, size_t *rows, struct sb_error *err)
 {
 	int64_t announced = integer(j, "rows");
@@ -377,7 +391,7 @@ enum sb_status sb_message_result(json_t *j, struct sb_trial_result *r, size_t *r
 	if (!status && json_object_get(j, "names"))
 		status = read_trace(j, r, err);
 	*rows = (size_t)announced;
-	return status;
+	return status ? status : announce_timeline(j, r, err);
 }
 
 /* The store takes a row's names and shape for granted. */
@@ -404,4 +418,16 @@ enum sb_status sb_message_rows(struct sb_frame *f, size_t rows, struct sb_trial_
 	r->trace = v;
 	r->n_trace = rows;
 	return SB_OK;
+}
+
+enum sb_status sb_message_timeline(struct sb_frame *f, struct sb_trial_result *r, struct sb_error *err)
+{
+	bool sound = f->type == SB_FRAME_TIMELINE && f->length == r->timeline_bytes;
+
+	if (sound)
+		r->timeline = f->data;
+	else
+		free(f->data);
+	f->data = NULL;
+	return sound ? SB_OK : sb_fail(err, SB_E_DATA, "the worker's memory timeline is not what it announced");
 }

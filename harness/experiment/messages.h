@@ -40,5 +40,10 @@ enum sb_status sb_message_result(json_t *j, struct sb_trial_result *r, size_t *r
  * Errors: SB_E_DATA: another number of rows, or a row whose name or launch shape is none of the result's.
  */
 enum sb_status sb_message_rows(struct sb_frame *f, size_t rows, struct sb_trial_result *r, struct sb_error *err);
+/*
+ * The memory timeline announced by the result in *r (r->timeline_bytes > 0). Takes f->data, always. What is in it is
+ * not looked at: whoever reads it later does. Errors: SB_E_DATA: another frame or another length.
+ */
+enum sb_status sb_message_timeline(struct sb_frame *f, struct sb_trial_result *r, struct sb_error *err);
 
 #endif

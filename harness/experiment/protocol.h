@@ -18,11 +18,13 @@ enum sb_frame_type {
 	SB_FRAME_SETUP,     /* parent: what to be */
 	SB_FRAME_READY,     /* worker: facts */
 	SB_FRAME_ERROR,     /* worker: {code, message}; it ends */
-	SB_FRAME_TRIAL,     /* parent: {levels} */
+	SB_FRAME_TRIAL,     /* parent: {levels, timeline} */
 	SB_FRAME_RESULT,    /* worker: outcome, samples, names, roll-up */
 	SB_FRAME_ROWS,      /* worker: the trace rows of the result before it, when it announces some */
 	SB_FRAME_SAVE,      /* parent: {levels, file, depth_images, metadata}: a pass, and its results into files */
 	SB_FRAME_SAVED,     /* worker: {}; ERROR when it failed */
+	SB_FRAME_TIMELINE,  /* worker: the memory timeline of the result before it, when it announces one; behind the
+	                       rows */
 };
 
 struct sb_frame {

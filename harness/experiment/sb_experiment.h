@@ -41,6 +41,9 @@ struct sb_trial_result {
 	size_t n_trace;
 	struct sb_launch *launches; /* that rows point to */
 	size_t n_launches;
+	void *timeline; /* of the arm's memory (sb_timeline.h), or NULL */
+	size_t timeline_bytes;
+	int64_t timeline_events, timeline_cut; /* in it; for which there was no room */
 };
 void sb_trial_result_release(struct sb_trial_result *r);
 /* A sample's value; NAN when there is none. */

@@ -215,6 +215,7 @@ static enum sb_status add_trial(void *self, int arm, int block, int position, en
 		.launches = r->launches,
 		.n_launches = r->n_launches,
 		.trace_complete = r->trace_complete || purpose == SB_COUNTING,
+		.timeline = { r->timeline, r->timeline_bytes, r->timeline_events, r->timeline_cut },
 	};
 	s->out_of_memory[arm] |= r->outcome == SB_OUTCOME_OOM;
 	status = sb_store_add_trial(s->st, s->run_key, &row, err);

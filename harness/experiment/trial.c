@@ -16,6 +16,7 @@ void sb_trial_result_release(struct sb_trial_result *r)
 	free(r->rollup);
 	free(r->trace);
 	free(r->launches);
+	free(r->timeline);
 	*r = (struct sb_trial_result){ 0 };
 }
 

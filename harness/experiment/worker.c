@@ -6,6 +6,7 @@
 #include "memory_trace.h"
 #include "messages.h"
 #include "path_json.h"
+#include "sb_timeline.h"
 #include "sb_trace.h"
 #include "trace_message.h"
 
@@ -30,6 +31,7 @@ struct server {
 	struct sb_error
 	        untraced; /* why the device has no tracer or counters; code SB_OK: it has, or its ops are logged */
 	bool lost;        /* something of the message being made found no memory: it is not sent without it */
+	struct sb_timeline *timeline; /* of tracing workers; NULL: none was asked for yet */
 };
 
 static enum sb_status send_json(struct server *s, enum sb_frame_type type, json_t *j, struct sb_error *err)
@@ -330,6 +332,23 @@ static enum sb_status renew_memory(struct server *s, struct timing *t, struct sb
  */
 #define COLD_LOG_CAPACITY 1024
 
+static void on_memory(void *user, const struct sb_alloc_event *e)
+{
+	struct server *s = user;
+	const struct sb_backend *be = s->be;
+
+	sb_timeline_add(s->timeline, e, sb_now_ns(), be->stage < 0 ? NULL : be->stages[be->stage].name, be->op_now);
+}
+
+/* Where the parent asked for a timeline; a timing trial has none, so that nothing of it is in its time. */
+static void watch_memory(struct server *s, int64_t now_ns)
+{
+	if (!s->timeline)
+		return;
+	sb_timeline_begin(s->timeline, s->be->alloc, now_ns);
+	sb_alloc_observe(s->be->alloc, on_memory, s);
+}
+
 /* One untimed cold pass and one timed pass on a fresh allocator; see also fresh_memory. */
 static enum sb_status passes(struct server *s, const struct sb_levels *levels, struct timing *t, struct sb_error *err)
 {
@@ -354,8 +373,10 @@ static enum sb_status passes(struct server *s, const struct sb_levels *levels, s
 	if (sb_backend_begin_pass(s->be, log_capacity, err))
 		return err->code;
 	t->pass_start_ns = start = sb_now_ns();
+	watch_memory(s, start);
 	if (s->ops->run(s->workload, false, err) || sb_backend_end_pass(s->be, err))
 		return err->code;
+	sb_alloc_observe(s->be->alloc, NULL, NULL);
 	t->wall_ns = s->be->pass_end_ns - start;
 	read_state(s, &t->after);
 	sb_alloc_stats(s->be->alloc, &t->warm);
@@ -610,16 +631,34 @@ static enum sb_status send_rows(int fd, const struct sb_trace *t, struct sb_erro
 	return status;
 }
 
+/* Announces the timeline of the pass, if there is one; it is sent behind the rows. */
+static struct sb_timeline_blob add_timeline(struct server *s, json_t *result)
+{
+	struct sb_timeline_blob b = { .size = 0 };
+
+	if (!s->timeline)
+		return b;
+	b = sb_timeline_blob(s->timeline);
+	put(s, result, "timeline_bytes", json_integer((json_int_t)b.size));
+	put(s, result, "timeline_events", json_integer((json_int_t)b.events));
+	put(s, result, "timeline_cut", json_integer((json_int_t)b.cut));
+	return b;
+}
+
 static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, struct sb_error *err)
 {
 	bool no_memory;
 	json_t *request = sb_message_load(f->data, f->length, &no_memory), *result, *samples, *counts;
+	struct sb_timeline_blob timeline = { .size = 0 };
 	struct sb_trace trace = { 0 };
 	struct sb_levels levels;
 	struct timing t = { 0 };
 	enum sb_status status;
 
 	status = sb_levels_parse(text_of(request, "levels"), &levels, err);
+	if (!status && s->setup.purpose == SB_TRACING && !s->timeline &&
+	        json_is_true(json_object_get(request, "timeline")))
+		status = sb_timeline_open(SB_TIMELINE_BYTES, &s->timeline, err);
 	json_decref(request);
 	if (no_memory)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a request");
@@ -642,6 +681,7 @@ static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, st
 		result = json_pack("{s:s, s:O}", "outcome", "ok", "samples", samples);
 		if (s->setup.purpose == SB_TRACING)
 			add_trace(s, &trace, result, samples);
+		timeline = add_timeline(s, result);
 		json_decref(samples);
 	}
 	json_decref(counts);
@@ -652,6 +692,8 @@ static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, st
 	status = send_json(s, SB_FRAME_RESULT, result, err);
 	if (!status && trace.n_events)
 		status = send_rows(s->fd, &trace, err);
+	if (!status && timeline.size)
+		status = sb_frame_write(s->fd, SB_FRAME_TIMELINE, timeline.data, timeline.size, err);
 	sb_trace_release(&trace);
 	return status;
 }
@@ -782,6 +824,7 @@ int sb_worker_serve(int fd, const struct sb_workload_ops *const *workloads)
 	if (s.ops && s.workload)
 		s.ops->close(s.workload);
 	sb_backend_close(s.be);
+	sb_timeline_close(s.timeline);
 	close(fd);
 	return sb_exit_code(status);
 }

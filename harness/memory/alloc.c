@@ -380,7 +380,7 @@ static void hand_out(struct sb_alloc *a, struct block *b, int64_t bytes)
 	allocated = a->stat[SB_ALLOC_ALLOCATED_BYTES][SB_ALLOC_ALL].current;
 	if (allocated > a->mark_peak)
 		a->mark_peak = allocated;
-	sb_tell(a, SB_ALLOC_EV_ALLOC, b->addr, bytes, b->pool->stream);
+	sb_tell_of_block(a, SB_ALLOC_EV_ALLOC, b);
 }
 
 enum sb_status sb_alloc_malloc(struct sb_alloc *a, int64_t bytes, uint64_t stream, void **ptr, struct sb_error *err)
@@ -474,7 +474,7 @@ void sb_alloc_free(struct sb_alloc *a, void *ptr)
 	i = find_freed(a, ptr);
 	b = a->live[i].block;
 	live_remove(a, i);
-	sb_tell(a, SB_ALLOC_EV_FREE, b->addr, b->requested, b->pool->stream);
+	sb_tell_of_block(a, SB_ALLOC_EV_FREE, b);
 	no_longer_allocated(a, b);
 	no_longer_active(a, b);
 }
@@ -488,7 +488,7 @@ void sb_alloc_free_later(struct sb_alloc *a, void *ptr)
 	b = a->live[find_freed(a, ptr)].block;
 	b->node.tag = BLOCK_PENDING;
 	a->n_pending++;
-	sb_tell(a, SB_ALLOC_EV_FREE_LATER, b->addr, b->requested, b->pool->stream);
+	sb_tell_of_block(a, SB_ALLOC_EV_FREE_LATER, b);
 	no_longer_allocated(a, b);
 }
 
@@ -501,7 +501,7 @@ bool sb_alloc_complete(struct sb_alloc *a, void *ptr)
 		return false;
 	live_remove(a, i);
 	a->n_pending--;
-	sb_tell(a, SB_ALLOC_EV_COMPLETE, b->addr, b->requested, b->pool->stream);
+	sb_tell_of_block(a, SB_ALLOC_EV_COMPLETE, b);
 	no_longer_active(a, b);
 	return true;
 }

@@ -171,7 +171,14 @@ static inline void sb_tell(
         struct sb_alloc *a, enum sb_alloc_event_kind kind, uintptr_t addr, int64_t bytes, uint64_t stream)
 {
 	if (a->observer)
-		a->observer(a->observer_user, &(struct sb_alloc_event){ kind, addr, bytes, stream });
+		a->observer(a->observer_user, &(struct sb_alloc_event){ kind, addr, bytes, stream, 0 });
+}
+
+static inline void sb_tell_of_block(struct sb_alloc *a, enum sb_alloc_event_kind kind, const struct block *b)
+{
+	if (a->observer)
+		a->observer(a->observer_user,
+		        &(struct sb_alloc_event){ kind, b->addr, b->requested, b->pool->stream, b->size });
 }
 
 /* Blocks age and are collected: step 4 of a request. */

@@ -247,7 +247,7 @@ static enum sb_status on_alloc(struct replay *p, const struct sb_alloc_event *e,
 		differ_without_block(p, e);
 	if (p->opt->check && ptr != (void *)e->addr)
 		differ(p, p->line, e,
-		        &(struct sb_alloc_event){ SB_ALLOC_EV_ALLOC, (uintptr_t)ptr, e->bytes, e->stream });
+		        &(struct sb_alloc_event){ SB_ALLOC_EV_ALLOC, (uintptr_t)ptr, e->bytes, e->stream, 0 });
 	p->r.n_equal_blocks += p->opt->check && !p->r.differs;
 	return sb_replay_table_add(&p->blocks, e->addr, ptr, err);
 }
@@ -263,7 +263,7 @@ static enum sb_status on_oom(struct replay *p, const struct sb_alloc_event *e, s
 		return status;
 	if (!refused && p->opt->check)
 		differ(p, p->line, e,
-		        &(struct sb_alloc_event){ SB_ALLOC_EV_ALLOC, (uintptr_t)ptr, e->bytes, e->stream });
+		        &(struct sb_alloc_event){ SB_ALLOC_EV_ALLOC, (uintptr_t)ptr, e->bytes, e->stream, 0 });
 	sb_alloc_free(p->a, ptr);
 	return SB_OK;
 }

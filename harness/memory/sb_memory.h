@@ -286,6 +286,7 @@ struct sb_alloc_event {
 	uintptr_t addr;
 	int64_t bytes;
 	uint64_t stream;
+	int64_t block_bytes; /* of the block of an allocation, a free or its end: what the statistics count */
 };
 /* Call fn at every event from now on; NULL switches it off. fn must not use the allocator. */
 void sb_alloc_observe(struct sb_alloc *a, void (*fn)(void *user, const struct sb_alloc_event *e), void *user);

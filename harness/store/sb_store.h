@@ -3,10 +3,10 @@
  * commands. Uses base and SQLite; nothing here knows a device.
  *
  * A database opened for writing is created when missing and migrated forward; one opened for reading is never changed,
- * and no file appears beside it. What a writing call acknowledged survives the death of the process at any moment; a
- * power cut may take the last trials, never the database (synchronous=NORMAL: no fsync between two measurements).
- * Several processes may write to one database at once; a store itself belongs to one thread.
- * Strings passed in are copied; strings handed out live until the structure they came in is released.
+ * older formats are read as they are, and no file appears beside it. What a writing call acknowledged survives the
+ * death of the process at any moment; a power cut may take the last trials, never the database (synchronous=NORMAL: no
+ * fsync between two measurements). Several processes may write to one database at once; a store itself belongs to one
+ * thread. Strings passed in are copied; strings handed out live until the structure they came in is released.
  */
 #ifndef SB_STORE_H
 #define SB_STORE_H
@@ -113,6 +113,13 @@ enum sb_outcome {
 extern const char *const sb_outcome_names[];          /* "ok", "oom", .., NULL */
 enum sb_outcome sb_outcome_by_name(const char *name); /* SB_OUTCOME_COUNT for NULL and for any other word */
 
+/* A trial's memory timeline as it was made: bytes that only sb_timeline.h reads. */
+struct sb_timeline_row {
+	const void *data; /* NULL: none */
+	size_t size;
+	int64_t events, cut; /* in it; for which there was no room */
+};
+
 struct sb_trial_row {
 	int64_t worker;      /* from sb_store_add_worker() */
 	int arm;             /* index into the run's arms */
@@ -131,6 +138,7 @@ struct sb_trial_row {
 	size_t n_names;
 	const struct sb_launch *launches;
 	size_t n_launches;
+	struct sb_timeline_row timeline;
 	bool trace_complete; /* nothing dropped, unmatched or without time: roll-up = rows, sb_store_check() proves it
 	                      */
 };
@@ -277,6 +285,11 @@ struct sb_trace_rows {
 enum sb_status sb_store_read_trace(
         struct sb_store *st, int64_t trial_key, struct sb_trace_rows *out, struct sb_error *err);
 void sb_trace_rows_release(struct sb_trace_rows *t);
+
+/* The memory timeline of a trial; data NULL: it has none, as in files of format 1. */
+enum sb_status sb_store_read_timeline(
+        struct sb_store *st, int64_t trial_key, struct sb_timeline_row *out, struct sb_error *err);
+void sb_timeline_row_release(struct sb_timeline_row *t);
 
 /* One line for each run, newest first: by the order in which they were begun here. */
 struct sb_run_line {

@@ -69,6 +69,8 @@ static const char *const sql[SB_SQL_COUNT] = {
 	[SB_SQL_ADD_ROLLUP] = "INSERT INTO rollup (trial, idx, stage, op, kind, name, count, dur_ns, bytes) "
 	                      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 
+	[SB_SQL_ADD_TIMELINE] = "INSERT INTO memory_timeline (trial, events, cut, data) VALUES (?1, ?2, ?3, ?4)",
+	[SB_SQL_READ_TIMELINE] = "SELECT events, cut, data FROM memory_timeline WHERE trial = ?1",
 	[SB_SQL_NEWEST_RUN] = "SELECT id FROM run ORDER BY id DESC LIMIT 1",
 	/* 'g' follows every hex digit. */
 	[SB_SQL_RUNS_BY_PREFIX] = "SELECT id, uid FROM run WHERE uid >= ?1 AND uid < ?1 || 'g' ORDER BY uid LIMIT 3",
@@ -666,6 +668,7 @@ static enum sb_status open_write(struct sb_store *st, const struct look *l, stru
 		return status;
 	sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	st->writable = true;
+	st->version = sb_store_version;
 	return SB_OK;
 }
 
@@ -705,11 +708,7 @@ static enum sb_status open_read(struct sb_store *st, const struct look *l, struc
 		return status;
 	if (version == 0)
 		return sb_fail(err, SB_E_DATA, "database '%s' is empty; fill it with 'spabench run --db'", st->path);
-	if (version < sb_store_version)
-		return sb_fail(err, SB_E_DATA,
-		        "database '%s' was made by an older spabench (format %lld, this one reads %d); "
-		        "'spabench run --db' brings it up to date",
-		        st->path, (long long)version, sb_store_version);
+	st->version = version; /* older ones are read as they are: what they lack is not there */
 	return SB_OK;
 }
 

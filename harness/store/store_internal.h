@@ -17,7 +17,8 @@ extern int sb_store_busy_ms;
 
 /* Step i brings a database from user_version i to i + 1. Steps are never edited once released, only added. */
 extern const char *const sb_store_migrations[];
-extern const int sb_store_version; /* how many steps there are: what this program writes */
+#define SB_STORE_TIMELINE_VERSION 2 /* the first that has memory timelines */
+extern const int sb_store_version;  /* how many steps there are: what this program writes */
 
 /* ---- dict.c: texts that stand in a table once and are named by their key ------------------------------------ */
 
@@ -65,6 +66,7 @@ enum sb_store_sql {
 	SB_SQL_NEXT_TRACE,
 	SB_SQL_ADD_TRACE,
 	SB_SQL_ADD_ROLLUP,
+	SB_SQL_ADD_TIMELINE,
 	SB_SQL_NEWEST_RUN,
 	SB_SQL_RUNS_BY_PREFIX,
 	SB_SQL_READ_RUN,
@@ -76,6 +78,7 @@ enum sb_store_sql {
 	SB_SQL_READ_METRICS,
 	SB_SQL_READ_SAMPLES,
 	SB_SQL_READ_ROLLUP,
+	SB_SQL_READ_TIMELINE,
 	SB_SQL_TRACE_RANGE,
 	SB_SQL_READ_NAMES,
 	SB_SQL_READ_LAUNCHES,
@@ -93,7 +96,8 @@ enum sb_store_sql {
 
 struct sb_store {
 	sqlite3 *db;
-	char *path; /* as the user wrote it, for messages */
+	char *path;      /* as the user wrote it, for messages */
+	int64_t version; /* of the file: up to sb_store_version where it is only read */
 	bool writable;
 	bool made;                        /* there was no such file before */
 	sqlite3_stmt *stmt[SB_SQL_COUNT]; /* prepared at first use, kept until close */

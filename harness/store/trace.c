@@ -238,3 +238,49 @@ void sb_trace_rows_release(struct sb_trace_rows *t)
 	free(t->v);
 	*t = (struct sb_trace_rows){ 0 };
 }
+
+/* ---- memory timeline ---------------------------------------------------------------------------------------- */
+
+/* The blob of the row that s stands on. */
+static enum sb_status copy_timeline(
+        struct sb_store *st, sqlite3_stmt *s, struct sb_timeline_row *out, struct sb_error *err)
+{
+	const void *data = sqlite3_column_blob(s, 2);
+	size_t size = (size_t)sqlite3_column_bytes(s, 2);
+	void *copy = malloc(size + 1);
+
+	if (!copy || (size && !data)) {
+		free(copy);
+		return sb_store_no_memory(st, err);
+	}
+	if (size)
+		memcpy(copy, data, size);
+	*out = (struct sb_timeline_row){ copy, size, sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1) };
+	return SB_OK;
+}
+
+enum sb_status sb_store_read_timeline(
+        struct sb_store *st, int64_t trial_key, struct sb_timeline_row *out, struct sb_error *err)
+{
+	enum sb_status status;
+	sqlite3_stmt *s;
+
+	*out = (struct sb_timeline_row){ .data = NULL };
+	if (st->version < SB_STORE_TIMELINE_VERSION)
+		return SB_OK;
+	status = sb_store_stmt(st, SB_SQL_READ_TIMELINE, &s, err);
+	if (status)
+		return status;
+	sb_store_bind_int(s, 1, trial_key);
+	if (sb_store_row(st, s, "cannot read a memory timeline", &status, err)) {
+		status = copy_timeline(st, s, out, err);
+		sqlite3_reset(s);
+	}
+	return status;
+}
+
+void sb_timeline_row_release(struct sb_timeline_row *t)
+{
+	free((void *)(uintptr_t)t->data);
+	*t = (struct sb_timeline_row){ .data = NULL };
+}

@@ -501,6 +501,22 @@ out:
 	return status;
 }
 
+static enum sb_status add_timeline(
+        struct sb_store *st, int64_t trial, const struct sb_timeline_row *t, struct sb_error *err)
+{
+	sqlite3_stmt *s;
+	enum sb_status status = sb_store_stmt(st, SB_SQL_ADD_TIMELINE, &s, err);
+
+	if (status)
+		return status;
+	sb_store_bind_int(s, 1, trial);
+	sb_store_bind_int(s, 2, t->events);
+	sb_store_bind_int(s, 3, t->cut);
+	if (sqlite3_bind_blob64(s, 4, t->data, t->size, SQLITE_STATIC) != SQLITE_OK)
+		return sb_store_no_memory(st, err);
+	return sb_store_step(st, s, "cannot store a memory timeline", err);
+}
+
 static bool is_one_of(const char *word, const char *const *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -570,5 +586,7 @@ enum sb_status sb_store_add_trial(
 		status = add_rollup(st, trial, i, &t->rollup[i], err);
 	if (!status && t->n_trace)
 		status = add_trace(st, trial, first, t, err);
+	if (!status && t->timeline.data)
+		status = add_timeline(st, trial, &t->timeline, err);
 	return finish(st, status, what, err);
 }
