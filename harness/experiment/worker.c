@@ -647,7 +647,7 @@ static struct sb_timeline_blob add_timeline(struct server *s, json_t *result)
 
 static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, struct sb_error *err)
 {
-	bool no_memory;
+	bool no_memory, watched;
 	json_t *request = sb_message_load(f->data, f->length, &no_memory), *result, *samples, *counts;
 	struct sb_timeline_blob timeline = { .size = 0 };
 	struct sb_trace trace = { 0 };
@@ -656,14 +656,14 @@ static enum sb_status serve_trial(struct server *s, const struct sb_frame *f, st
 	enum sb_status status;
 
 	status = sb_levels_parse(text_of(request, "levels"), &levels, err);
-	if (!status && s->setup.purpose == SB_TRACING && !s->timeline &&
-	        json_is_true(json_object_get(request, "timeline")))
-		status = sb_timeline_open(SB_TIMELINE_BYTES, &s->timeline, err);
+	watched = json_is_true(json_object_get(request, "timeline")) && s->setup.purpose == SB_TRACING;
 	json_decref(request);
 	if (no_memory)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a request");
 	if (f->type != SB_FRAME_TRIAL || status)
 		return sb_fail(err, SB_E_DATA, "not a trial request");
+	if (watched && !s->timeline && sb_timeline_open(SB_TIMELINE_BYTES, &s->timeline, err))
+		return err->code;
 	counts = json_object();
 	if (s->untraced.code)
 		status = sb_fail(err, s->untraced.code, "%s%.900s", s->setup.purpose == SB_TRACING ? "no trace: " : "",
