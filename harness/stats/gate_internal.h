@@ -14,4 +14,7 @@ void sb_gate_rank_tail(int n, double *tail);
 /* sb_pairs_signed_rank() with the tail of n from above, where the caller has it (else NULL). */
 void sb_gate_signed_rank(const double *d, int n, double shift, const double *tail, struct sb_rank_test *out);
 
+/* 1 + 1/2 + .. + 1/m: what Benjamini and Yekutieli's correction costs beyond Benjamini and Hochberg's. */
+double sb_gate_dependence(int m);
+
 #endif

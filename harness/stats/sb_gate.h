@@ -98,6 +98,152 @@ double sb_runs_between_variance(const double *const *x, const int *n, int k, dou
 void sb_runs_compare(const double *a, int n_a, const double *b, int n_b, double between, double between_df,
         double level, struct sb_interval *out);
 
+/* ---- the gate ------------------------------------------------------------------------------------------------ */
+
+/*
+ * B against A, metric by metric, with pairs added until every metric is decided. There are few pairs first; more are
+ * made only while a metric is open, at most SB_GATE_MAX_PAIRS. At a look, for each metric:
+ *
+ *   fail  the effect is shown to be above 0: its signed rank p, with those of all metrics, passes Benjamini and
+ *         Hochberg's rule at the look's alpha; and its Hodges-Lehmann estimate has reached the metric's threshold
+ *   pass  the effect is shown to be below the threshold: signed rank p of "effect >= threshold" at most the look's beta
+ *   open  neither. After the last look: inconclusive
+ *
+ * Why this holds. Ranks of pairs, not means: the signed rank test is exact for any noise that is symmetric about the
+ * effect, and pairs of exchangeable processes are; t with two degrees of freedom, processes that fall into one of two
+ * modes and clocks that step between two processes break a t test's power or level, and not this. Looks: their alphas
+ * add up to `alpha` (Bonferroni's inequality; the simplest spending function in the sense of Lan and DeMets, Discrete
+ * sequential boundaries for clinical trials, Biometrika 70, 1983), so that stopping early or out of time, for any
+ * reason, keeps it; betas likewise, with
+ * shares that grow as the root of the pairs, because a pass that comes early comes of pairs that were lucky. Metrics:
+ * Benjamini and Hochberg, Controlling the false discovery rate, JRSS B 57, 1995, for metrics that are independent or
+ * move together (Benjamini and Yekutieli, The control of the false discovery rate in multiple testing under dependency,
+ * Annals of Statistics 29, 2001); BY is theirs for any dependence. Without any true effect the rate of gates in which
+ * something fails is then at most alpha; gate_simulation.c has what it is.
+ */
+#define SB_GATE_LOOKS 6
+
+enum sb_gate_correction { SB_GATE_BH, SB_GATE_BY };
+enum sb_gate_verdict { SB_GATE_OPEN, SB_GATE_PASS, SB_GATE_FAIL };
+/* "inconclusive", "pass", "fail". */
+const char *sb_gate_verdict_name(enum sb_gate_verdict verdict);
+
+struct sb_gate_look {
+	int pairs;
+	double alpha; /* 0: too few pairs to fail at */
+	double beta;  /* 0: too few pairs to pass at */
+};
+struct sb_gate_design {
+	int metrics; /* that are judged by pairs; exact ones need no chance */
+	enum sb_gate_correction correction;
+	double alpha, beta; /* over all looks */
+	int n_looks;
+	struct sb_gate_look look[SB_GATE_LOOKS];
+	double tail[3600]; /* of the signed rank sums at the looks: sb_gate_plan() counts them once */
+	int tail_at[SB_GATE_LOOKS];
+};
+struct sb_gate_options {
+	int metrics;
+	int max_pairs; /* 0: SB_GATE_MAX_PAIRS */
+	double alpha;  /* of a false fail of any metric; 0: 0.01 */
+	double beta;   /* of a pass of a metric whose effect is at its threshold; 0: 0.05 */
+	enum sb_gate_correction correction;
+};
+/*
+ * Looks at 8, 12, 16, 24, 40 and 64 pairs, or up to max_pairs. n pairs cannot have a smaller p than 2^-n.
+ * Errors: SB_E_USAGE for a design that can never fail (all metrics together need a smaller p than max_pairs give) or
+ * never pass, with how many pairs would do; for options out of range. *out is untouched then.
+ */
+enum sb_status sb_gate_plan(const struct sb_gate_options *o, struct sb_gate_design *out, struct sb_error *err);
+/*
+ * Whether a metric with this threshold (0.02: 2 %) can pass and fail. A noisy metric needs more than 0, because no
+ * number of pairs shows that an effect is below 0 when it is 0. Errors: SB_E_USAGE naming `metric`.
+ */
+enum sb_status sb_gate_check_threshold(const char *metric, double threshold, bool exact, struct sb_error *err);
+
+struct sb_gate_metric {
+	const double *d; /* [n]; a metric that some processes do not have has fewer than others */
+	int n;
+	double threshold; /* 0.02: 2 % slower */
+	/* set by sb_gate_judge(), 0 before the first look */
+	enum sb_gate_verdict verdict; /* PASS and FAIL stay */
+	int decided_at;               /* pairs; 0: open */
+	double p, p_adjusted;         /* of "not slower", at the last look; adjusted over the metrics, not over looks */
+	double p_pass;                /* of "slower by the threshold or more" */
+};
+/*
+ * Look number `look` (from 0; each once, in order) at all metrics of the design; metric[g->metrics]. It may come before
+ * look[look].pairs pairs are there, when time is up: the level is the look's, and no other may follow.
+ */
+void sb_gate_judge(const struct sb_gate_design *g, int look, struct sb_gate_metric *metric);
+/*
+ * All metrics together: FAIL if one failed, else OPEN if one is open, else PASS. A gate goes on to the next look while
+ * this is OPEN and there is one.
+ */
+enum sb_gate_verdict sb_gate_together(const struct sb_gate_metric *metric, int n);
+/*
+ * The level at which a metric's interval (sb_pairs_rank_interval()) is reported, so that it covers 95 % with the
+ * stopping rule (gate_simulation.c).
+ */
+extern const double sb_gate_interval_level;
+
+/*
+ * Adjusted p-values over m tests: the smallest level at which each is rejected. Benjamini and Hochberg 1995, as
+ * Yekutieli and Benjamini, Resampling-based false discovery rate, J. Statistical Planning and Inference 82, 1999,
+ * adjust them. NAN counts as 1. m <= SB_GATE_MAX_METRICS.
+ */
+#define SB_GATE_MAX_METRICS 256
+void sb_gate_adjust(const double *p, int m, enum sb_gate_correction correction, double *adjusted);
+
+/*
+ * Metrics that have no noise: bytes of A's and B's processes. Fail: every value of B is more than (1 + threshold) times
+ * every one of A. Pass: none of B is more than that above the largest of A. Open: they overlap, which needs a look at
+ * why the bytes differ; or one side has no value. Where values differ within a side, fewer than six pairs do not fail.
+ */
+enum sb_gate_verdict sb_gate_exact(const int64_t *a, int n_a, const int64_t *b, int n_b, double threshold);
+
+/* ---- calibration --------------------------------------------------------------------------------------------- */
+
+#define SB_GATE_CALIBRATION_PAIRS 12 /* A/A pairs below which nothing is said; 24 say it well */
+#define SB_GATE_THRESHOLDS        7
+#define SB_GATE_EFFECTS           3
+
+struct sb_gate_calibration {
+	int pairs;       /* A/A pairs it is of */
+	double p_two;    /* sign-flip test of the A/A pairs: small where A and A differ, and the set-up is wrong */
+	int max_pairs;   /* of the gates it is about */
+	double smallest; /* effect (0.02: 2 %) that max_pairs find in 95 % of gates, the threshold being half of it */
+	struct {
+		double threshold;         /* 0.5, 1, 2, 3, 5, 10, 20 % */
+		double false_alarm;       /* rate of gates without an effect in which this metric fails */
+		double false_alarm_upper; /* its upper 95 % bound, for the resampling alone */
+		double pass; /* rate in which it passes: 0 is a threshold that cannot pass on this machine */
+	} at[SB_GATE_THRESHOLDS];
+	struct {
+		double effect; /* 1, 2, 5 % */
+		int pairs; /* to find it in 95 % of gates, the threshold being half of it; 0: max_pairs are not enough
+		            */
+		double found; /* the rate at these pairs, or at max_pairs */
+	} need[SB_GATE_EFFECTS];
+};
+/*
+ * What gates of `o` can do about a metric whose A/A pairs were d[n]. The design is run on 1,000 series of pairs drawn
+ * from them with either sign (the bootstrap of a symmetric distribution: Efron and Tibshirani, An Introduction to the
+ * Bootstrap, 1993), and made wider by 1.645 / sqrt(2 n): about the upper 95 % bound of their spread, because n pairs
+ * may have been quiet ones. The metric is taken to be the only one with an effect, which is the hardest case for
+ * o->metrics of them. Every number of pairs is a gate of its own, with looks up to there. "Half" is of the log ratio.
+ * Errors: SB_E_USAGE for fewer than SB_GATE_CALIBRATION_PAIRS values or one that is not finite, for sb_gate_plan()'s
+ * reasons
+ */
+enum sb_status sb_gate_calibrate(const double *d, int n, const struct sb_gate_options *o, uint64_t seed,
+        struct sb_gate_calibration *out, struct sb_error *err);
+/*
+ * Whether gates with this threshold can pass on the machine that was calibrated. Errors: SB_E_USAGE where fewer than
+ * half of the gates without an effect would, naming `metric`, its threshold and the first one that passes.
+ */
+enum sb_status sb_gate_check_noise(
+        const char *metric, double threshold, const struct sb_gate_calibration *c, struct sb_error *err);
+
 /* ---- what the tests above need ------------------------------------------------------------------------------- */
 
 /* Regularised incomplete beta function I_x(a, b), by its continued fraction (DLMF 8.17.22). */

@@ -1,0 +1,319 @@
+/*
+ * What gates do on machines that are known: a fake device whose noise is one of several models, gates of the real rule
+ * (harness/stats/sb_gate.h) on it, and how often they fail without a cause, find a slowdown of 2 %, and report an
+ * interval that holds the truth.
+ *
+ *   sb_gate_simulation            5 models, 2,000 gates each, fixed seeds; exit 1 where a target is missed
+ *   sb_gate_simulation --gates N  the same with N gates: 20,000 give the table below
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sb_gate.h"
+
+enum { METRICS = 8, TRIALS = 5, PAIRS = SB_GATE_MAX_PAIRS, AA_PAIRS = 24 };
+
+static const double trial_s = 0.6;
+
+/* ---- the fake device ----------------------------------------------------------------------------------------- */
+
+struct machine {
+	const struct model *model;
+	uint64_t seed;
+	double now_s;
+	double next_step_s; /* of the clock */
+	bool slow_clock;
+};
+
+struct model {
+	const char *name;
+	double (*noise)(uint64_t *seed); /* of processes and of trials, scale 1 */
+	double drift_per_s;
+	double modes_apart;
+	double step, step_every_s; /* mean time between steps */
+};
+
+static double unit(uint64_t *s)
+{
+	return ((double)(sb_splitmix64(s) >> 12) + 0.5) * 0x1p-52; /* neither 0 nor 1 */
+}
+
+static double normal(uint64_t *s)
+{
+	double radius = sqrt(-2.0 * log(unit(s)));
+
+	return radius * cos(6.283185307179586 * unit(s));
+}
+
+static double t2(uint64_t *s) /* chi^2 of 2 degrees of freedom / 2 is exponential */
+{
+	double z = normal(s);
+
+	return z / sqrt(-log(unit(s)));
+}
+
+static const struct model models[] = {
+	{ .name = "normal", .noise = normal },
+	{ .name = "t, 2 df", .noise = t2 },
+	{ .name = "drift", .noise = normal, .drift_per_s = 0.002 / 60.0 },
+	{ .name = "two modes", .noise = normal, .modes_apart = 0.05 },
+	{ .name = "clock steps", .noise = normal, .step = 0.03, .step_every_s = 20.0 },
+};
+
+static double clock_effect(struct machine *m)
+{
+	const struct model *k = m->model;
+
+	while (k->step > 0.0 && m->now_s >= m->next_step_s) {
+		m->slow_clock = !m->slow_clock;
+		m->next_step_s -= k->step_every_s * log(unit(&m->seed));
+	}
+	return m->now_s * k->drift_per_s + (m->slow_clock ? k->step : 0.0);
+}
+
+/* Logs of the medians of one process. */
+static void run_process(struct machine *m, double out[METRICS])
+{
+	double process[METRICS], value[METRICS][TRIALS];
+	double mode = unit(&m->seed) < 0.5 ? m->model->modes_apart : 0.0;
+
+	for (int i = 0; i < METRICS; i++)
+		process[i] = mode + 0.005 * m->model->noise(&m->seed);
+	for (int t = 0; t < TRIALS; t++) {
+		double clock = clock_effect(m);
+
+		for (int i = 0; i < METRICS; i++)
+			value[i][t] = process[i] + clock + 0.005 * m->model->noise(&m->seed);
+		m->now_s += trial_s;
+	}
+	for (int i = 0; i < METRICS; i++)
+		out[i] = sb_stats_median(value[i], TRIALS, NULL);
+}
+
+/* Pair number `pair`, where B's metric 0 is slower by `effect`. */
+static void run_pair(struct machine *m, uint64_t order_seed, int pair, double effect, double d[METRICS][PAIRS])
+{
+	double first[METRICS], second[METRICS];
+	double sign = sb_pairs_b_first(order_seed, pair) ? -1.0 : 1.0;
+
+	run_process(m, first);
+	run_process(m, second);
+	for (int i = 0; i < METRICS; i++)
+		d[i][pair] = sign * (second[i] - first[i]) + (i == 0 ? effect : 0.0);
+}
+
+static struct machine new_machine(const struct model *model, uint64_t seed)
+{
+	struct machine m = { .model = model, .seed = seed };
+
+	m.slow_clock = unit(&m.seed) < 0.5;
+	m.next_step_s = -model->step_every_s * log(unit(&m.seed));
+	return m;
+}
+
+/* ---- gates ----------------------------------------------------------------------------------------------------- */
+
+enum { RANK, FLIP, STUDENT, INTERVALS };
+
+struct condition {
+	const struct model *model;
+	const struct sb_gate_design *design;
+	double effect; /* of metric 0, log ratio */
+	double threshold;
+	int flips; /* gates whose sign-flip interval is looked at: above 20 pairs it takes longer than the gate */
+};
+
+struct tally {
+	int gates, failed, passed, found; /* found: metric 0 failed */
+	double pairs;
+	int covered[INTERVALS], intervals[INTERVALS];
+};
+
+static void look_at_intervals(const struct condition *c, const double *d, int n, struct tally *t)
+{
+	static void (*const make[INTERVALS])(const double *, int, double,
+	        struct sb_interval *) = { sb_pairs_rank_interval, sb_pairs_flip_interval, sb_pairs_t_interval };
+
+	for (int i = 0; i < INTERVALS; i++) {
+		struct sb_interval iv;
+
+		if (i == FLIP && t->gates >= c->flips)
+			continue;
+		make[i](d, n, sb_gate_interval_level, &iv);
+		t->intervals[i]++;
+		t->covered[i] += iv.has_interval && iv.lo <= c->effect && c->effect <= iv.hi;
+	}
+}
+
+static void one_gate(const struct condition *c, uint64_t seed, struct tally *t)
+{
+	const struct sb_gate_design *g = c->design;
+	struct machine m = new_machine(c->model, seed);
+	struct sb_gate_metric metric[METRICS] = { 0 };
+	double d[METRICS][PAIRS];
+	enum sb_gate_verdict verdict = SB_GATE_OPEN;
+	int n = 0;
+
+	for (int look = 0; look < g->n_looks && verdict == SB_GATE_OPEN; look++) {
+		for (; n < g->look[look].pairs; n++)
+			run_pair(&m, ~seed, n, c->effect, d);
+		for (int i = 0; i < METRICS; i++) {
+			metric[i].d = d[i];
+			metric[i].n = n;
+			metric[i].threshold = c->threshold;
+		}
+		sb_gate_judge(g, look, metric);
+		verdict = sb_gate_together(metric, METRICS);
+	}
+	look_at_intervals(c, d[0], n, t);
+	t->gates++;
+	t->failed += verdict == SB_GATE_FAIL;
+	t->passed += verdict == SB_GATE_PASS;
+	t->found += metric[0].verdict == SB_GATE_FAIL;
+	t->pairs += n;
+}
+
+static struct sb_gate_design design(int max_pairs)
+{
+	struct sb_gate_options o = { .metrics = METRICS, .max_pairs = max_pairs };
+	struct sb_gate_design g;
+	struct sb_error err;
+
+	if (sb_gate_plan(&o, &g, &err)) {
+		fprintf(stderr, "%s\n", err.msg);
+		exit(2);
+	}
+	return g;
+}
+
+/* ---- what is asked of them ---------------------------------------------------------------------------------- */
+
+static int missed; /* targets */
+
+static double percent(int part, int whole)
+{
+	return whole > 0 ? 100.0 * part / whole : NAN;
+}
+
+static void target(bool met, const char *what, const struct model *model)
+{
+	if (met)
+		return;
+	printf("MISSED: %s, %s\n", what, model->name);
+	missed++;
+}
+
+/* 93 to 97 %, by more than three standard errors of so many gates. */
+static bool covers(const struct tally *t)
+{
+	double part = (double)t->covered[RANK] / t->intervals[RANK];
+	double slack = 3.0 * sqrt(0.05 * 0.95 / t->intervals[RANK]);
+
+	return part >= 0.93 - slack && part <= 0.97 + slack;
+}
+
+static void row_of_gates(const struct model *model, double effect, int gates, int flips)
+{
+	struct sb_gate_design g = design(0);
+	struct condition c = { model, &g, log1p(effect), expm1(0.5 * log1p(0.02)), flips };
+	uint64_t seeds = sb_fnv1a(SB_FNV1A_INIT, model->name, strlen(model->name)) + (effect > 0.0);
+	struct tally t = { 0 };
+	double bound;
+
+	for (int i = 0; i < gates; i++)
+		one_gate(&c, sb_splitmix64(&seeds), &t);
+	bound = sb_stats_rate_upper(t.failed, t.gates, 0.95);
+	printf("%-12s %5.1f %% %8.2f %8.2f %8.2f %8.1f %9.1f %7.1f %7.1f\n", model->name, 100.0 * effect,
+	        percent(t.failed, t.gates), 100.0 * bound, percent(t.passed, t.gates), t.pairs / t.gates,
+	        percent(t.covered[RANK], t.intervals[RANK]), percent(t.covered[FLIP], t.intervals[FLIP]),
+	        percent(t.covered[STUDENT], t.intervals[STUDENT]));
+	target(covers(&t), "intervals cover 93 to 97 %", model);
+	if (effect == 0.0)
+		target(bound <= 0.016, "at most 1.6 % false alarms", model);
+}
+
+struct asked {
+	int calibrations, none, least, most;
+	double smallest; /* sum */
+};
+
+/* One machine: calibrated, then gated with the pairs that it asked for. */
+static void one_calibration(
+        const struct model *model, uint64_t seed, int gates, struct asked *a, struct tally *two, struct tally *smallest)
+{
+	struct machine m = new_machine(model, seed);
+	struct sb_gate_options o = { .metrics = METRICS };
+	struct sb_gate_calibration cal;
+	struct sb_error err;
+	double d[METRICS][PAIRS];
+
+	for (int i = 0; i < AA_PAIRS; i++)
+		run_pair(&m, ~seed, i, 0.0, d);
+	if (sb_gate_calibrate(d[0], AA_PAIRS, &o, seed, &cal, &err)) {
+		fprintf(stderr, "%s\n", err.msg);
+		exit(2);
+	}
+
+	int pairs = cal.need[1].pairs;
+	double least = log1p(cal.smallest);
+
+	a->calibrations++;
+	a->smallest += cal.smallest;
+	a->none += pairs == 0;
+	if (pairs > 0) {
+		a->least = a->least == 0 || pairs < a->least ? pairs : a->least;
+		a->most = pairs > a->most ? pairs : a->most;
+	}
+	for (int i = 0; i < gates; i++) {
+		struct sb_gate_design full = design(0), g = pairs > 0 ? design(pairs) : full;
+		struct condition at_two = { model, &g, log1p(0.02), expm1(0.5 * log1p(0.02)), 0 };
+		struct condition at_smallest = { model, &full, least, expm1(0.5 * least), 0 };
+
+		if (pairs > 0)
+			one_gate(&at_two, sb_splitmix64(&seed), two);
+		one_gate(&at_smallest, sb_splitmix64(&seed), smallest);
+	}
+}
+
+static void row_of_calibrations(const struct model *model, int calibrations, int gates)
+{
+	uint64_t seeds = sb_fnv1a(SB_FNV1A_INIT, model->name, strlen(model->name)) + 2;
+	struct asked a = { 0 };
+	struct tally two = { 0 }, smallest = { 0 };
+
+	for (int i = 0; i < calibrations; i++)
+		one_calibration(model, sb_splitmix64(&seeds), gates, &a, &two, &smallest);
+	printf("%-12s %4d to %2d %10.1f %10.2f %12.2f %10.2f\n", model->name, a.least, a.most,
+	        percent(a.none, a.calibrations), percent(two.found, two.gates), 100.0 * a.smallest / a.calibrations,
+	        percent(smallest.found, smallest.gates));
+	/* not a coin for each gate, but for each calibration: few of them say little */
+	target(two.gates == 0 || percent(two.found, two.gates) >= 95.0 - 100.0 / calibrations, "2 % found", model);
+	target(percent(smallest.found, smallest.gates) >= 95.0 - 100.0 / calibrations, "smallest effect found", model);
+}
+
+int main(int argc, char **argv)
+{
+	int gates = 1000, calibrations = 2;
+	int64_t asked;
+	struct sb_error err;
+
+	if (argc == 3 && !strcmp(argv[1], "--gates") && !sb_parse_int(argv[2], "--gates", 100, 1000000, &asked, &err)) {
+		gates = (int)asked;
+		calibrations = gates / 100;
+	} else if (argc != 1) {
+		fprintf(stderr, "usage: %s [--gates N], N from 100\n", argv[0]);
+		return 2;
+	}
+	printf("%-12s %7s %8s %8s %8s %8s %9s %7s %7s\n", "", "slower", "failed", "bound", "passed", "pairs", "rank",
+	        "flip", "t");
+	for (size_t i = 0; i < SB_ARRAY_LEN(models); i++) {
+		row_of_gates(&models[i], 0.0, gates, gates > 1000 ? 2000 : 0);
+		row_of_gates(&models[i], 0.02, gates > 1000 ? gates : 300, gates > 1000 ? 2000 : 0);
+	}
+	printf("\n%-12s %10s %10s %10s %12s %10s\n", "", "asked", "none", "2 % found", "smallest", "found");
+	for (size_t i = 0; i < SB_ARRAY_LEN(models); i++)
+		row_of_calibrations(&models[i], calibrations, 50);
+	return missed > 0;
+}
