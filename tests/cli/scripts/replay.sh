@@ -26,6 +26,13 @@ try replay good.txt --conf max_split_size_mb:64,expandable_segments:True --forma
 try replay good.txt --alloc default --limit 21MiB --format json
 gzip -n good.txt && try replay good.txt.gz --check --format csv
 
+echo '# holes in the middle: more is asked for, or they are moved'
+trace holes 'a 0 7f0000000000 83886080' 'a 0 7f0010000000 8388608' 'a 0 7f0020000000 83886080' 'a 0 7f0030000000 8388608' \
+	'f 1 7f0000000000' 'f 1 7f0020000000' 'a 2 7f0040000000 125829120'
+for policy in expandable stitched; do
+	"$SPABENCH" replay holes.txt --alloc $policy --format csv | grep -E '^(policy|peak_reserved|driver_calls|cu_mem_create|stitch)' | visible ''
+done
+
 echo '# where it differs'
 trace size 'S 0 7f0000000000 25165824' 'a 0 7f0000000000 3000000'
 try replay size.txt --check --format csv
