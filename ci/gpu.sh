@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # For a runner with an NVIDIA GPU: builds with the CUDA backend, runs the tests labelled gpu, measures a short
 # before/after on the first GPU and prints its table. As root or with sudo where packages are missing.
-#   ci/gpu.sh               tests and table: minutes for the build, then about two minutes on an H200
+#   ci/gpu.sh               tests and table: minutes for the build, then five minutes on an H200
 #   ci/gpu.sh --sanitize    compute-sanitizer over the preset tiny instead: memcheck, initcheck, racecheck
 # With --built as well: nothing is installed or built, build/release is taken as it is. For a runner with a GPU but no
 # packages: build on another machine at the same path (SB_CUDA=ON, see ci/common.sh) and bring the tree.
