@@ -1,6 +1,6 @@
 /* CSV as RFC 4180 has it: a header, commas, CRLF, double quotes around what needs them. For programs and spreadsheets.
  */
-#include "reports_internal.h"
+#include "effects.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -135,6 +135,7 @@ enum sb_status sb_report_csv(const struct sb_summary *s, FILE *out, struct sb_er
 	for (size_t g = 0; g < s->n_groups; g++)
 		for (size_t i = 0; i < s->groups[g].n_rows; i++)
 			row_line(&c, s, &s->groups[g], &s->groups[g].rows[i]);
+	sb_effects_csv(&c, s);
 	status = sb_report_write(&c.buf, out, err);
 	sb_buf_release(&c.buf);
 	return status;

@@ -242,6 +242,7 @@ static json_t *document(const struct sb_summary *s)
 	for (size_t i = 0; i < s->n_groups; i++)
 		sb_json_push(groups, group_json(&s->groups[i]));
 	sb_json_put(root, "groups", groups);
+	sb_json_put(root, "effects", sb_json_effects(s));
 	for (size_t i = 0; i < s->n_claims; i++)
 		sb_json_push(claims, claim_json(&s->claims[i]));
 	sb_json_put(root, "claims", claims);

@@ -1,5 +1,5 @@
 /* The table as GitHub's Markdown, to be pasted into an issue: the same groups, rows and claims as the text has. */
-#include "reports_internal.h"
+#include "effects.h"
 
 #include <math.h>
 #include <string.h>
@@ -399,6 +399,7 @@ enum sb_status sb_report_markdown(const struct sb_summary *s, FILE *out, struct 
 	head(&b, s);
 	for (size_t i = 0; i < s->n_groups; i++)
 		print_group(&b, s, &s->groups[i]);
+	sb_effects_markdown(&b, s);
 	print_legend(&b, s);
 	print_claims(&b, s);
 	status = sb_report_write(&b, out, err);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "reports_internal.h"
+#include "effects.h"
 
 /*
  * Columns. A row is indent + label, two values, effect, interval, pairs, marks: 34 + 12 + 12 + 9 + 18 + 6 + 7 = 98. The
@@ -495,6 +495,7 @@ enum sb_status sb_report_text(
 	head_lines(&t);
 	for (size_t i = 0; i < s->n_groups; i++)
 		print_group(&t, &s->groups[i]);
+	t.flags |= sb_effects_text(p, s) ? SB_ROW_EMULATED : 0;
 	print_legend(&t);
 	print_claims(p, s);
 	status = sb_report_write(&p->buf, out, err);

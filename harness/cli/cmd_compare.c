@@ -8,12 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_DB, OPT_FORMAT, OPT_COLOR };
+enum { OPT_DB, OPT_FORMAT, OPT_COLOR, OPT_EFFECTS };
 
 const struct sb_option sb_compare_options[] = {
 	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
 	[OPT_FORMAT] = { "format", "FORMAT", "text, markdown, csv or json [text]" },
 	[OPT_COLOR] = { "color", "auto|always|never", "colour in the text [auto: on a terminal]" },
+	[OPT_EFFECTS] = { "effects", NULL, "what each switch brings on every stage, at every level of the others" },
 	{ NULL, NULL, NULL },
 };
 
@@ -25,6 +26,7 @@ const char sb_compare_details[] =
 struct request {
 	const char *db;
 	int format, color; /* indices into the lists below */
+	bool effects;
 	struct sb_reference ref[2];
 	int n_refs;
 };
@@ -53,6 +55,9 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 			if (sb_parse_word(value, "--color", colors, &q->color, err))
 				return SB_E_USAGE;
 			break;
+		case OPT_EFFECTS:
+			q->effects = true;
+			break;
 		}
 	}
 	if (i == -2)
@@ -74,7 +79,7 @@ static enum sb_status merge(
 
 	*db = q->n_refs && a->file ? a->file : sb_database_path(q->db);
 	*run = q->n_refs && a->run[0] ? a->run : NULL;
-	*opt = (struct sb_summary_options){ NULL, NULL };
+	*opt = (struct sb_summary_options){ .effects = q->effects };
 	if (q->n_refs == 1)
 		opt->after = a->arm;
 	if (q->n_refs < 2)

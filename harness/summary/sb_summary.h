@@ -146,6 +146,54 @@ struct sb_summary_claim {
 	const char *where;  /* "on the CPU": a verdict on times that is no verdict on a GPU's; else NULL */
 };
 
+/*
+ * What each switch brings where every combination of several was measured; stats/sb_effects.h says how. Effects of
+ * times are ratios, of bytes differences: what switches save in bytes adds up.
+ */
+enum sb_lattice_row_kind {
+	SB_LATTICE_MAIN,  /* on / off (or on - off), averaged over all levels of the other switches */
+	SB_LATTICE_TOTAL, /* all switches on / all off (or -) */
+	SB_LATTICE_PAIR,  /* the effect of one with the other on / that with the other off (or minus); 1 (or 0): none */
+	SB_LATTICE_SHARE, /* the part that is this switch's of the whole change: Shapley; a fraction, they sum to 1 */
+	SB_LATTICE_AT,    /* as MAIN, where another switch is at one level */
+};
+/* "effect", "all together", "interaction", "share", "effect at a level" */
+const char *sb_lattice_row_name(enum sb_lattice_row_kind kind);
+
+struct sb_summary_lattice_row {
+	enum sb_lattice_row_kind kind;
+	int factor, other; /* indices into factors; -1 where there is none */
+	bool on;           /* AT: whether `other` is on */
+	const char *label; /* "precision", "precision x attention", "precision, attention=efficient" */
+	struct sb_effect effect;
+};
+
+struct sb_summary_lattice_metric {
+	const char *metric, *label;
+	enum sb_unit unit;
+	enum sb_section section;
+	enum sb_compare compare; /* of all rows but the shares: RATIO or DIFFERENCE */
+	bool emulated;
+	int blocks, left_out; /* whole ones, and those in which an arm has no value */
+	struct sb_summary_lattice_row *rows;
+	size_t n_rows;
+};
+
+struct sb_summary_lattice {
+	const char *absent; /* why there are no effects; NULL: there are, and the rest holds */
+	int n_factors;
+	const char *factors[4], *levels[4][2]; /* "attention", { "standard", "efficient" } */
+	const char *title;                     /* "precision x attention x alloc" */
+	const char *only;                      /* levels of switches that do not vary here, "alloc=default"; "" */
+	const char *first, *last;              /* arms: all of them off, all on */
+	int n_arms;
+	bool detailed; /* asked for: stages too, and what depends on another's level in tables */
+	const char **notes;
+	size_t n_notes;
+	struct sb_summary_lattice_metric *metrics; /* total, memory, and when asked for the stages */
+	size_t n_metrics;
+};
+
 struct sb_summary {
 	/* what was run, on what */
 	const char *run_id, *status, *command, *note;
@@ -190,6 +238,10 @@ struct sb_summary {
 	size_t n_switches;
 	struct sb_summary_group *groups;
 	size_t n_groups;
+	/* The whole lattice; where combinations are missing, its largest whole parts; or one that says why there is
+	 * none. */
+	struct sb_summary_lattice *lattices;
+	size_t n_lattices; /* 0: the run was not meant to have one, and nobody asked */
 	struct sb_summary_claim *claims;
 	size_t n_claims;
 	const char *claims_note; /* the sentence under every claims table */
@@ -202,6 +254,7 @@ struct sb_summary {
 /* Which two arms the first group sets side by side; NULL: see sb_summary_compute(). */
 struct sb_summary_options {
 	const char *before, *after;
+	bool effects; /* of the switches on every stage, too; or why there are none */
 };
 
 /*

@@ -694,6 +694,7 @@ static enum sb_status compute(
 	status = make_groups(v, opt, err);
 	if (status)
 		return status;
+	sb_lattice_summarise(v, opt && opt->effects);
 	sb_claims_judge(v);
 	return sb_pool_failed(v->pool) ? sb_fail(err, SB_E_NOMEM, "out of memory") : SB_OK;
 }

@@ -71,6 +71,8 @@ enum sb_status sb_view_index_trials(struct sb_view *v, const struct sb_trials *t
 /* One row of a group: `name` between two arms (after -1: none). */
 void sb_view_row(struct sb_view *v, const struct sb_metric_info *info, const char *name, int before, int after,
         struct sb_summary_row *row);
+/* Values of a metric in timing trials, NAN where a block has none -> out[n_blocks]. Their number. */
+int sb_view_column(const struct sb_view *v, const struct sb_metric_info *info, const char *name, int arm, double *out);
 /* The level of a row's intervals. */
 double sb_view_level(const struct sb_view *v, const struct sb_summary_row *row);
 /* The first stored or derived metric whose name matches `pattern`, NULL if none. *info: its row of the table. */
@@ -86,6 +88,11 @@ const char *sb_throttled_text(struct sb_view *v);
 /* ---- claims.c ------------------------------------------------------------------------------------------------- */
 
 void sb_claims_judge(struct sb_view *v);
+
+/* ---- lattice.c ------------------------------------------------------------------------------------------------ */
+
+/* What switches bring in all their combinations -> out->lattices. wanted: on every stage, or why there is nothing. */
+void sb_lattice_summarise(struct sb_view *v, bool wanted);
 
 /* ---- effects.c: the arithmetic of a row ----------------------------------------------------------------------- */
 

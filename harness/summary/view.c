@@ -42,6 +42,13 @@ static int column(const struct sb_view *v, const struct source *src, int kind, i
 	return present;
 }
 
+int sb_view_column(const struct sb_view *v, const struct sb_metric_info *info, const char *name, int arm, double *out)
+{
+	struct source src = source_of(v, info, name);
+
+	return column(v, &src, SB_KIND_TIMING, arm, out);
+}
+
 static bool has_trials(const struct sb_view *v, int kind, int arm)
 {
 	for (int b = 0; b < v->n_blocks; b++)

@@ -505,7 +505,7 @@ static void json_says_why_a_number_is_null(void **state)
 static void json_keys_come_in_their_order(void **state)
 {
 	static const char *const keys[] = { "format", "schema_version", "run", "case", "blocks", "arms", "switches",
-		"notes", "groups", "claims", "claims_note" };
+		"notes", "groups", "effects", "claims", "claims_note" };
 	struct sb_summary s;
 	json_t *root, *value;
 	const char *key;
