@@ -121,7 +121,7 @@ static void take(const struct sb_lattice *l, double *scratch, enum what what, in
 		const double *y = l->y + ((size_t)b << l->k);
 		double x = is_whole(y, l->k) ? number_of(y, l->k, what, i, j) : NAN;
 
-		if (isfinite(x)) /* a share of a block whose total is 0 is none */
+		if (isfinite(x))                /* a share of a block whose total is 0 is none */
 			scratch[n++] = x + 0.0; /* no -0: it would be printed */
 	}
 	sb_stats_median_interval(scratch, n, l->level, scratch + l->n_blocks, out);

@@ -214,8 +214,20 @@ static void shares_sum_to_one_over_noisy_blocks(void **state)
 	assert_true(e.has_shares);
 	assert_near(e.share[0].mid + e.share[1].mid + e.share[2].mid, 1, 1e-12);
 	assert_true(fabs(e.share_sum - 1) > 1e-6 && fabs(e.share_sum - 1) < 0.1);
-	for (int i = 0; i < 3; i++)
-		assert_true(e.share[i].lo < e.share[i].mid && e.share[i].mid < e.share[i].hi);
+	/* What every share and both its ends were divided by. */
+	for (int i = 0; i < 3; i++) {
+		double value[3], of[BLOCKS];
+		struct sb_interval want;
+
+		for (int b = 0; b < BLOCKS; b++) {
+			sb_lattice_shapley(y + 8 * b, 3, value);
+			of[b] = value[i] / (value[0] + value[1] + value[2]);
+		}
+		sb_stats_median_interval(of, BLOCKS, 0.96, NULL, &want);
+		assert_near(e.share[i].mid * e.share_sum, want.mid, 1e-12);
+		assert_near(e.share[i].lo * e.share_sum, want.lo, 1e-12);
+		assert_near(e.share[i].hi * e.share_sum, want.hi, 1e-12);
+	}
 }
 
 static void a_block_without_one_arm_is_left_out_and_counted(void **state)
@@ -311,23 +323,35 @@ static void a_total_that_may_be_nothing_is_not_shared(void **state)
 	sb_lattice_effects(&l, scratch, &e);
 	assert_false(e.has_shares);
 	assert_true(e.total.mid == 0 && e.total.lo == 0 && e.total.hi == 0);
+	/* Without an interval, too: totals of -1, -1, 0, 1, 1. */
+	for (int b = 0; b < 5; b++)
+		for (int arm = 0; arm < 4; arm++)
+			y[4 * b + arm] = arm == 3 ? (b > 2) - (b < 2) : 0.1 * arm * ((b > 2) - (b < 2));
+	sb_lattice_effects(&(struct sb_lattice){ .y = y, .n_blocks = 5, .k = 2, .level = 0.96 }, scratch, &e);
+	assert_true(e.total.mid == 0 && e.share_sum > 0);
+	assert_false(e.has_shares);
 }
 
 /* Bytes that are the same in every block stay exact. */
 static void equal_blocks_have_an_interval_of_one_point(void **state)
 {
 	static const double bytes[] = { 51038388224.0, 51038388224.0, 6432997376.0, 6432997377.0 };
-	double y[6 * 4], scratch[12];
-	const struct sb_lattice l = { .y = y, .n_blocks = 6, .k = 2, .level = 0.95 };
+	double y[7 * 4], scratch[14];
+	const struct sb_lattice l = { .y = y, .n_blocks = 7, .k = 2, .level = 0.95 };
 	struct sb_lattice_effects e;
 
 	(void)state;
-	for (int b = 0; b < 6; b++)
+	for (int b = 0; b < 7; b++)
 		memcpy(y + 4 * b, bytes, sizeof(bytes));
 	sb_lattice_effects(&l, scratch, &e);
 	assert_true(e.main[1].mid == -44605390847.5 && e.main[1].lo == e.main[1].hi);
 	assert_true(e.main[0].mid == 0.5 && e.pair[0][1].mid == 1);
 	assert_true(e.share[1].lo == e.share[1].hi && e.share[1].lo == e.share[1].mid);
+	/* Nothing of a saving is 0, not -0. */
+	for (int b = 0; b < 7; b++)
+		y[4 * b + 3] = y[4 * b + 2];
+	sb_lattice_effects(&l, scratch, &e);
+	assert_true(e.share[0].mid == 0 && !signbit(e.share[0].mid) && !signbit(e.share[0].lo));
 }
 
 int main(void)
