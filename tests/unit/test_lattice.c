@@ -174,6 +174,7 @@ static void a_block_without_an_arm_is_left_out_and_said(void **state)
 	summarise(&fx, false, &s);
 	assert_int_equal(s.lattices[0].metrics[0].blocks, 7);
 	assert_int_equal(s.lattices[0].metrics[0].left_out, 1);
+	assert_int_equal(s.lattices[0].n_notes, 1); /* not for each metric */
 	assert_string_equal(s.lattices[0].notes[0], "1 of 8 blocks lack an arm and are not in here");
 	sb_summary_release(&s);
 }
@@ -244,31 +245,43 @@ static void two_switches_are_enough(void **state)
 	sb_summary_release(&s);
 }
 
-static void levels_beside_those_of_after_are_no_combination(void **state)
+/* A run with the title of its first lattice and, of that, the last note. */
+static void check_arms(const char *arms, int n, const char *title, const char *on, const char *note)
 {
 	struct sb_summary s;
 	struct fixture fx;
+	const struct sb_summary_lattice *l;
 
+	fx_open(&fx, arms, "tracker", "file", no_facts);
+	for (int b = 0; b < 7; b++)
+		for (int a = 0; a < n; a++)
+			trial(&fx, a, a & 7, b);
+	summarise(&fx, false, &s);
+	assert_int_equal(s.n_lattices, 1);
+	l = &s.lattices[0];
+	assert_string_equal(l->title, title);
+	assert_string_equal(l->only, "");
+	assert_string_equal(l->levels[1][1], on);
+	assert_string_equal(l->n_notes ? l->notes[l->n_notes - 1] : "", note);
+	sb_summary_release(&s);
+}
+
+static void levels_beside_those_of_after_are_no_combination(void **state)
+{
 	(void)state;
-	fx_open(&fx, "before,+attention,+alloc,+attention+alloc,+alloc=stitched", "tracker", "file", no_facts);
-	for (int b = 0; b < 7; b++)
-		for (int a = 0; a < 5; a++)
-			trial(&fx, a, 2 * a, b);
-	summarise(&fx, false, &s);
-	assert_string_equal(s.lattices[0].title, "attention x alloc");
-	assert_string_equal(s.lattices[0].notes[0],
+	check_arms("before,+alloc=stitched,+attention,+alloc,+attention+alloc", 5, "attention x alloc", "expandable",
 	        "no combination of these switches, so not in here: +alloc=stitched (alloc=stitched)");
-	sb_summary_release(&s);
-	/* Without an arm at expandable, stitched is what "on" means. */
-	fx_open(&fx, "before,+attention,+alloc=stitched,+attention+alloc=stitched", "tracker", "file", no_facts);
-	for (int b = 0; b < 7; b++)
-		for (int a = 0; a < 4; a++)
-			trial(&fx, a, 2 * a, b);
-	summarise(&fx, false, &s);
-	assert_string_equal(s.lattices[0].title, "attention x alloc");
-	assert_string_equal(s.lattices[0].levels[1][1], "stitched");
-	assert_int_equal(s.lattices[0].n_notes, 0);
-	sb_summary_release(&s);
+	/* The only arm with precision on is none of them, so precision is not switched. */
+	check_arms("before,+attention,+alloc,+attention+alloc,+precision+alloc=stitched", 5, "attention x alloc",
+	        "expandable",
+	        "no combination of these switches, so not in here: +precision+alloc=stitched (alloc=stitched)");
+	/* Without an arm at expandable, what comes first is what "on" means. */
+	check_arms(
+	        "before,+attention,+alloc=stitched,+attention+alloc=stitched", 4, "attention x alloc", "stitched", "");
+	check_arms("before,+precision.conv=tf32,+attention,+precision.conv=tf32+attention,+precision.gemm=tf32", 5,
+	        "precision x attention", "efficient",
+	        "no combination of these switches, so not in here: +precision.gemm=tf32 (precision.gemm=tf32, "
+	        "precision.conv=fp32)");
 }
 
 /* ---- none ----------------------------------------------------------------------------------------------------- */
