@@ -8,7 +8,7 @@ enum { SERIES = 1000, LAST = SB_GATE_LOOKS };
 static const double thresholds[SB_GATE_THRESHOLDS] = { 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2 };
 static const double effects[SB_GATE_EFFECTS] = { 0.01, 0.02, 0.05 };
 static const double power = 0.95;
-static const double caution = 1.645; /* standard errors of the spread; the header says why */
+static const double caution = 2.326; /* standard errors of the spread; the header says why */
 
 /* The ranks, among the n (n + 1) / 2 means of couples, of a look's bounds; 0: the look cannot. */
 struct ranks {

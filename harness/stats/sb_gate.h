@@ -229,11 +229,11 @@ struct sb_gate_calibration {
 /*
  * What gates of `o` can do about a metric whose A/A pairs were d[n]. The design is run on 1,000 series of pairs drawn
  * from them with either sign (the bootstrap of a symmetric distribution: Efron and Tibshirani, An Introduction to the
- * Bootstrap, 1993), and made wider by 1.645 / sqrt(2 n): about the upper 95 % bound of their spread, because n pairs
- * may have been quiet ones. The metric is taken to be the only one with an effect, which is the hardest case for
- * o->metrics of them. Every number of pairs is a gate of its own, with looks up to there. "Half" is of the log ratio.
- * Errors: SB_E_USAGE for fewer than SB_GATE_CALIBRATION_PAIRS values or one that is not finite, for sb_gate_plan()'s
- * reasons
+ * Bootstrap, 1993), and made wider by 2.326 / sqrt(2 n): about the upper 99 % bound of
+ * their spread, because n pairs may have been quiet ones. The metric is taken to be the only one with an effect, which
+ * is the hardest case for o->metrics of them. Every number of pairs is a gate of its own, with looks up to there.
+ * "Half" is of the log ratio. Errors: SB_E_USAGE for fewer than SB_GATE_CALIBRATION_PAIRS values or one that is not
+ * finite, for sb_gate_plan()'s reasons
  */
 enum sb_status sb_gate_calibrate(const double *d, int n, const struct sb_gate_options *o, uint64_t seed,
         struct sb_gate_calibration *out, struct sb_error *err);
@@ -243,6 +243,47 @@ enum sb_status sb_gate_calibrate(const double *d, int n, const struct sb_gate_op
  */
 enum sb_status sb_gate_check_noise(
         const char *metric, double threshold, const struct sb_gate_calibration *c, struct sb_error *err);
+
+/* ---- samples that are not what they seem --------------------------------------------------------------------- */
+
+#define SB_SAMPLE_MAX 256 /* values of a sample below */
+
+struct sb_trend {
+	int n;
+	double s;     /* pairs that rise less pairs that fall */
+	double p;     /* two-sided; 1 if n < 3 */
+	double slope; /* Sen's: median of the slopes of all couples of values; per unit of `t`. NAN if n < 2 */
+	bool exact;
+};
+/*
+ * Does x[n] rise or fall along t[n] (ascending; NULL: 0, 1, 2 ..)? Mann, Nonparametric tests against trend,
+ * Econometrica 13, 1945; Kendall, Rank Correlation Methods, 1948: exact distribution without ties up to 64 values, else
+ * normal with the variance corrected for ties and a step of 1 for continuity. Sen, Estimates of the regression
+ * coefficient based on Kendall's tau, JASA 63, 1968. Values that depend on the one before make p too small. NAN
+ * throughout for a value that is not finite, or times that do not ascend.
+ */
+void sb_sample_trend(const double *x, const double *t, int n, struct sb_trend *out);
+
+struct sb_dip {
+	int n;
+	double dip; /* distance of the sample from the nearest distribution with one mode, 1 / (2 n) to 1/4 */
+	double p; /* of a dip this large in n values of the uniform distribution, from 2,000 samples of a fixed seed */
+};
+/*
+ * Has x[n] more than one mode? Hartigan and Hartigan, The dip test of unimodality, Annals of Statistics 13, 1985; the
+ * steps of their section 5. Heavy tails are one mode, so a few wild values do not look like two. p is 1 if n < 4. NAN
+ * for a value that is not finite.
+ */
+void sb_sample_dip(const double *x, int n, struct sb_dip *out);
+
+/* What a verdict should say about its sample; p below 1 %, so one of a hundred good samples is named, too. */
+struct sb_sample_flaws {
+	bool drifts, bimodal;
+	struct sb_trend trend;
+	struct sb_dip dip; /* of the values less their drift, where they drift: a ramp is not two modes, nor does it
+	                      hide them */
+};
+void sb_sample_look(const double *x, const double *t, int n, struct sb_sample_flaws *out);
 
 /* ---- what the tests above need ------------------------------------------------------------------------------- */
 
