@@ -181,17 +181,16 @@ static void explain(struct sb_buf *b, const struct sb_summary_lattice *l)
 
 /* ---- text ------------------------------------------------------------------------------------------------------ */
 
-enum { EFFECT = 10, INTERVAL = 17, SHARE = 8, SHARE_INTERVAL = 13, BLOCKS = 7, MARKS = 3, LABEL_MAX = 34 };
+enum { EFFECT = 10, INTERVAL = 15, SHARE = 9, SHARE_INTERVAL = 13, MARKS = 3, LABEL_MAX = 34 };
 
 static void text_row(struct sb_page *p, const struct sb_summary_lattice_metric *m,
         const struct sb_summary_lattice_row *r, int indent, const char *label, int label_columns)
 {
 	const struct sb_summary_lattice_row *share =
 	        r->kind == SB_LATTICE_MAIN ? find(m, SB_LATTICE_SHARE, r->factor, -1, false) : NULL;
-	char estimate[48], interval[96], blocks[16];
+	char estimate[48], interval[96];
 
 	sb_report_effect(&r->effect, m->unit, m->compare, false, estimate, interval);
-	snprintf(blocks, sizeof(blocks), "%d", r->effect.pairs);
 	sb_page_blanks(p, indent);
 	sb_page_cell(p, label, label_columns - indent, false, SB_TINT_PLAIN);
 	sb_page_number(p, estimate, EFFECT, SB_TINT_PLAIN);
@@ -200,7 +199,6 @@ static void text_row(struct sb_page *p, const struct sb_summary_lattice_metric *
 		sb_report_effect(&share->effect, SB_UNIT_PERCENT, SB_COMPARE_PLAIN, false, estimate, interval);
 	sb_page_number(p, share ? estimate : "", SHARE, SB_TINT_PLAIN);
 	sb_page_number(p, share ? interval : "", SHARE_INTERVAL, SB_TINT_PLAIN);
-	sb_page_number(p, blocks, BLOCKS, SB_TINT_PLAIN);
 	if (m->emulated)
 		sb_buf_puts(&p->buf, "  e");
 	sb_page_end(p);
@@ -224,13 +222,15 @@ static void text_levels(struct sb_page *p, const struct sb_summary_lattice *l,
 static void text_metric(
         struct sb_page *p, const struct sb_summary_lattice *l, const struct sb_summary_lattice_metric *m, int label)
 {
+	char head[128];
+
+	snprintf(head, sizeof(head), "%s, %d block%s", m->label, m->blocks, m->blocks == 1 ? "" : "s");
 	sb_page_blanks(p, 2);
-	sb_page_cell(p, m->label, label - 2, false, SB_TINT_PLAIN);
+	sb_page_cell(p, head, label - 2, false, SB_TINT_PLAIN);
 	sb_page_cell(p, m->compare == SB_COMPARE_RATIO ? "ratio" : "change", EFFECT, true, SB_TINT_PLAIN);
 	sb_page_cell(p, "95 % interval", INTERVAL, true, SB_TINT_PLAIN);
 	sb_page_cell(p, "share", SHARE, true, SB_TINT_PLAIN);
 	sb_page_cell(p, "interval", SHARE_INTERVAL, true, SB_TINT_PLAIN);
-	sb_page_cell(p, "blocks", BLOCKS, true, SB_TINT_PLAIN);
 	sb_page_end(p);
 	for (size_t i = 0; i < m->n_rows; i++) {
 		const struct sb_summary_lattice_row *r = &m->rows[i];
@@ -268,7 +268,7 @@ static void add_title(struct sb_buf *b, const struct sb_summary_lattice *l)
 
 static bool text_lattice(struct sb_page *p, const struct sb_summary_lattice *l, bool first)
 {
-	int label = p->width - EFFECT - INTERVAL - SHARE - SHARE_INTERVAL - BLOCKS - MARKS;
+	int label = p->width - EFFECT - INTERVAL - SHARE - SHARE_INTERVAL - MARKS;
 	struct sb_buf title = { 0 }, words = { 0 };
 	bool emulated = false;
 

@@ -7,6 +7,7 @@
 #include "sb_effects.h"
 
 enum { FACTORS_MAX = 8 };
+_Static_assert(SB_ARRAY_LEN(((struct sb_summary_lattice *)0)->factors) == SB_LATTICE_MAX, "one factor a switch");
 
 /* Factors with two levels each: those of all factors, or of which there are arms with it on and arms with it off. */
 struct switches {

@@ -230,6 +230,41 @@ static void shares_sum_to_one_over_noisy_blocks(void **state)
 	}
 }
 
+/*
+ * 4000 runs of 10 blocks with 1 % of noise in every value and 3 % between blocks: how often an interval holds what was
+ * planted. 4000 runs know that to 0.35 % (one standard deviation).
+ */
+static void intervals_of_effects_and_shares_hold_what_they_say(void **state)
+{
+	enum { RUNS = 4000, N = 10 };
+	double y[N * 8], scratch[2 * N], truth[8], value[3], share;
+	const struct sb_lattice l = { .y = y, .n_blocks = N, .k = 3, .level = 0.95 };
+	struct sb_lattice_effects e;
+	int held[3] = { 0 };
+	uint32_t seed = 5;
+
+	(void)state;
+	for (int arm = 0; arm < 8; arm++)
+		truth[arm] = -0.8 * (arm & 1) - 0.3 * (arm >> 1 & 1) - 0.01 * (arm >> 2) + 0.17 * (arm & arm >> 1 & 1);
+	sb_lattice_shapley(truth, 3, value);
+	share = value[1] / truth[7];
+	for (int run = 0; run < RUNS; run++) {
+		for (int b = 0; b < N; b++) {
+			double drift = 0.05 * noise(&seed);
+
+			for (int arm = 0; arm < 8; arm++) /* the sum of three is nearly normal */
+				y[8 * b + arm] =
+				        truth[arm] + drift + 0.01 * (noise(&seed) + noise(&seed) + noise(&seed));
+		}
+		sb_lattice_effects(&l, scratch, &e);
+		held[0] += e.main[0].lo <= -0.8 + 0.085 && e.main[0].hi >= -0.8 + 0.085;
+		held[1] += e.pair[0][1].lo <= 0.17 && e.pair[0][1].hi >= 0.17;
+		held[2] += e.share[1].lo <= share && e.share[1].hi >= share;
+	}
+	for (int i = 0; i < 3; i++)
+		assert_near(100.0 * held[i] / RUNS, 95, 1.5);
+}
+
 static void a_block_without_one_arm_is_left_out_and_counted(void **state)
 {
 	double y[(BLOCKS + 3) * 4], whole[BLOCKS * 4], scratch[2 * (BLOCKS + 3)];
@@ -365,6 +400,7 @@ int main(void)
 		cmocka_unit_test(equal_switches_share_equally_and_an_idle_one_has_nothing),
 		cmocka_unit_test(every_effect_is_the_median_of_the_blocks_own),
 		cmocka_unit_test(shares_sum_to_one_over_noisy_blocks),
+		cmocka_unit_test(intervals_of_effects_and_shares_hold_what_they_say),
 		cmocka_unit_test(a_block_without_one_arm_is_left_out_and_counted),
 		cmocka_unit_test(without_a_whole_block_nothing_is_a_number),
 		cmocka_unit_test(few_blocks_give_estimates_without_intervals),
