@@ -138,13 +138,14 @@ struct tally {
 	int pairs[SB_GATE_LOOKS];
 	int n_looks;
 	double smallest[SB_GATE_LOOKS][SERIES];
+	double passes_from[SERIES];
 	int failed[SB_GATE_THRESHOLDS], passed[SB_GATE_THRESHOLDS];
 };
 
 static void run_series(const double *d, int n, double width, uint64_t *seed, int series, struct tally *t)
 {
 	double sorted[SB_GATE_MAX_PAIRS];
-	struct seen seen[SB_GATE_LOOKS][SB_GATE_LOOKS];
+	struct seen seen[SB_GATE_LOOKS][SB_GATE_LOOKS] = { { { 0 } } };
 	int drawn = 0;
 
 	for (int k = 0; k < t->n_looks; k++) {
@@ -159,6 +160,9 @@ static void run_series(const double *d, int n, double width, uint64_t *seed, int
 	}
 	for (int e = 0; e < t->n_looks; e++)
 		t->smallest[e][series] = smallest_failing(seen[e], t->ending[e].n_looks);
+	t->passes_from[series] = INFINITY;
+	for (int k = 0; k < t->n_looks; k++)
+		t->passes_from[series] = fmin(t->passes_from[series], seen[t->n_looks - 1][k].high);
 	for (int i = 0; i < SB_GATE_THRESHOLDS; i++) {
 		enum sb_gate_verdict v = verdict_without_effect(seen[t->n_looks - 1], t->n_looks, log1p(thresholds[i]));
 
@@ -196,6 +200,8 @@ static void summarise(struct tally *t, struct sb_gate_calibration *out)
 			break;
 		}
 	}
+	sb_stats_sort(t->passes_from, SERIES);
+	out->passes_from = expm1(sb_stats_quantile_sorted(t->passes_from, SERIES, 0.5));
 	sb_stats_sort(t->smallest[last], SERIES);
 	out->smallest = expm1(t->smallest[last][(int)ceil(power * SERIES) - 1]);
 }
@@ -248,27 +254,10 @@ enum sb_status sb_gate_calibrate(const double *d, int n, const struct sb_gate_op
 enum sb_status sb_gate_check_noise(
         const char *metric, double threshold, const struct sb_gate_calibration *c, struct sb_error *err)
 {
-	const double enough = 0.5;
-	double lower = 1.0, first = NAN;
-
-	for (int i = SB_GATE_THRESHOLDS - 1; i >= 0; i--) {
-		if (c->at[i].pass >= enough)
-			first = c->at[i].threshold;
-		if (c->at[i].threshold >= threshold * (1.0 - 1e-9))
-			lower = c->at[i].pass;
-	}
-	if (threshold > c->at[SB_GATE_THRESHOLDS - 1].threshold)
-		lower = c->at[SB_GATE_THRESHOLDS - 1].pass;
-	if (lower >= enough)
+	if (threshold >= c->passes_from)
 		return SB_OK;
-	if (isnan(first))
-		return sb_fail(err, SB_E_USAGE,
-		        "threshold of '%s' is %g %%, and no threshold passes on this machine: its noise "
-		        "is too large for %d pairs; give the processes more trials",
-		        metric, 100.0 * threshold, c->max_pairs);
 	return sb_fail(err, SB_E_USAGE,
-	        "threshold of '%s' is %g %%, which this machine's noise hides: %.0f %% of gates without a change would "
-	        "pass; "
-	        "give %g %% or more",
-	        metric, 100.0 * threshold, 100.0 * lower, 100.0 * first);
+	        "threshold of '%s' is %g %%, which the noise of this machine hides: without a change most gates of %d "
+	        "pairs would not pass; give %.2f %% or more, or more trials a process",
+	        metric, 100.0 * threshold, c->max_pairs, ceil(1e4 * c->passes_from) / 100.0);
 }

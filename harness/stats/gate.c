@@ -255,8 +255,8 @@ enum sb_gate_verdict sb_gate_exact(const int64_t *a, int n_a, const int64_t *b, 
 	range(a, n_a, &min_a, &max_a);
 	range(b, n_b, &min_b, &max_b);
 
-	/* bytes are below 2^53: the product is the only rounding, and none at all where the threshold is 0 */
-	double allowed = (double)max_a * (1.0 + threshold);
+	/* Bytes are below 2^53, so nothing is rounded where the threshold is 0. Else 0.1 % of 1000 is to be 1. */
+	double allowed = (double)max_a + (double)max_a * threshold * (1.0 + 1e-12);
 	bool varies = min_a != max_a || min_b != max_b;
 
 	if ((double)max_b <= allowed)

@@ -109,17 +109,20 @@ void sb_runs_compare(const double *a, int n_a, const double *b, int n_b, double 
  *   pass  the effect is shown to be below the threshold: signed rank p of "effect >= threshold" at most the look's beta
  *   open  neither. After the last look: inconclusive
  *
- * Why this holds. Ranks of pairs, not means: the signed rank test is exact for any noise that is symmetric about the
- * effect, and pairs of exchangeable processes are; t with two degrees of freedom, processes that fall into one of two
- * modes and clocks that step between two processes break a t test's power or level, and not this. Looks: their alphas
- * add up to `alpha` (Bonferroni's inequality; the simplest spending function in the sense of Lan and DeMets, Discrete
- * sequential boundaries for clinical trials, Biometrika 70, 1983), so that stopping early or out of time, for any
- * reason, keeps it; betas likewise, with
- * shares that grow as the root of the pairs, because a pass that comes early comes of pairs that were lucky. Metrics:
- * Benjamini and Hochberg, Controlling the false discovery rate, JRSS B 57, 1995, for metrics that are independent or
- * move together (Benjamini and Yekutieli, The control of the false discovery rate in multiple testing under dependency,
- * Annals of Statistics 29, 2001); BY is theirs for any dependence. Without any true effect the rate of gates in which
- * something fails is then at most alpha; gate_simulation.c has what it is.
+ * Why this holds.
+ * - Ranks of pairs, not means. The signed rank test is exact for any noise that is symmetric about the effect, and
+ * pairs of exchangeable processes are. Heavy tails and clocks that step between two processes cost a test of means its
+ *   power; ranks lose little.
+ * - Looks. Their alphas add up to `alpha`: Bonferroni's inequality, the simplest spending function in the sense of Lan
+ *   and DeMets, Discrete sequential boundaries for clinical trials, Biometrika 70, 1983. So stopping early or out of
+ *   time, for any reason, keeps it. Betas likewise, with shares that grow as the root of the pairs, because a pass that
+ *   comes early comes of pairs that were lucky.
+ * - Metrics. Benjamini and Hochberg, Controlling the false discovery rate, JRSS B 57, 1995, for metrics that are
+ *   independent or move together; Benjamini and Yekutieli, The control of the false discovery rate in multiple testing
+ *   under dependency, Annals of Statistics 29, 2001, say why, and BY is their rule for any dependence.
+ * Without any true effect the rate of gates in which something fails is then at most alpha, and less where metrics pass
+ * early; tests/tools/gate_simulation.c has what it is. Where clocks step about once a pair, the two pairs of a two are
+ * not independent, and a gate that cannot pass early has up to 1.3 %.
  */
 #define SB_GATE_LOOKS 6
 
@@ -204,42 +207,43 @@ enum sb_gate_verdict sb_gate_exact(const int64_t *a, int n_a, const int64_t *b, 
 
 /* ---- calibration --------------------------------------------------------------------------------------------- */
 
-#define SB_GATE_CALIBRATION_PAIRS 12 /* A/A pairs below which nothing is said; 24 say it well */
+#define SB_GATE_CALIBRATION_PAIRS 12 /* A/A pairs below which nothing is said; 32 say it well */
 #define SB_GATE_THRESHOLDS        7
 #define SB_GATE_EFFECTS           3
 
 struct sb_gate_calibration {
-	int pairs;       /* A/A pairs it is of */
-	double p_two;    /* sign-flip test of the A/A pairs: small where A and A differ, and the set-up is wrong */
-	int max_pairs;   /* of the gates it is about */
+	int pairs;          /* A/A pairs it is of */
+	double p_two;       /* sign-flip test of the A/A pairs: small where A and A differ, and the set-up is wrong */
+	int max_pairs;      /* of the gates it is about */
+	double passes_from; /* threshold that half of the gates without an effect pass at */
 	double smallest; /* effect (0.02: 2 %) that max_pairs find in 95 % of gates, the threshold being half of it */
 	struct {
 		double threshold;         /* 0.5, 1, 2, 3, 5, 10, 20 % */
 		double false_alarm;       /* rate of gates without an effect in which this metric fails */
 		double false_alarm_upper; /* its upper 95 % bound, for the resampling alone */
-		double pass; /* rate in which it passes: 0 is a threshold that cannot pass on this machine */
+		double pass;              /* rate of gates without an effect in which it passes */
 	} at[SB_GATE_THRESHOLDS];
 	struct {
 		double effect; /* 1, 2, 5 % */
-		int pairs; /* to find it in 95 % of gates, the threshold being half of it; 0: max_pairs are not enough
-		            */
-		double found; /* the rate at these pairs, or at max_pairs */
+		int pairs;     /* to find it in 95 % of gates, the threshold being half of it; 0: max_pairs do not */
+		double found;  /* the rate at these pairs, or at max_pairs */
 	} need[SB_GATE_EFFECTS];
 };
 /*
  * What gates of `o` can do about a metric whose A/A pairs were d[n]. The design is run on 1,000 series of pairs drawn
- * from them with either sign (the bootstrap of a symmetric distribution: Efron and Tibshirani, An Introduction to the
- * Bootstrap, 1993), and made wider by 2.326 / sqrt(2 n): about the upper 99 % bound of
- * their spread, because n pairs may have been quiet ones. The metric is taken to be the only one with an effect, which
- * is the hardest case for o->metrics of them. Every number of pairs is a gate of its own, with looks up to there.
- * "Half" is of the log ratio. Errors: SB_E_USAGE for fewer than SB_GATE_CALIBRATION_PAIRS values or one that is not
- * finite, for sb_gate_plan()'s reasons
+ * from them with either sign: the bootstrap of a symmetric distribution (Efron and Tibshirani, An Introduction to the
+ * Bootstrap, 1993). Their spread is widened by 1 + 2.326 / sqrt(2 n), about its upper 99 % bound, because n pairs may
+ * have been quiet ones. The metric is taken to be the only one of o->metrics with an effect, which is the hardest case.
+ * Every number of pairs is a gate of its own, with looks up to there. "Half" is of the log ratio.
+ *
+ * Errors: SB_E_USAGE for fewer than SB_GATE_CALIBRATION_PAIRS values, for one that is not finite, and as
+ * sb_gate_plan().
  */
 enum sb_status sb_gate_calibrate(const double *d, int n, const struct sb_gate_options *o, uint64_t seed,
         struct sb_gate_calibration *out, struct sb_error *err);
 /*
- * Whether gates with this threshold can pass on the machine that was calibrated. Errors: SB_E_USAGE where fewer than
- * half of the gates without an effect would, naming `metric`, its threshold and the first one that passes.
+ * Whether gates with this threshold can pass on the machine that was calibrated. Errors: SB_E_USAGE below
+ * c->passes_from, naming `metric`, its threshold and what would pass.
  */
 enum sb_status sb_gate_check_noise(
         const char *metric, double threshold, const struct sb_gate_calibration *c, struct sb_error *err);

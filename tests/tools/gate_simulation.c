@@ -3,7 +3,7 @@
  * (harness/stats/sb_gate.h) on it, and how often they fail without a cause, find a slowdown of 2 %, and report an
  * interval that holds the truth.
  *
- *   sb_gate_simulation            5 models, 2,000 gates each, fixed seeds; exit 1 where a target is missed
+ *   sb_gate_simulation            5 models, 800 gates each, fixed seeds; exit 1 where a target is missed
  *   sb_gate_simulation --gates N  the same with N gates: 20,000 give the table below
  */
 #include <math.h>
@@ -13,7 +13,7 @@
 
 #include "sb_gate.h"
 
-enum { METRICS = 8, TRIALS = 5, PAIRS = SB_GATE_MAX_PAIRS, AA_PAIRS = 24 };
+enum { METRICS = 8, TRIALS = 5, PAIRS = SB_GATE_MAX_PAIRS, AA_PAIRS = 32, SHORT = 800 };
 
 static const double trial_s = 0.6;
 
@@ -295,7 +295,7 @@ static void row_of_calibrations(const struct model *model, int calibrations, int
 
 int main(int argc, char **argv)
 {
-	int gates = 1000, calibrations = 2;
+	int gates = SHORT, calibrations = 2;
 	int64_t asked;
 	struct sb_error err;
 
@@ -309,8 +309,8 @@ int main(int argc, char **argv)
 	printf("%-12s %7s %8s %8s %8s %8s %9s %7s %7s\n", "", "slower", "failed", "bound", "passed", "pairs", "rank",
 	        "flip", "t");
 	for (size_t i = 0; i < SB_ARRAY_LEN(models); i++) {
-		row_of_gates(&models[i], 0.0, gates, gates > 1000 ? 2000 : 0);
-		row_of_gates(&models[i], 0.02, gates > 1000 ? gates : 300, gates > 1000 ? 2000 : 0);
+		row_of_gates(&models[i], 0.0, gates, gates > SHORT ? 2000 : 0);
+		row_of_gates(&models[i], 0.02, gates > SHORT ? gates : 250, gates > SHORT ? 2000 : 0);
 	}
 	printf("\n%-12s %10s %10s %10s %12s %10s\n", "", "asked", "none", "2 % found", "smallest", "found");
 	for (size_t i = 0; i < SB_ARRAY_LEN(models); i++)
