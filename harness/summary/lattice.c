@@ -6,7 +6,7 @@
 
 #include "sb_effects.h"
 
-enum { FACTORS_MAX = 8 };
+enum { FACTORS_MAX = 8, MISSING_MAX = 3 /* combinations that are named one by one */ };
 _Static_assert(SB_ARRAY_LEN(((struct sb_summary_lattice *)0)->factors) == SB_LATTICE_MAX, "one factor a switch");
 
 /* Factors with two levels each: those of all factors, or of which there are arms with it on and arms with it off. */
@@ -216,27 +216,34 @@ static const char *levels_text(struct sb_view *v, const struct switches *sw, uns
 	return sb_pool_take(v->pool, &b);
 }
 
-/* "before: out of memory; precision=tf32, attention=standard: not in the run" */
+/* Why an arm was not measured. */
+static const char *arm_outcome(const struct sb_view *v, int a)
+{
+	for (int o = SB_OUTCOME_OK + 1; o < SB_OUTCOME_COUNT; o++)
+		if (v->out->arms[a].n_trials[SB_KIND_TIMING][o])
+			return sb_outcome_title((enum sb_outcome)o);
+	return "no timing trial";
+}
+
+/* "before: out of memory; precision=tf32, attention=standard: not in the run"; of many of the latter their number. */
 static const char *missing_text(struct sb_view *v, const struct switches *sw)
 {
 	struct sb_buf b = { 0 };
+	int unknown = 0;
 
+	for (unsigned set = 0; set < 1u << sw->n; set++)
+		unknown += sw->arm[set] < 0;
 	for (unsigned set = 0; set < 1u << sw->n; set++) {
 		int a = sw->arm[set];
-		const char *why = "no timing trial";
 
-		if (is_measured(v, a))
-			continue;
-		if (a < 0) {
+		if (a >= 0 && !is_measured(v, a))
+			sb_buf_addf(&b, "%s%s: %s", b.len ? "; " : "", v->out->arms[a].name, arm_outcome(v, a));
+		if (a < 0 && unknown <= MISSING_MAX)
 			sb_buf_addf(&b, "%s%s: not in the run", b.len ? "; " : "",
 			        levels_text(v, sw, (1u << sw->n) - 1, set));
-			continue;
-		}
-		for (int o = SB_OUTCOME_COUNT - 1; o > SB_OUTCOME_OK; o--)
-			if (v->out->arms[a].n_trials[SB_KIND_TIMING][o])
-				why = sb_outcome_title((enum sb_outcome)o);
-		sb_buf_addf(&b, "%s%s: %s", b.len ? "; " : "", v->out->arms[a].name, why);
 	}
+	if (unknown > MISSING_MAX)
+		sb_buf_addf(&b, "%s%d of %d are not in the run", b.len ? "; " : "", unknown, 1 << sw->n);
 	return sb_pool_take(v->pool, &b);
 }
 
@@ -451,7 +458,7 @@ static const char *why_nothing(struct sb_view *v, const struct switches *sw)
 	if (v->out->blocks[SB_KIND_TIMING] + v->out->broken_off[SB_KIND_TIMING] == 0)
 		return "there are no timing trials";
 	return sb_pool_fmt(v->pool, "no two switches were measured in every combination (%s)%s", missing_text(v, sw),
-	        is_planned(sw) ? "" : "; 'run --all' measures all");
+	        is_planned(sw) ? "" : "; 'run --all', or '--arms' with such names as +precision+attention");
 }
 
 /* All faces of k switches, one for each choice of them. */

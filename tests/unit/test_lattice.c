@@ -311,7 +311,11 @@ static void runs_without_combinations_say_why_when_asked(void **state)
 	        "no two switches were measured in every combination ("
 	        "precision=tf32, attention=efficient, alloc=default: not in the run; "
 	        "precision=tf32, attention=standard, alloc=expandable: not in the run; "
-	        "precision=fp32, attention=efficient, alloc=expandable: not in the run); 'run --all' measures all");
+	        "precision=fp32, attention=efficient, alloc=expandable: not in the run); 'run --all', or '--arms' with "
+	        "such names as +precision+attention");
+	assert_string_equal(why_none("before,+precision,+attention,+alloc", 4, true, true, text, sizeof(text)),
+	        "no two switches were measured in every combination (4 of 8 are not in the run); 'run --all', or "
+	        "'--arms' with such names as +precision+attention");
 	assert_string_equal(why_none("before,+attention", 2, false, true, text, sizeof(text)), "-");
 	assert_string_equal(why_none("before,+attention", 2, true, true, text, sizeof(text)),
 	        "the arms differ in fewer than two switches: what there is to know stands above");
