@@ -78,6 +78,27 @@ enum sb_status sb_backend_arrived(struct sb_backend *be, const void *host, size_
 	return be->ops->arrived ? be->ops->arrived(be, host, bytes, err) : be->ops->sync(be, err);
 }
 
+enum sb_status sb_backend_host_alloc(struct sb_backend *be, size_t bytes, void **out, struct sb_error *err)
+{
+	void *got = NULL;
+
+	if (be->ops->host_alloc)
+		return be->ops->host_alloc(be, bytes, out, err);
+	got = malloc(bytes);
+	if (!got)
+		return sb_fail(err, SB_E_NOMEM, "no host memory for %zu bytes of weights", bytes);
+	*out = got;
+	return SB_OK;
+}
+
+void sb_backend_host_free(struct sb_backend *be, void *ptr)
+{
+	if (be && ptr && be->ops->host_free)
+		be->ops->host_free(be, ptr);
+	else
+		free(ptr);
+}
+
 void sb_backend_info(const struct sb_backend *be, struct sb_device_info *out)
 {
 	*out = (struct sb_device_info){ 0 };
@@ -137,6 +158,7 @@ enum sb_status sb_backend_begin_pass(struct sb_backend *be, size_t log_capacity,
 	be->n_marks = 0;
 	be->stage = -1;
 	be->submits = 0;
+	be->streamed_bytes = 0;
 	be->attention_workspace_bytes = 0;
 	be->attention_bytes = 0;
 	be->attention_scores_bytes = 0;

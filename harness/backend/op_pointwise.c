@@ -132,6 +132,11 @@ const char *sb_check_upload(const struct sb_op *op)
 	return check_transfer(&op->u.upload);
 }
 
+const char *sb_check_stream(const struct sb_op *op)
+{
+	return op->u.stream.dst && op->u.stream.src ? NULL : missing;
+}
+
 const char *sb_check_download(const struct sb_op *op)
 {
 	return check_transfer(&op->u.download);
@@ -142,12 +147,25 @@ struct sb_work sb_work_upload(const struct sb_op *op)
 	return (struct sb_work){ 0.0, 2.0 * (double)op->u.upload.bytes };
 }
 
+struct sb_work sb_work_stream(const struct sb_op *op)
+{
+	return (struct sb_work){ 0.0, 2.0 * (double)op->u.stream.bytes };
+}
+
 struct sb_work sb_work_download(const struct sb_op *op)
 {
 	return (struct sb_work){ 0.0, 2.0 * (double)op->u.download.bytes };
 }
 
 enum sb_status sb_cpu_upload(struct sb_backend *be, const struct sb_transfer_args *a, struct sb_error *err)
+{
+	(void)err;
+	be->kernel = "memcpy";
+	memcpy(a->dst, a->src, a->bytes);
+	return SB_OK;
+}
+
+enum sb_status sb_cpu_stream(struct sb_backend *be, const struct sb_stream_args *a, struct sb_error *err)
 {
 	(void)err;
 	be->kernel = "memcpy";

@@ -43,6 +43,14 @@ struct sb_transfer_args {
 	size_t bytes;
 };
 
+/* Weights from memory of sb_backend_host_alloc() into slot 0 or 1, beside the stream of work. See stream_wait. */
+struct sb_stream_args {
+	void *dst;
+	const void *src;
+	size_t bytes;
+	int slot;
+};
+
 /*
  * The op table: X(ID, member, kind, argument struct). A new op = one row here, one file op_<family>.c with its shape
  * check, work model and CPU adapter, one kernel family in kernels/.
@@ -89,7 +97,8 @@ struct sb_transfer_args {
 	X(DEPTH_SNAP, depth_snap, SAMPLE, struct sb_depth_snap_args)                     \
 	X(DEPTH_CLEAN, depth_clean, SAMPLE, struct sb_depth_clean_args)                  \
 	X(TRACK_OUT, track_out, ELEMENTWISE, struct sb_track_out_args)                   \
-	X(PROCRUSTES, procrustes, SAMPLE, struct sb_procrustes_args)
+	X(PROCRUSTES, procrustes, SAMPLE, struct sb_procrustes_args)                     \
+	X(STREAM, stream, COPY, struct sb_stream_args)
 
 enum sb_op_id {
 #define SB_OP_ENUM(ID, member, kind, args) SB_OP_##ID,
@@ -254,6 +263,17 @@ struct sb_backend_ops {
 	size_t (*weight_bytes)(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim);
 	enum sb_status (*weight_prepare)(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim,
 	        const float *host, void *dst, struct sb_error *err);
+	/* Optional, both or none; NULL: malloc(). Host memory that the device copies from without the host. */
+	enum sb_status (*host_alloc)(struct sb_backend *be, size_t bytes, void **out, struct sb_error *err);
+	void (*host_free)(struct sb_backend *be, void *ptr);
+	/*
+	 * Optional, both or none; NULL: the op `stream` is done in its turn. Work submitted from here on waits for the
+	 * last copy into the slot; the next copy into the slot waits for the work submitted so far. The host does not.
+	 */
+	enum sb_status (*stream_wait)(struct sb_backend *be, int slot, struct sb_error *err);
+	enum sb_status (*stream_done)(struct sb_backend *be, int slot, struct sb_error *err);
+	/* Optional. After sync: how long the pass's copies took, and how long work stood still for them. */
+	void (*stream_times)(struct sb_backend *be, int64_t *copy_ns, int64_t *stall_ns);
 	/* Optional. A point in time in the stream of work, index 0.. < SB_MARKS_MAX; times are read after sync. */
 	void (*mark)(struct sb_backend *be, int index);
 	int64_t (*mark_ns)(struct sb_backend *be, int index);
@@ -365,6 +385,9 @@ struct sb_backend {
 	size_t n_counts;
 	int64_t submits;
 
+	int64_t offload_budget; /* bytes of offloaded weights that may stay on the device all the same */
+	int64_t streamed_bytes; /* of weights, in this pass */
+
 	int64_t attention_workspace_bytes, attention_bytes; /* maxima over the pass */
 	int64_t attention_scores_bytes;                     /* the same: of one score matrix, held or not */
 	enum sb_fault_kind fault;
@@ -396,6 +419,9 @@ bool sb_backend_gpu_expected(void);
  * no answer within timeout_s.
  */
 enum sb_status sb_backend_look(const char *name, double timeout_s, struct sb_device_look *out, struct sb_error *err);
+/* As the members. free accepts NULL. Errors: SB_E_NOMEM. */
+enum sb_status sb_backend_host_alloc(struct sb_backend *be, size_t bytes, void **out, struct sb_error *err);
+void sb_backend_host_free(struct sb_backend *be, void *ptr);
 /* As the member `arrived`. */
 enum sb_status sb_backend_arrived(struct sb_backend *be, const void *host, size_t bytes, struct sb_error *err);
 void sb_backend_info(const struct sb_backend *be, struct sb_device_info *out);

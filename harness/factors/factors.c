@@ -7,15 +7,24 @@ static const char *const precision_levels[] = { "fp32", "tf32", NULL };
 static const char *const attention_levels[] = { "standard", "efficient", NULL };
 static const char *const alloc_levels[] = { "default", "expandable", "stitched", NULL };
 
+static const char *const offload_levels[] = { "off", "layers", NULL };
+
 const struct sb_part_info sb_parts[SB_PART_COUNT] = {
 	[SB_PART_PRECISION_GEMM] = { "precision.gemm", "precision", precision_levels },
 	[SB_PART_PRECISION_CONV] = { "precision.conv", "precision", precision_levels },
 	[SB_PART_PRECISION_ATTENTION] = { "precision.attention", "precision", precision_levels },
 	[SB_PART_ATTENTION] = { "attention", "attention", attention_levels },
 	[SB_PART_ALLOC] = { "alloc", "alloc", alloc_levels },
+	[SB_PART_OFFLOAD] = { "offload", "offload", offload_levels },
 };
 
-const char *const sb_factor_names[] = { "precision", "attention", "alloc", NULL };
+const char *const sb_factor_names[] = { "precision", "attention", "alloc", "offload", NULL };
+
+/* What the application advertises: the default plan and `after` are made of these. */
+static bool advertised(const char *factor)
+{
+	return strcmp(factor, "offload") != 0;
+}
 
 const char *sb_level_name(const struct sb_levels *l, enum sb_part part)
 {
@@ -88,7 +97,8 @@ enum sb_status sb_levels_set(struct sb_levels *l, const char *assignment, struct
 	}
 	if (!known)
 		return sb_fail(err, SB_E_USAGE,
-		        "no factor '%s'; there are precision (.gemm, .conv, .attention), attention and alloc", name);
+		        "no factor '%s'; there are precision (.gemm, .conv, .attention), attention, alloc and offload",
+		        name);
 	*l = out;
 	return SB_OK;
 }
@@ -96,7 +106,8 @@ enum sb_status sb_levels_set(struct sb_levels *l, const char *assignment, struct
 void sb_levels_format(const struct sb_levels *l, struct sb_buf *out)
 {
 	for (int p = 0; p < SB_PART_COUNT; p++)
-		sb_buf_addf(out, "%s%s=%s", p ? "," : "", sb_parts[p].name, sb_level_name(l, (enum sb_part)p));
+		if (p != SB_PART_OFFLOAD || l->part[p]) /* runs from before the factor read the same */
+			sb_buf_addf(out, "%s%s=%s", p ? "," : "", sb_parts[p].name, sb_level_name(l, (enum sb_part)p));
 }
 
 enum sb_status sb_levels_parse(const char *text, struct sb_levels *l, struct sb_error *err)
@@ -169,23 +180,35 @@ static bool switch_on_all(struct sb_levels *l, const char *name)
 	return true;
 }
 
+/* Is `name` the arm `base`, or that with more switched on? */
+static bool base_is(const char *name, const char *base)
+{
+	size_t n = strlen(base);
+
+	return !strncmp(name, base, n) && (!name[n] || name[n] == '+');
+}
+
 enum sb_status sb_arm_by_name(const char *name, struct sb_arm *out, struct sb_error *err)
 {
 	struct sb_arm arm = { .name = "" };
-	bool known = !strcmp(name, "before");
+	bool known = !strcmp(name, "before"), best = base_is(name, "best");
+	const char *more = name[0] == '+' ? name : NULL;
 
-	if (!strcmp(name, "after") || !strcmp(name, "best")) {
+	if (best || base_is(name, "after")) {
 		for (int f = 0; sb_factor_names[f]; f++)
-			switch_on(&arm.levels, sb_factor_names[f]);
-		if (!strcmp(name, "best"))
+			if (advertised(sb_factor_names[f]))
+				switch_on(&arm.levels, sb_factor_names[f]);
+		if (best)
 			arm.levels.part[SB_PART_PRECISION_ATTENTION] = SB_PRECISION_TF32;
+		more = strchr(name, '+');
 		known = true;
 	}
-	if (name[0] == '+')
-		known = switch_on_all(&arm.levels, name);
+	if (more)
+		known = switch_on_all(&arm.levels, more);
 	if (!known)
 		return sb_fail(err, SB_E_USAGE,
-		        "no arm '%.40s'; there are before, +precision, +attention, +alloc (several: +precision+alloc; "
+		        "no arm '%.40s'; there are before, +precision, +attention, +alloc, +offload (several: "
+		        "+precision+alloc; "
 		        "one level: +alloc=stitched), after and best",
 		        name);
 	snprintf(arm.name, sizeof(arm.name), "%s", name);
@@ -236,7 +259,8 @@ static enum sb_status check_factor_list(const char *list, struct sb_error *err)
 		while (sb_factor_names[f] && (strlen(sb_factor_names[f]) != len || strncmp(p, sb_factor_names[f], len)))
 			f++;
 		if (!sb_factor_names[f])
-			return sb_fail(err, SB_E_USAGE, "no factor '%.*s'; there are precision, attention and alloc",
+			return sb_fail(err, SB_E_USAGE,
+			        "no factor '%.*s'; there are precision, attention, alloc and offload",
 			        (int)(len < 40 ? len : 40), p);
 		if (seen >> f & 1)
 			return sb_fail(err, SB_E_USAGE, "factor '%s' is named twice", sb_factor_names[f]);
@@ -262,7 +286,7 @@ enum sb_status sb_arms_default(
 	for (int f = 0; sb_factor_names[f]; f++) {
 		struct sb_arm arm = before;
 
-		if (factors && !sb_list_has(factors, sb_factor_names[f]))
+		if (factors ? !sb_list_has(factors, sb_factor_names[f]) : !advertised(sb_factor_names[f]))
 			continue;
 		snprintf(arm.name, sizeof(arm.name), "+%s", sb_factor_names[f]);
 		switch_on(&arm.levels, sb_factor_names[f]);
@@ -281,7 +305,7 @@ void sb_arms_all(struct sb_arm arms[SB_ARMS_MAX], int *n)
 {
 	int factors = 0;
 
-	while (sb_factor_names[factors])
+	while (sb_factor_names[factors] && advertised(sb_factor_names[factors])) /* they come first */
 		factors++;
 	*n = 0;
 	for (int mask = 0; mask < 1 << factors; mask++) {

@@ -14,6 +14,7 @@ enum sb_part {
 	SB_PART_PRECISION_ATTENTION, /* governs `efficient` only; `standard` follows precision.gemm */
 	SB_PART_ATTENTION,
 	SB_PART_ALLOC,
+	SB_PART_OFFLOAD,
 	SB_PART_COUNT,
 };
 
@@ -26,6 +27,11 @@ enum {
 	SB_ALLOC_STITCHED
 }; /* the last: ours, experimental, in no arm of the default plan */
 
+enum {
+	SB_OFFLOAD_OFF,
+	SB_OFFLOAD_LAYERS
+}; /* in no arm of the default plan, nor in `after`: it trades time for memory */
+
 struct sb_levels {
 	uint8_t part[SB_PART_COUNT];
 };
@@ -37,7 +43,7 @@ struct sb_part_info {
 };
 extern const struct sb_part_info sb_parts[SB_PART_COUNT];
 
-/* The distinct factors in table order: "precision", "attention", "alloc". NULL-terminated. */
+/* The distinct factors in table order: "precision", "attention", "alloc", "offload". NULL-terminated. */
 extern const char *const sb_factor_names[];
 
 #define SB_ARM_NAME_MAX 48
@@ -58,23 +64,26 @@ bool sb_levels_switch_on(struct sb_levels *l, const char *factor);
 
 /* Apply "FACTOR[.PART]=LEVEL" to *l. A factor name alone sets all its parts. Errors: SB_E_USAGE listing what exists. */
 enum sb_status sb_levels_set(struct sb_levels *l, const char *assignment, struct sb_error *err);
-/* "precision.gemm=fp32,precision.conv=fp32,precision.attention=fp32,attention=standard,alloc=default" */
+/* "precision.gemm=fp32,precision.conv=fp32,precision.attention=fp32,attention=standard,alloc=default"; offload only
+ * where it is on */
 void sb_levels_format(const struct sb_levels *l, struct sb_buf *out);
 /* The inverse of sb_levels_format(): comma-separated assignments on top of all-first levels. */
 enum sb_status sb_levels_parse(const char *text, struct sb_levels *l, struct sb_error *err);
 
-/* A named arm: before, +FACTOR or +FACTOR[.PART]=LEVEL, several as +FACTOR+FACTOR, after, best. `after` and +precision
+/* A named arm: before, +FACTOR or +FACTOR[.PART]=LEVEL, several as +FACTOR+FACTOR, after, best, and the
+ * last two with more: best+offload. `after` and +precision
  * leave precision.attention at fp32 (DESIGN 2). */
 enum sb_status sb_arm_by_name(const char *name, struct sb_arm *out, struct sb_error *err);
 /*
  * Comma-separated arm names -> arms[0..*n). Refuses unknown and repeated names. Errors: SB_E_USAGE.
  */
 enum sb_status sb_arms_parse(const char *list, struct sb_arm arms[SB_ARMS_MAX], int *n, struct sb_error *err);
-/* The default plan: before, one arm for each of `factors` (NULL: all), after; with `best` when asked. */
+/* The default plan: before, one arm for each of `factors` (NULL: all), after; with `best` when asked. offload: only
+ * when it is listed. */
 enum sb_status sb_arms_default(
         const char *factors, bool with_best, struct sb_arm arms[SB_ARMS_MAX], int *n, struct sb_error *err);
-/* Every combination of the factors' levels (precision as one factor), named by their levels; `before`/`after` keep
- * their names. */
+/* Every combination of the factors' levels (precision as one factor, without offload), named by their levels;
+ * `before`/`after` keep their names. */
 void sb_arms_all(struct sb_arm arms[SB_ARMS_MAX], int *n);
 
 #endif

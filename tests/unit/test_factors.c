@@ -114,7 +114,7 @@ static void unknown_names_are_refused_with_what_exists(void **state)
 	assert_int_equal(sb_levels_set(&l, "alloc=fast", &err), SB_E_USAGE);
 	assert_non_null(strstr(err.msg, "default, expandable and stitched"));
 	assert_int_equal(sb_levels_set(&l, "color=red", &err), SB_E_USAGE);
-	assert_non_null(strstr(err.msg, "attention and alloc"));
+	assert_non_null(strstr(err.msg, "attention, alloc and offload"));
 	assert_int_equal(sb_levels_set(&l, "precision", &err), SB_E_USAGE);
 	assert_int_equal(sb_arms_parse("before,before", arms, &n, &err), SB_E_USAGE);
 	assert_int_equal(sb_arms_parse("before,+speed", arms, &n, &err), SB_E_USAGE);
@@ -134,6 +134,35 @@ static void a_part_can_be_set_alone(void **state)
 	assert_int_equal(sb_levels_set(&l, "precision.conv=fp32", &err), SB_OK);
 	assert_int_equal(l.part[SB_PART_PRECISION_CONV], SB_PRECISION_FP32);
 	assert_int_equal(l.part[SB_PART_PRECISION_GEMM], SB_PRECISION_TF32);
+}
+
+static void offload_is_in_an_arm_only_where_it_is_asked_for(void **state)
+{
+	struct sb_arm best, more, arms[SB_ARMS_MAX];
+	struct sb_levels back;
+	struct sb_error err;
+	struct sb_buf text = { 0 };
+	int n;
+
+	(void)state;
+	assert_int_equal(sb_arm_by_name("best", &best, &err), SB_OK);
+	assert_int_equal(best.levels.part[SB_PART_OFFLOAD], SB_OFFLOAD_OFF);
+	assert_int_equal(sb_arm_by_name("best+offload", &more, &err), SB_OK);
+	assert_string_equal(more.name, "best+offload");
+	assert_true(sb_levels_differ_only_in(&best.levels, &more.levels, "offload"));
+	assert_int_equal(sb_arm_by_name("after+offload=layers", &more, &err), SB_OK);
+	assert_int_equal(more.levels.part[SB_PART_OFFLOAD], SB_OFFLOAD_LAYERS);
+	assert_int_equal(sb_arm_by_name("after+alloc", &more, &err), SB_E_USAGE); /* it is on */
+	assert_int_equal(sb_arm_by_name("afterwards", &more, &err), SB_E_USAGE);
+	assert_int_equal(sb_arm_by_name("+offload", &more, &err), SB_OK);
+	sb_levels_format(&more.levels, &text);
+	assert_non_null(strstr(sb_buf_str(&text), ",offload=layers"));
+	assert_int_equal(sb_levels_parse(sb_buf_str(&text), &back, &err), SB_OK);
+	assert_true(sb_levels_equal(&more.levels, &back));
+	sb_buf_release(&text);
+	assert_int_equal(sb_arms_default("alloc,offload", false, arms, &n, &err), SB_OK);
+	assert_int_equal(n, 4);
+	assert_string_equal(arms[2].name, "+offload");
 }
 
 static void all_is_every_combination_once(void **state)
@@ -158,6 +187,7 @@ int main(void)
 		cmocka_unit_test(after_leaves_attention_precision_alone_and_best_sets_it),
 		cmocka_unit_test(several_switches_make_one_arm),
 		cmocka_unit_test(an_arm_can_name_a_level),
+		cmocka_unit_test(offload_is_in_an_arm_only_where_it_is_asked_for),
 		cmocka_unit_test(default_plan_has_one_arm_a_factor),
 		cmocka_unit_test(levels_survive_a_round_trip),
 		cmocka_unit_test(unknown_names_are_refused_with_what_exists),

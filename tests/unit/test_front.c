@@ -17,6 +17,7 @@
 #include <cmocka.h>
 #include <png.h>
 
+#include "layer_stream.h"
 #include "sb_front.h"
 #include "sb_safetensors.h"
 #include "test_device.h"
@@ -262,8 +263,15 @@ static void front_tiny_equals_the_reference_with_efficient_attention(void **stat
 	run_golden("tiny", "data/front_tiny.safetensors", "attention=efficient,alloc=expandable", 15);
 }
 
+/* What a run of run_tiny_on() is and what it met. */
+struct tiny_run {
+	int64_t budget;                   /* of offload */
+	const struct sb_backend_ops *ops; /* NULL: the device's own */
+	int64_t resident, host, saved, moved;
+};
+
 /* One pass of the tiny network at the default case's size; the caller releases *out. */
-static void run_tiny(const char *levels_text, struct sb_front_outputs *out)
+static void run_tiny_on(const char *levels_text, struct tiny_run *t, struct sb_front_outputs *out)
 {
 	struct sb_error err;
 	struct sb_front_input in = { .frames = 2 };
@@ -278,16 +286,179 @@ static void run_tiny(const char *levels_text, struct sb_front_outputs *out)
 	be = test_device_open();
 	assert_int_equal(sb_levels_parse(levels_text, &levels, &err), SB_OK);
 	sb_backend_set_levels(be, &levels);
+	be->offload_budget = t->budget;
+	be->ops = t->ops ? t->ops : be->ops;
 	assert_int_equal(sb_front_net_open(be, &preset->front, 140, 252, &sb_weights_synthetic, &net, &err), SB_OK);
 	assert_int_equal(sb_front_outputs_init(out, in.frames, 140, 252, &err), SB_OK);
 	assert_int_equal(sb_backend_begin_arm(be, &err), SB_OK);
 	assert_int_equal(sb_backend_begin_pass(be, 0, &err), SB_OK);
 	assert_int_equal(sb_front_run(be, net, &in, out, NULL, &err), SB_OK);
 	assert_int_equal(sb_backend_end_pass(be, &err), SB_OK);
+	t->moved = be->streamed_bytes;
+	t->resident = sb_front_net_bytes(net);
+	t->host = sb_front_net_host_bytes(net);
+	t->saved = sb_front_net_saved_bytes(net);
 	sb_backend_end_arm(be);
 	sb_front_net_close(net);
 	sb_backend_close(be);
 	free((void *)(uintptr_t)in.rgb);
+}
+
+static void run_tiny(const char *levels_text, struct sb_front_outputs *out)
+{
+	struct tiny_run t = { 0 };
+
+	run_tiny_on(levels_text, &t, out);
+}
+
+static void same_results(const struct sb_front_outputs *a, struct sb_front_outputs *b)
+{
+	assert_memory_equal(a->depth, b->depth, sb_front_outputs_floats(a) * sizeof(float));
+	sb_front_outputs_release(b);
+}
+
+/* Budgets: none, about half, all. */
+static void offloaded_layers_change_no_bit_of_the_results(void **state)
+{
+	struct tiny_run off = { 0 }, none = { 0 }, half = { 0 }, all = { .budget = INT64_MAX };
+	struct sb_front_outputs a, b;
+
+	(void)state;
+	run_tiny_on("attention=efficient", &off, &a);
+	assert_true(off.moved == 0 && off.host == 0 && off.saved == 0);
+	run_tiny_on("attention=efficient,offload=layers", &none, &b);
+	same_results(&a, &b);
+	assert_true(none.saved > 0 && none.resident == off.resident - none.saved);
+	assert_true(none.moved > none.host); /* the camera head's come four times */
+	half.budget = none.host / 2;
+	run_tiny_on("attention=efficient,offload=layers", &half, &b);
+	same_results(&a, &b);
+	assert_true(half.host >= none.host - half.budget && half.host < none.host);
+	assert_true(half.moved > 0 && half.moved < none.moved);
+	run_tiny_on("attention=efficient,offload=layers", &all, &b);
+	same_results(&a, &b);
+	assert_true(all.moved == 0 && all.host == 0 && all.resident == off.resident);
+	sb_front_outputs_release(&a);
+}
+
+/*
+ * A device whose copies are as unlucky as they may be: the slot is spoilt as soon as the copy may begin, and filled
+ * only when somebody waits for it.
+ */
+static struct {
+	const struct sb_backend_ops *real;
+	struct sb_stream_args copy[SB_STREAM_SLOTS];
+	bool waiting[SB_STREAM_SLOTS], in_use[SB_STREAM_SLOTS];
+	int copies, waits;
+} late;
+
+static enum sb_status late_submit(struct sb_backend *be, const struct sb_op *op, struct sb_error *err)
+{
+	const struct sb_stream_args *s = &op->u.stream;
+
+	if (op->id != SB_OP_STREAM)
+		return late.real->submit(be, op, err);
+	assert_false(late.in_use[s->slot]); /* its last reader is done */
+	assert_false(late.waiting[s->slot]);
+	memset(s->dst, 0xff, s->bytes); /* NaN */
+	late.copy[s->slot] = *s;
+	late.waiting[s->slot] = true;
+	late.copies++;
+	return SB_OK;
+}
+
+static enum sb_status late_wait(struct sb_backend *be, int slot, struct sb_error *err)
+{
+	(void)be;
+	(void)err;
+	assert_true(late.waiting[slot]);
+	memcpy(late.copy[slot].dst, late.copy[slot].src, late.copy[slot].bytes);
+	late.waiting[slot] = false;
+	late.in_use[slot] = true;
+	late.waits++;
+	return SB_OK;
+}
+
+static enum sb_status late_done(struct sb_backend *be, int slot, struct sb_error *err)
+{
+	(void)be;
+	(void)err;
+	late.in_use[slot] = false;
+	return SB_OK;
+}
+
+static void a_layer_is_read_only_between_its_copy_and_the_next(void **state)
+{
+	struct tiny_run on = { 0 };
+	struct sb_front_outputs a, b;
+	struct sb_backend *be = test_device_open();
+	struct sb_backend_ops ops = *be->ops;
+
+	(void)state;
+	late.real = be->ops;
+	if (strcmp(ops.name, "cpu") != 0) {
+		sb_backend_close(be);
+		skip();
+	}
+	ops.submit = late_submit;
+	ops.stream_wait = late_wait;
+	ops.stream_done = late_done;
+	on.ops = &ops;
+	run_tiny("attention=standard", &a);
+	run_tiny_on("attention=standard,offload=layers", &on, &b);
+	assert_true(late.copies > 4 && late.copies == late.waits);
+	same_results(&a, &b);
+	on.budget = on.host - 1; /* a single layer is left, or few */
+	run_tiny_on("attention=standard,offload=layers", &on, &b);
+	same_results(&a, &b);
+	sb_front_outputs_release(&a);
+	sb_backend_close(be);
+}
+
+/* Visits of a stream of n layers of 256 bytes, all streamed but `budget` bytes. */
+static void stream_of(struct sb_backend *be, int n, int64_t budget, struct sb_layer_stream *s)
+{
+	int visits[8];
+	struct sb_error err;
+
+	for (int i = 0; i < n; i++)
+		visits[i] = i;
+	assert_int_equal(sb_stream_init(s, be, n, visits, n, &err), SB_OK);
+	for (int i = 0; i < n; i++)
+		s->layers[i].bytes = 256;
+	sb_stream_choose(s, budget);
+}
+
+static void layers_take_turns_in_the_slots(void **state)
+{
+	struct sb_backend *be = test_device_open();
+	struct sb_layer_stream s = { 0 };
+	struct sb_error err;
+	size_t shift;
+
+	(void)state;
+	stream_of(be, 5, 0, &s); /* an odd number */
+	assert_int_equal(s.n_slots, 2);
+	for (int v = 0; v < 5; v++) {
+		assert_int_equal(sb_stream_enter(&s, v, v, &shift, &err), SB_OK);
+		assert_true(shift == (v % 2 ? 256 : 0));
+	}
+	sb_stream_release(&s);
+	stream_of(be, 5, 600, &s); /* two stay */
+	assert_int_equal(s.n_visits, 3);
+	assert_false(s.layers[0].streamed || s.layers[1].streamed);
+	assert_int_equal(s.visits[0], 2);
+	sb_stream_release(&s);
+	stream_of(be, 1, 0, &s); /* a slot is enough */
+	assert_int_equal(s.n_slots, 1);
+	assert_true(sb_stream_slots_bytes(&s) == 256);
+	sb_stream_release(&s);
+	stream_of(be, 3, 1 << 20, &s);
+	assert_int_equal(s.n_visits, 0);
+	assert_true(sb_stream_slots_bytes(&s) == 0);
+	assert_int_equal(sb_stream_start(&s, &err), SB_OK);
+	sb_stream_release(&s);
+	sb_backend_close(be);
 }
 
 static void results_do_not_depend_on_the_allocator(void **state)
@@ -387,6 +558,9 @@ int main(void)
 		cmocka_unit_test(front_tiny_equals_the_reference_with_standard_attention),
 		cmocka_unit_test(front_tiny_equals_the_reference_with_efficient_attention),
 		cmocka_unit_test(results_do_not_depend_on_the_allocator),
+		cmocka_unit_test(offloaded_layers_change_no_bit_of_the_results),
+		cmocka_unit_test(a_layer_is_read_only_between_its_copy_and_the_next),
+		cmocka_unit_test(layers_take_turns_in_the_slots),
 		cmocka_unit_test(results_do_not_depend_on_the_thread_count),
 		cmocka_unit_test(tf32_emulation_changes_the_result_a_little),
 		cmocka_unit_test(front_small_equals_the_reference),

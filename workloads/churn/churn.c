@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEVELS      4 /* gemm x conv */
+#define LEVELS      8 /* gemm x conv x offload */
 #define HEIGHTS_MAX SB_CHURN_CLIPS
 
 struct sized_net {
@@ -208,7 +208,8 @@ static enum sb_status add_net(struct sb_workload *w, int level, int64_t height, 
 static enum sb_status churn_prepare(struct sb_workload *w, struct sb_error *err)
 {
 	const struct sb_levels *l = &w->be->levels;
-	int level = l->part[SB_PART_PRECISION_GEMM] * 2 + l->part[SB_PART_PRECISION_CONV];
+	int level =
+	        (l->part[SB_PART_OFFLOAD] * 2 + l->part[SB_PART_PRECISION_GEMM]) * 2 + l->part[SB_PART_PRECISION_CONV];
 
 	w->current = -1;
 	for (int other = 0; other < LEVELS && w->be->limited; other++)

@@ -5,8 +5,7 @@
 #include <string.h>
 
 /* Frames a chunk of the DPT head, as the reference: bounds its memory, frames are independent. */
-#define DPT_CHUNK         8
-#define CAMERA_ITERATIONS 4
+#define DPT_CHUNK 8
 
 /* What every step needs; err is set by the first failure. */
 struct pass {
@@ -15,6 +14,7 @@ struct pass {
 	const struct sb_front_tap *tap;
 	struct sb_error *err;
 	int64_t frames, h, w, ph, pw, patches, tokens; /* tokens = a frame's */
+	int visit;                                     /* of the stream: the next */
 };
 
 #define TRY(call)                             \
@@ -87,11 +87,29 @@ static enum sb_status layer_norm(
 	return SB_SUBMIT(p->be, LAYER_NORM, layer_norm, a, p->err);
 }
 
+static const float *shifted(const float *at, size_t bytes)
+{
+	return at ? (const float *)((const char *)at + bytes) : NULL;
+}
+
+/* The block as it lies so many bytes further on. */
+static struct sb_block_weight shifted_block(const struct sb_block_weight *b, size_t bytes)
+{
+	struct sb_block_weight out = *b;
+	const float **all[] = { &out.norm1.w, &out.norm1.b, &out.norm2.w, &out.norm2.b, &out.q_norm.w, &out.q_norm.b,
+		&out.k_norm.w, &out.k_norm.b, &out.qkv.w, &out.qkv.b, &out.proj.w, &out.proj.b, &out.fc1.w, &out.fc1.b,
+		&out.fc2.w, &out.fc2.b, &out.ls1, &out.ls2 };
+
+	for (size_t i = 0; i < SB_ARRAY_LEN(all); i++)
+		*all[i] = shifted(*all[i], bytes);
+	return out;
+}
+
 /*
  * A transformer block over `batch` sequences of `len` tokens, in place on x [batch*len, dim]:
  * x += gamma1 * Attn(LN(x)); x += gamma2 * MLP(LN(x)). RoPE and q/k norms when the block has them.
  */
-static enum sb_status block(
+static enum sb_status block_at(
         struct pass *p, const struct sb_block_weight *b, float *x, int64_t batch, int64_t len, float eps)
 {
 	int64_t dim = b->qkv.in, rows = batch * len, head_dim = dim / b->heads;
@@ -148,6 +166,22 @@ static enum sb_status block(
 	TRY(linear(p, hidden, rows, &b->fc2, x, SB_ACT_NONE, b->ls2, x));
 	put(p, hidden);
 	return SB_OK;
+}
+
+/* The same wherever its weights are. */
+static enum sb_status block(
+        struct pass *p, const struct sb_block_weight *b, float *x, int64_t batch, int64_t len, float eps)
+{
+	const struct sb_layer_stream *s = &p->net->stream;
+	struct sb_block_weight here;
+	size_t shift;
+
+	if (b->layer < 0)
+		return block_at(p, b, x, batch, len, eps);
+	TRY(sb_stream_enter(s, p->visit, b->layer, &shift, p->err));
+	here = shifted_block(b, shift);
+	TRY(block_at(p, &here, x, batch, len, eps));
+	return sb_stream_leave(s, p->visit++, p->err);
 }
 
 /* ---- preprocessing and DINOv2: frames -> normalised patch tokens -------------------------------------------- */
@@ -247,6 +281,7 @@ static enum sb_status dino(struct pass *p, float *patches, float **out)
 	float *x;
 
 	sb_backend_stage(p->be, "front.dino");
+	TRY(sb_stream_start(&net->stream, p->err));
 	TRY(get(p, p->frames * frame, &x));
 	TRY(assemble(p, patches, net->pos, net->dino_specials, x));
 	put(p, patches);
@@ -416,9 +451,9 @@ static enum sb_status camera_head(struct pass *p, const float *last_pair, struct
 	TRY(get(p, t * 9, &pose));
 	struct sb_copy2d_args start = { .src = cam->empty_pose, .dst = pose, .rows = t, .cols = 9, .ld_dst = 9 };
 	TRY(SB_SUBMIT(p->be, COPY2D, copy2d, start, p->err));
-	for (int i = 0; i < CAMERA_ITERATIONS; i++) {
+	for (int i = 0; i < SB_FRONT_CAMERA_ITERATIONS; i++) {
 		TRY(camera_iteration(p, z, pose, i == 0));
-		if (p->tap || i + 1 == CAMERA_ITERATIONS) /* only the last is used */
+		if (p->tap || i + 1 == SB_FRONT_CAMERA_ITERATIONS) /* only the last is used */
 			TRY(decode(p, pose, c));
 		tap(p, "pose_enc", i, c->enc, t * 9);
 	}

@@ -6,11 +6,14 @@
 #include "sb_front.h"
 #include "weight_set.h"
 
+#define SB_FRONT_CAMERA_ITERATIONS 4
+
 struct sb_block_weight {
 	struct sb_norm_weight norm1, norm2, q_norm, k_norm; /* q_norm.w NULL: neither q/k norm nor RoPE */
 	struct sb_linear_weight qkv, proj, fc1, fc2;
 	const float *ls1, *ls2; /* LayerScale [dim] */
 	int heads;
+	int layer; /* of the stream; -1: resident */
 	float scale;
 };
 
@@ -52,8 +55,9 @@ struct sb_front_net {
 	struct sb_camera_weight camera;
 	struct sb_depth_weight depth;
 
-	bool borrows;             /* weights and blocks are another net's: only the tables are its own */
-	struct sb_weight_set set; /* holds everything above */
+	struct sb_layer_stream stream; /* offload=layers: the blocks that come from the host; else empty */
+	bool borrows;                  /* weights and blocks are another net's: only the tables are its own */
+	struct sb_weight_set set;      /* holds everything above */
 };
 
 #endif

@@ -12,6 +12,8 @@ struct loader {
 	struct sb_front_net *net;
 	struct sb_weight_set *set;
 	const struct sb_weights *weights;
+	size_t at; /* in the layer that is being added */
+	int layer;
 };
 
 static bool has(const char *name, const char *part)
@@ -28,22 +30,91 @@ static enum sb_weight_use use_of(const char *name, int ndim)
 	return ndim == 4 && has(name, ".weight") ? SB_WEIGHT_CONV : SB_WEIGHT_PLAIN;
 }
 
+/* The number of the block that a tensor belongs to, in the order of a pass; -1: none. */
+static int layer_of(const struct sb_front_config *cfg, const char *name)
+{
+	const struct {
+		const char *list;
+		int first, step;
+	} lists[] = {
+		{ DINO "blocks.", 0, 1 },
+		{ "aggregator.frame_blocks.", cfg->vit_depth, 2 },
+		{ "aggregator.global_blocks.", cfg->vit_depth + 1, 2 },
+		{ "camera_head.trunk.", cfg->vit_depth + 2 * cfg->depth, 1 },
+	};
+
+	for (size_t i = 0; i < SB_ARRAY_LEN(lists); i++) {
+		size_t n = strlen(lists[i].list);
+
+		if (!strncmp(name, lists[i].list, n))
+			return lists[i].first + lists[i].step * (int)strtol(name + n, NULL, 10);
+	}
+	return -1;
+}
+
+static void measure_entry(void *ctx, const char *name, const int64_t *shape, int ndim)
+{
+	struct loader *l = ctx;
+	int layer = layer_of(&l->net->cfg, name);
+
+	if (layer >= 0)
+		l->net->stream.layers[layer].bytes += sb_weight_set_size(l->set, use_of(name, ndim), shape, ndim);
+}
+
+/* offload=layers: which blocks come from the host. */
+static enum sb_status plan_stream(struct loader *l, struct sb_error *err)
+{
+	struct sb_front_net *net = l->net;
+	struct sb_backend *be = l->set->be;
+	int once = net->cfg.vit_depth + 2 * net->cfg.depth, n = 0;
+	int *visits;
+	enum sb_status status;
+
+	if (be->levels.part[SB_PART_OFFLOAD] != SB_OFFLOAD_LAYERS)
+		return SB_OK;
+	visits = calloc((size_t)(once + SB_FRONT_CAMERA_ITERATIONS * net->cfg.trunk) + 1, sizeof(*visits));
+	if (!visits)
+		return sb_fail(err, SB_E_NOMEM, "no memory for the order of layers");
+	for (; n < once; n++)
+		visits[n] = n;
+	for (int i = 0; i < SB_FRONT_CAMERA_ITERATIONS * net->cfg.trunk; i++)
+		visits[n++] = once + i % net->cfg.trunk;
+	status = sb_stream_init(&net->stream, be, once + net->cfg.trunk, visits, n, err);
+	free(visits);
+	if (status)
+		return status;
+	sb_front_tensors(&net->cfg, measure_entry, l);
+	sb_stream_choose(&net->stream, be->offload_budget);
+	l->set->stream = &net->stream;
+	return SB_OK;
+}
+
 /* Called for each live tensor. Tokens and positional tables are not prepared one by one: fill_tables() makes ours of
  * them. */
 static void add_entry(void *ctx, const char *name, const int64_t *shape, int ndim)
 {
 	struct loader *l = ctx;
+	int layer = l->set->stream ? layer_of(&l->net->cfg, name) : -1;
 
-	if (has(name, "empty_pose_tokens") || (!has(name, "_token") && !has(name, "pos_embed")))
+	if (layer != l->layer)
+		l->at = 0;
+	l->layer = layer;
+	if (layer >= 0 && l->net->stream.layers[layer].streamed)
+		sb_weight_set_add_streamed(l->set, use_of(name, ndim), name, shape, ndim, layer, &l->at);
+	else if (has(name, "empty_pose_tokens") || (!has(name, "_token") && !has(name, "pos_embed")))
 		sb_weight_set_add(l->set, use_of(name, ndim), name, shape, ndim);
 }
 
-static struct sb_block_weight block(const struct sb_weight_set *s, const char *list, int i, int heads, bool qk_norm)
+static struct sb_block_weight block(const struct loader *l, const char *list, int i, bool qk_norm)
 {
+	const struct sb_weight_set *s = l->set;
+	const int heads = l->net->cfg.heads;
 	char p[SB_TENSOR_NAME_MAX];
-	struct sb_block_weight b = { .heads = heads };
+	struct sb_block_weight b = { .heads = heads, .layer = -1 };
 
 	snprintf(p, sizeof(p), "%s.%d.", list, i);
+	if (s->stream && s->stream->layers[layer_of(&l->net->cfg, p)].streamed)
+		b.layer = layer_of(&l->net->cfg, p);
 	b.norm1 = sb_weight_set_norm(s, p, "norm1");
 	b.norm2 = sb_weight_set_norm(s, p, "norm2");
 	b.qkv = sb_weight_set_linear(s, p, "attn.qkv");
@@ -64,7 +135,7 @@ static bool blocks(const struct loader *l, const char *list, int n, bool qk_norm
 {
 	*out = calloc((size_t)n, sizeof(**out));
 	for (int i = 0; *out && i < n; i++)
-		(*out)[i] = block(l->set, list, i, l->net->cfg.heads, qk_norm);
+		(*out)[i] = block(l, list, i, qk_norm);
 	return *out != NULL;
 }
 
@@ -315,7 +386,7 @@ enum sb_status sb_front_net_open(struct sb_backend *be, const struct sb_front_co
         const struct sb_weights *weights, struct sb_front_net **out, struct sb_error *err)
 {
 	struct sb_front_net *net = calloc(1, sizeof(*net));
-	struct loader l = { .net = net, .weights = weights };
+	struct loader l = { .net = net, .weights = weights, .layer = -1 };
 	struct tables t;
 	enum sb_status status;
 
@@ -323,9 +394,12 @@ enum sb_status sb_front_net_open(struct sb_backend *be, const struct sb_front_co
 		return sb_fail(err, SB_E_NOMEM, "no memory for the network");
 	*net = (struct sb_front_net){ .cfg = *cfg, .h = h, .w = w, .set = { .be = be } };
 	l.set = &net->set;
-	sb_front_tensors(cfg, add_entry, &l);
-	reserve_tables(&l, &t);
-	status = sb_weight_set_load(&net->set, weights, err);
+	status = plan_stream(&l, err);
+	if (!status) {
+		sb_front_tensors(cfg, add_entry, &l);
+		reserve_tables(&l, &t);
+		status = sb_weight_set_load(&net->set, weights, err);
+	}
 	if (!status)
 		status = fill_tables(&l, &t, err);
 	if (!status)
@@ -374,12 +448,23 @@ void sb_front_net_close(struct sb_front_net *net)
 		return;
 	sb_weight_set_release(&net->set);
 	if (!net->borrows) {
+		sb_stream_release(&net->stream);
 		free(net->dino);
 		free(net->frame);
 		free(net->global);
 		free(net->camera.trunk);
 	}
 	free(net);
+}
+
+int64_t sb_front_net_host_bytes(const struct sb_front_net *net)
+{
+	return net->borrows ? 0 : (int64_t)sb_stream_host_bytes(&net->stream);
+}
+
+int64_t sb_front_net_saved_bytes(const struct sb_front_net *net)
+{
+	return sb_front_net_host_bytes(net) - (net->borrows ? 0 : (int64_t)sb_stream_slots_bytes(&net->stream));
 }
 
 int64_t sb_front_net_bytes(const struct sb_front_net *net)

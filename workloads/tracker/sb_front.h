@@ -34,6 +34,10 @@ enum sb_status sb_front_net_resize(const struct sb_front_net *base, int64_t h, i
         const struct sb_weights *weights, struct sb_front_net **out, struct sb_error *err);
 void sb_front_net_close(struct sb_front_net *net);
 int64_t sb_front_net_bytes(const struct sb_front_net *net); /* device bytes of weights and tables */
+/* Host bytes of weights that are streamed (offload=layers); 0: none are. Release nets before their backend. */
+int64_t sb_front_net_host_bytes(const struct sb_front_net *net);
+/* The same less the slots they pass through: what the device is spared. */
+int64_t sb_front_net_saved_bytes(const struct sb_front_net *net);
 
 /* Results in host memory, allocated once per case. */
 struct sb_front_outputs {

@@ -15,15 +15,26 @@ static size_t count(const int64_t *shape, int ndim)
 	return n;
 }
 
+static size_t aligned(size_t bytes)
+{
+	return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
 size_t sb_weight_set_reserve(struct sb_weight_set *s, size_t bytes)
 {
 	size_t at = s->bytes;
 
-	s->bytes += (bytes + ALIGN - 1) / ALIGN * ALIGN;
+	s->bytes += aligned(bytes);
 	return at;
 }
 
-void sb_weight_set_add(
+size_t sb_weight_set_size(const struct sb_weight_set *s, enum sb_weight_use use, const int64_t *shape, int ndim)
+{
+	return aligned(s->be->ops->weight_bytes(s->be, use, shape, ndim));
+}
+
+/* NULL: no memory for it. */
+static struct sb_weight_entry *add_entry(
         struct sb_weight_set *s, enum sb_weight_use use, const char *name, const int64_t *shape, int ndim)
 {
 	struct sb_weight_entry *e;
@@ -34,16 +45,37 @@ void sb_weight_set_add(
 
 		if (!more) {
 			s->failed = true;
-			return;
+			return NULL;
 		}
 		s->entries = more;
 		s->cap = cap;
 	}
 	e = &s->entries[s->n++];
-	*e = (struct sb_weight_entry){ .ndim = ndim, .use = use };
+	*e = (struct sb_weight_entry){ .ndim = ndim, .use = use, .layer = -1 };
 	snprintf(e->name, sizeof(e->name), "%s", name);
 	memcpy(e->shape, shape, (size_t)ndim * sizeof(*shape));
-	e->offset = sb_weight_set_reserve(s, s->be->ops->weight_bytes(s->be, use, shape, ndim));
+	return e;
+}
+
+void sb_weight_set_add(
+        struct sb_weight_set *s, enum sb_weight_use use, const char *name, const int64_t *shape, int ndim)
+{
+	struct sb_weight_entry *e = add_entry(s, use, name, shape, ndim);
+
+	if (e)
+		e->offset = sb_weight_set_reserve(s, sb_weight_set_size(s, use, shape, ndim));
+}
+
+void sb_weight_set_add_streamed(struct sb_weight_set *s, enum sb_weight_use use, const char *name, const int64_t *shape,
+        int ndim, int layer, size_t *at)
+{
+	struct sb_weight_entry *e = add_entry(s, use, name, shape, ndim);
+
+	if (!e)
+		return;
+	e->layer = layer;
+	e->offset = *at;
+	*at += sb_weight_set_size(s, use, shape, ndim);
 }
 
 static int by_name(const void *a, const void *b)
@@ -51,13 +83,19 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct sb_weight_entry *)a)->name, ((const struct sb_weight_entry *)b)->name);
 }
 
+/* Tensors of a layer follow each other, for they have its name in front. */
 static enum sb_status fill(
         struct sb_weight_set *s, const struct sb_weights *weights, float *scratch, struct sb_error *err)
 {
+	int layer = -1;
+
 	for (size_t i = 0; i < s->n; i++) {
 		const struct sb_weight_entry *e = &s->entries[i];
 		const float *values;
 
+		if (layer >= 0 && e->layer != layer && sb_stream_store(s->stream, layer, err))
+			return err->code;
+		layer = e->layer;
 		if (sb_weights_get(weights, e->name, e->shape, e->ndim, scratch, &values, err))
 			return err->code;
 		if (s->be->ops->weight_prepare(
@@ -65,12 +103,23 @@ static enum sb_status fill(
 			return sb_wrap(err, "weight '%s'", e->name);
 		sb_weights_drop(weights, e->name);
 	}
-	return SB_OK;
+	return layer >= 0 ? sb_stream_store(s->stream, layer, err) : SB_OK;
+}
+
+/* The slots lie behind what is resident. Layers are prepared in slot 0, one by one, and kept by the host. */
+static size_t place_slots(struct sb_weight_set *s)
+{
+	size_t slots = s->stream ? sb_weight_set_reserve(s, sb_stream_slots_bytes(s->stream)) : 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->entries[i].layer >= 0)
+			s->entries[i].offset += slots;
+	return slots;
 }
 
 enum sb_status sb_weight_set_load(struct sb_weight_set *s, const struct sb_weights *weights, struct sb_error *err)
 {
-	size_t largest = 0;
+	size_t largest = 0, slots;
 	enum sb_status status;
 	uintptr_t segment;
 	float *scratch;
@@ -79,9 +128,12 @@ enum sb_status sb_weight_set_load(struct sb_weight_set *s, const struct sb_weigh
 		return sb_fail(err, SB_E_NOMEM, "no memory for the table of tensors");
 	if (s->n) /* a workload without weights has no table */
 		qsort(s->entries, s->n, sizeof(*s->entries), by_name);
+	slots = place_slots(s);
 	if (sb_pages_segment_alloc(s->be->pages, (int64_t)s->bytes, &segment, err))
 		return sb_wrap(err, "weights of %zu bytes", s->bytes);
 	s->segment = (void *)segment;
+	if (s->stream)
+		s->stream->slots = (char *)s->segment + slots;
 	for (size_t i = 0; i < s->n; i++) {
 		size_t n = count(s->entries[i].shape, s->entries[i].ndim);
 

@@ -5,6 +5,7 @@
 #ifndef SB_WEIGHT_SET_H
 #define SB_WEIGHT_SET_H
 
+#include "layer_stream.h"
 #include "sb_backend.h"
 #include "sb_weights.h"
 
@@ -28,7 +29,8 @@ struct sb_weight_entry {
 	int64_t shape[4];
 	int ndim;
 	enum sb_weight_use use;
-	size_t offset; /* in the segment */
+	size_t offset; /* in the segment; a streamed one's is in slot 0 */
+	int layer;     /* of `stream`; -1: resident */
 };
 
 /* Zero it, set `be`, then: add and reserve; load; find. */
@@ -38,11 +40,17 @@ struct sb_weight_set {
 	size_t n, cap, bytes;
 	bool failed; /* out of host memory while adding */
 	void *segment;
+	struct sb_layer_stream *stream; /* borrowed; NULL: everything is resident */
 };
 
 /* Room for a tensor of the network. */
 void sb_weight_set_add(
         struct sb_weight_set *s, enum sb_weight_use use, const char *name, const int64_t *shape, int ndim);
+/* The same in layer `layer` of the stream, at byte *at of it, which moves on. */
+void sb_weight_set_add_streamed(struct sb_weight_set *s, enum sb_weight_use use, const char *name, const int64_t *shape,
+        int ndim, int layer, size_t *at);
+/* Bytes that a tensor takes. */
+size_t sb_weight_set_size(const struct sb_weight_set *s, enum sb_weight_use use, const int64_t *shape, int ndim);
 /* Room for a table of our own; returns its offset. */
 size_t sb_weight_set_reserve(struct sb_weight_set *s, size_t bytes);
 /* Take the device memory and prepare every tensor from `weights`. Errors: SB_E_NOMEM, and the source's. */

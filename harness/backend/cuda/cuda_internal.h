@@ -68,6 +68,7 @@ struct cuda {
 	struct cuda_plans *plans;
 	struct cuda_staging staging;
 	struct cuda_watch *watch;
+	struct cuda_offload *offload;   /* NULL: nothing is streamed */
 	struct sb_cupti *cupti;         /* NULL: not tracing */
 	struct cuda_counting *counting; /* NULL: not counting */
 	struct sb_nvml *nvml;           /* NULL: not asked yet, or this machine has none */
@@ -149,6 +150,16 @@ enum sb_status sb_cuda_conv_finish(struct cuda *c, const struct sb_conv_args *a,
 enum sb_status sb_cuda_linear(struct cuda *c, const struct sb_linear_args *a, struct sb_error *err);
 enum sb_status sb_cuda_conv(struct cuda *c, const struct sb_conv_args *a, struct sb_error *err);
 enum sb_status sb_cuda_conv_transpose(struct cuda *c, const struct sb_conv_transpose_args *a, struct sb_error *err);
+
+/* offload.c: see the members of sb_backend_ops. */
+enum sb_status sb_cuda_host_alloc(struct sb_backend *be, size_t bytes, void **out, struct sb_error *err);
+void sb_cuda_host_free(struct sb_backend *be, void *ptr);
+enum sb_status sb_cuda_stream(struct cuda *c, const struct sb_stream_args *a, struct sb_error *err);
+enum sb_status sb_cuda_stream_wait(struct sb_backend *be, int slot, struct sb_error *err);
+enum sb_status sb_cuda_stream_done(struct sb_backend *be, int slot, struct sb_error *err);
+void sb_cuda_stream_times(struct sb_backend *be, int64_t *copy_ns, int64_t *stall_ns);
+enum sb_status sb_cuda_offload_sync(struct cuda *c, struct sb_error *err); /* copies that nobody waits for, too */
+void sb_cuda_offload_close(struct cuda *c);                                /* what was not opened, too */
 
 void sb_cuda_about(struct sb_backend_about *out); /* about.c */
 enum sb_status sb_cuda_watch_open(struct cuda *c, struct sb_error *err);

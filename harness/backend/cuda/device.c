@@ -118,6 +118,7 @@ static void cuda_close(struct sb_backend *be)
 		cublasLtDestroy(c->lt);
 	sb_cuda_staging_close(&c->staging);
 	sb_cuda_watch_close(c);
+	sb_cuda_offload_close(c);
 	for (int i = 0; i < SB_MARKS_MAX; i++)
 		if (c->marks[i])
 			cudaEventDestroy(c->marks[i]);
@@ -323,6 +324,11 @@ const struct sb_backend_ops sb_backend_cuda_ops = {
 	.abandon = sb_cuda_abandon,
 	.weight_bytes = sb_cuda_weight_bytes,
 	.weight_prepare = sb_cuda_weight_prepare,
+	.host_alloc = sb_cuda_host_alloc,
+	.host_free = sb_cuda_host_free,
+	.stream_wait = sb_cuda_stream_wait,
+	.stream_done = sb_cuda_stream_done,
+	.stream_times = sb_cuda_stream_times,
 	.mark = cuda_mark,
 	.mark_ns = cuda_mark_ns,
 	.stage = sb_cuda_stage,

@@ -68,9 +68,10 @@ enum sb_status sb_cuda_launched(struct cuda *c, const struct sb_cuda_launch *l, 
 	X(DEPTH_CLEAN, depth_clean)     \
 	X(ATTENTION, attention)
 
-/* Beside them: upload, download, linear, conv, conv_transpose, which the backend has functions of its own for. */
+/* Beside them: upload, download, stream, linear, conv, conv_transpose, which the backend has functions of its own for.
+ */
 #define SB_CUDA_ONE(ID, member) +1
-_Static_assert(SB_CUDA_PLAIN(SB_CUDA_ONE) SB_CUDA_SCRATCH(SB_CUDA_ONE) + 5 == SB_OP_COUNT, "an op has no CUDA kernel");
+_Static_assert(SB_CUDA_PLAIN(SB_CUDA_ONE) SB_CUDA_SCRATCH(SB_CUDA_ONE) + 6 == SB_OP_COUNT, "an op has no CUDA kernel");
 #undef SB_CUDA_ONE
 
 typedef enum sb_status run_fn(struct cuda *c, const struct sb_op *op, struct sb_cuda_launch *l, struct sb_error *err);
@@ -149,6 +150,9 @@ static enum sb_status queue(struct sb_backend *be, const struct sb_op *op, struc
 	case SB_OP_DOWNLOAD:
 		be->kernel = "memcpy_to_host";
 		return sb_cuda_download(c, op->u.download.dst, op->u.download.src, op->u.download.bytes, err);
+	case SB_OP_STREAM:
+		be->kernel = "memcpy_to_device";
+		return sb_cuda_stream(c, &op->u.stream, err);
 	case SB_OP_LINEAR:
 		return sb_cuda_linear(c, &op->u.linear, err);
 	case SB_OP_CONV:

@@ -179,6 +179,8 @@ enum sb_status sb_cuda_sync(struct sb_backend *be, struct sb_error *err)
 
 	empty_ended(&c->staging);
 	status = SB_CUDA(err, cudaStreamSynchronize(c->stream));
+	if (!status)
+		status = sb_cuda_offload_sync(c, err);
 	if (status)
 		return transfer_failed(c, status);
 	empty_ended(&c->staging);
