@@ -121,6 +121,24 @@ static void add_counts(struct sb_evidence *e, const struct sb_levels *levels, co
 	e->at_tf32.arms += any[1];
 }
 
+/* The worst of all trials speaks. */
+static void add_offload(struct sb_evidence *e, const struct sb_trial_result *r)
+{
+	double moved = sb_trial_result_value(r, "offload.moved_bytes");
+	double saved = sb_trial_result_value(r, "offload.saved_bytes");
+	double resident = sb_trial_result_value(r, "offload.resident_bytes");
+	bool first = e->trials[SB_PART_OFFLOAD]++ == 0;
+
+	if (isnan(moved) || isnan(saved) || isnan(resident))
+		moved = saved = resident = 0.0; /* a workload without layers */
+	if (first || moved < e->moved)
+		e->moved = moved;
+	if (first || saved < e->saved)
+		e->saved = saved;
+	if (first || resident > e->resident)
+		e->resident = resident;
+}
+
 static void add_alloc(struct sb_evidence *e, const struct sb_trial_result *r)
 {
 	double segments = sb_trial_result_value(r, "driver.cold_segment_alloc_calls");
@@ -165,6 +183,8 @@ void sb_evidence_add(
 		e->compared++;
 		e->identical += same == 1.0;
 	}
+	if (levels->part[SB_PART_OFFLOAD] != SB_OFFLOAD_OFF)
+		add_offload(e, r);
 	if (levels->part[SB_PART_ALLOC] != SB_ALLOC_DEFAULT)
 		add_alloc(e, r);
 	if (purpose == SB_TRACING && r->trace_complete)
@@ -332,6 +352,17 @@ static void judge_alloc(const struct sb_evidence *e, struct sb_switch_line *out)
 	        out->in_effect ? "in effect" : "not in effect", e->maps, e->segment_allocs, e->trials[SB_PART_ALLOC]);
 }
 
+/* Weights came from the host in every pass, and the device was spared more than the room they pass through. */
+static void judge_offload(const struct sb_evidence *e, struct sb_switch_line *out)
+{
+	out->in_effect = e->moved > 0.0 && e->saved > 0.0;
+	snprintf(out->text, sizeof(out->text),
+	        "%s: %.2f MiB of weights less on the device, %.2f MiB resident, %.2f MiB moved in a pass, over %d "
+	        "trials",
+	        out->in_effect ? "in effect" : "not in effect", e->saved / MIB, e->resident / MIB, e->moved / MIB,
+	        e->trials[SB_PART_OFFLOAD]);
+}
+
 static void not_tested(const struct sb_evidence *e, const char *factor, struct sb_switch_line *out)
 {
 	out->tested = false;
@@ -350,6 +381,8 @@ void sb_evidence_judge(const struct sb_evidence *e, const char *factor, bool emu
 		judge_precision(e, emulated, out);
 	else if (!strcmp(factor, "attention") && e->trials[SB_PART_ATTENTION])
 		judge_attention(e, out);
+	else if (!strcmp(factor, "offload") && e->trials[SB_PART_OFFLOAD])
+		judge_offload(e, out);
 	else if (!strcmp(factor, "alloc") && e->trials[SB_PART_ALLOC])
 		judge_alloc(e, out);
 	else

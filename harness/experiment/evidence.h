@@ -27,7 +27,8 @@ struct sb_evidence {
 	int64_t attentions, attentions_efficient;       /* attention kernels of efficient arms */
 	double workspace_standard, workspace_efficient; /* largest seen, bytes */
 	double scores;                                  /* largest score matrix of efficient arms; 0: not told */
-	double segment_allocs, maps;                    /* cold driver calls of expandable arms */
+	double moved, saved, resident; /* bytes of weights of offloading arms: least moved and saved, most resident */
+	double segment_allocs, maps;   /* cold driver calls of expandable arms */
 	/* Hardware counters of products: FLOP that must be done, TF32 operations counted, where the level is so. */
 	struct sb_evidence_counts {
 		double flop, tf32_ops;

@@ -86,6 +86,8 @@ static const struct {
 	                       "memory.reserved_peak_bytes", "quality.*", NULL } },
 	{ "alloc", (const char *const[]){ "wall_ns", "cold_*", "memory.reserved_peak_bytes", "memory.overhead",
 	                   "memory.fragmentation", "driver.calls", "driver_ns", "quality.*", NULL } },
+	{ "offload", (const char *const[]){ "wall_ns", "memory.weights_bytes", "memory.trial_bytes", "offload.*",
+	                     "quality.*", NULL } },
 };
 
 const char *const sb_metric_rows_of_arm[] = { "wall_ns", "op.*", "memory.trial_bytes", "memory.reserved_peak_bytes",
