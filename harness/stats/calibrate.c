@@ -81,7 +81,7 @@ static double couple_of_rank(const double *sorted, int n, int r)
 /* What a look sees in a series without an effect: an effect moves all three. */
 struct seen {
 	double low;  /* lower bound of the effect; -INFINITY where the look cannot fail */
-	double mid;  /* Hodges-Lehmann */
+	double mid;  /* Hodges-Lehmann; of two in the middle the upper one: where sb_rank_test.excess becomes 0 */
 	double high; /* upper bound; INFINITY where it cannot pass */
 };
 
@@ -90,7 +90,7 @@ static struct seen see(const double *sorted, int n, struct ranks r)
 	int m = n * (n + 1) / 2;
 
 	return (struct seen){ .low = r.fail > 0 ? couple_of_rank(sorted, n, r.fail) : -INFINITY,
-		.mid = couple_of_rank(sorted, n, (m + 1) / 2),
+		.mid = couple_of_rank(sorted, n, m / 2 + 1),
 		.high = r.pass > 0 ? couple_of_rank(sorted, n, m + 1 - r.pass) : INFINITY };
 }
 
@@ -150,9 +150,12 @@ static void run_series(const double *d, int n, double width, uint64_t *seed, int
 
 	for (int k = 0; k < t->n_looks; k++) {
 		for (; drawn < t->pairs[k]; drawn++) {
-			double v = d[sb_random_below(seed, (uint64_t)n)];
+			double v = width * d[sb_random_below(seed, (uint64_t)n)];
 
-			insert(sorted, drawn, (sb_splitmix64(seed) >> 63 ? width : -width) * v);
+			/* by up to 0.5 %: values drawn twice would tie, and those of both signs make means of exactly 0
+			 */
+			v *= 0.995 + 0.01 * sb_random_unit(seed);
+			insert(sorted, drawn, sb_splitmix64(seed) >> 63 ? v : -v);
 		}
 		for (int e = k; e < t->n_looks; e++)
 			if (t->ending[e].n_looks > 0)

@@ -47,6 +47,8 @@ static void trend_has_the_exact_p_without_ties(void **state)
 	assert_true(t.exact && t.s == 33.0);
 	assert_near(t.p, 0.002212852733686067, 1e-15);
 	assert_near(t.slope, 0.0525, 1e-12);
+	sb_sample_trend((const double[]){ 0, 1, 3, 7 }, NULL, 4, &t); /* slopes 1, 1.5, 2, 7/3, 3, 4 */
+	assert_near(t.slope, 13.0 / 6, 1e-12);
 	sb_sample_trend(reversed, NULL, 10, &t);
 	assert_true(t.s == 23.0);
 	assert_near(t.p, 0.04662257495590829, 1e-15);
