@@ -122,7 +122,7 @@ void sb_runs_compare(const double *a, int n_a, const double *b, int n_b, double 
  *   under dependency, Annals of Statistics 29, 2001, say why, and BY is their rule for any dependence.
  * Without any true effect the rate of gates in which something fails is then at most alpha, and less where metrics pass
  * early; tests/tools/gate_simulation.c has what it is. Where clocks step about once a pair, the two pairs of a two are
- * not independent, and a gate that cannot pass early has up to 1.3 %.
+ * not independent, and a gate that cannot pass early has 1.1 %.
  */
 #define SB_GATE_LOOKS 6
 
