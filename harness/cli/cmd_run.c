@@ -51,6 +51,7 @@ enum {
 	OPT_TIMEOUT,
 	OPT_VRAM_LIMIT,
 	OPT_ALLOC_CONF,
+	OPT_OFFLOAD_BUDGET,
 	OPT_NOTE,
 	OPT_EXE,
 	OPT_RESUME,
@@ -113,6 +114,8 @@ const struct sb_option sb_run_options[] = {
 	[OPT_VRAM_LIMIT] = { "vram-limit", "SIZE", "pretend the device has so much memory, e.g. 512M" },
 	[OPT_ALLOC_CONF] = { "alloc-conf", "STRING",
 	        "settings of the allocators, as in PYTORCH_CUDA_ALLOC_CONF, e.g. max_split_size_mb:64 [PyTorch's]" },
+	[OPT_OFFLOAD_BUDGET] = { "offload-budget", "SIZE",
+	        "with offload: so much of its weights stays on the device [0]" },
 	[OPT_NOTE] = { "note", "TEXT", "kept with the run" },
 	[OPT_EXE] = { "exe", "FILE", "the spabench whose workers run the trials [this one]" },
 	[OPT_RESUME] = { "resume", NULL, "complete an interrupted run: RUN, else the newest that is not complete" },
@@ -267,6 +270,8 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 		return set_output(value, "--save-trace needs the name of a file", &q->save.memory_trace, err);
 	case OPT_ALLOC_CONF:
 		return set_alloc_conf(value, q->opt.setup.alloc_conf, sizeof(q->opt.setup.alloc_conf), err);
+	case OPT_OFFLOAD_BUDGET:
+		return sb_parse_bytes(value, "--offload-budget", &q->opt.setup.offload_budget, err);
 	case OPT_SAVE_ARM:
 		q->save_arm = value;
 		return SB_OK;

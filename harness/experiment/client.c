@@ -162,6 +162,7 @@ static enum sb_status send_setup(struct sb_worker *w, const struct sb_worker_set
 	       json_object_set_new(j, "weights_track", sb_path_json(s->c.weights_track)) ||
 	       !sb_case_points_to_json(j, &s->c) ||
 	       json_object_set_new(j, "trace_calls", json_boolean(s->trace_calls)) ||
+	       (s->offload_budget && json_object_set_new(j, "offload_budget", json_integer(s->offload_budget))) ||
 	       (s->alloc_conf[0] && json_object_set_new(j, "alloc_conf", json_string(s->alloc_conf)));
 	sb_buf_release(&reference);
 	text = sb_message_text(j);
@@ -232,6 +233,8 @@ static enum sb_status check_setup(const struct sb_worker *w, const struct sb_wor
 	if (check_capability(w, s->trace_calls, "trace-calls", "record calls of the API", err))
 		return err->code;
 	if (check_capability(w, s->alloc_conf[0], "alloc-conf", "take settings of its allocators", err))
+		return err->code;
+	if (check_capability(w, s->offload_budget > 0, "offload", "keep offloaded weights on the device", err))
 		return err->code;
 	if (check_capability(w, s->purpose == SB_COUNTING, "counters", "read hardware counters", err))
 		return err->code;

@@ -249,6 +249,7 @@ static bool read_setup(json_t *j, struct sb_worker_setup *s)
 	s->c.raw_width = integer(j, "raw_width");
 	s->c.raw_height = integer(j, "raw_height");
 	s->memory_limit_bytes = integer(j, "memory_limit");
+	s->offload_budget = integer(j, "offload_budget");
 	s->purpose = json_is_true(json_object_get(j, "counters")) ? SB_COUNTING
 	             : json_is_true(json_object_get(j, "trace"))  ? SB_TRACING
 	                                                          : SB_TIMING;

@@ -28,6 +28,7 @@ char *sb_plan_format(const struct sb_plan *p, const struct sb_worker_setup *w)
 	        json_object_set_new(j, "weights_track", sb_path_json(w->c.weights_track)) ||
 	        !sb_case_points_to_json(j, &w->c) ||
 	        (w->alloc_conf[0] && json_object_set_new(j, "alloc_conf", json_string(w->alloc_conf))) ||
+	        (w->offload_budget && json_object_set_new(j, "offload_budget", json_integer(w->offload_budget))) ||
 	        (w->trace_calls && json_object_set_new(j, "trace_calls", json_true()))) {
 		json_decref(j); /* no memory */
 		return NULL;
@@ -94,6 +95,7 @@ static bool read_plan(json_t *j, struct sb_plan *p, struct sb_worker_setup *w)
 	ok &= path_or_none_into(j, "weights_front", w->c.weights_front, sizeof(w->c.weights_front));
 	ok &= path_or_none_into(j, "weights_track", w->c.weights_track, sizeof(w->c.weights_track));
 	ok &= sb_case_points_from_json(j, &w->c);
+	ok &= int_or_none_into(j, "offload_budget", 0, INT64_MAX, &w->offload_budget);
 	memset(w->alloc_conf, 0, sizeof(w->alloc_conf));
 	if (json_object_get(j, "alloc_conf"))
 		ok &= text_into(j, "alloc_conf", w->alloc_conf, sizeof(w->alloc_conf));

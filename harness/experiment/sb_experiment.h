@@ -152,6 +152,7 @@ struct sb_worker_setup {
 	struct sb_case c;
 	char device[32];
 	int64_t memory_limit_bytes; /* 0: what the device has */
+	int64_t offload_budget;     /* bytes of offloaded weights that stay on the device; 0: none */
 	enum sb_purpose purpose;
 	bool trace_calls;           /* trace trials record every call of the device's API, too */
 	int threads;                /* 0: all */

@@ -274,6 +274,7 @@ static enum sb_status set_up(struct server *s, const struct sb_workload_ops *con
 		return err->code;
 	if (sb_pages_info(s->be->pages, &s->taken.free_bytes, &(int64_t){ 0 }, NULL))
 		s->taken.free_bytes = 0;
+	s->be->offload_budget = s->setup.offload_budget;
 	if (s->setup.alloc_conf[0] && set_alloc_options(s, err))
 		return err->code;
 	if (s->setup.purpose == SB_TRACING)
@@ -780,7 +781,7 @@ static enum sb_status serve_save(struct server *s, const struct sb_frame *f, str
 
 const char sb_worker_capabilities[] =
         "weights,weights-track,tracker,churn,raw,save,save-npz,depth-images,overlay,trace-calls,counters,"
-        "alloc-conf,memory-trace";
+        "alloc-conf,memory-trace,offload";
 
 static enum sb_status serve(struct server *s, const struct sb_workload_ops *const *workloads, struct sb_error *err)
 {
