@@ -124,7 +124,7 @@ static void head_blocks(struct sb_buf *b, const struct sb_summary *s)
 	struct sb_buf t = { 0 };
 
 	sb_report_blocks(&t, s);
-	add(&t, "asked for: ", s->blocks_planned, "");
+	add(&t, "asked for: ", s->blocks_planned, " timing");
 	add(&t, "budget ", s->budget_s, " s");
 	add(&t, "stopped: ", s->stop_reason, "");
 	item_buf(b, "blocks", &t);

@@ -112,7 +112,7 @@ static void head_blocks(struct sb_page *p, const struct sb_summary *s)
 
 	sb_report_blocks(&b, s);
 	if (s->blocks_planned)
-		sb_buf_addf(&b, " (asked for: %s)", s->blocks_planned);
+		sb_buf_addf(&b, " (asked for: %s timing)", s->blocks_planned);
 	if (s->budget_s)
 		sb_buf_addf(&b, ", budget %s s", s->budget_s);
 	if (s->stop_reason)

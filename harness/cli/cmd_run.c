@@ -343,20 +343,20 @@ static enum sb_status make_arms(struct request *q, struct sb_error *err)
 	return status;
 }
 
-/* What would write over the database, an input or another output. */
+/* Outputs that cannot be written, or would be over the database, an input or another output. */
 static enum sb_status check_outputs(const struct request *q, struct sb_error *err)
 {
 	const struct sb_session_save *s = &q->save;
 	const struct sb_case *c = &q->opt.setup.c;
 	const char *db = sb_database_path(q->db);
 	char wal[SB_PATH_MAX], shm[SB_PATH_MAX];
-	const struct sb_named_path outputs[] = { { "--save", s->file }, { "--save-npz", s->npz },
-		{ "--save-trace", s->memory_trace }, { "--depth-images", s->depth_dir },
-		{ "--overlay", s->overlay_dir } };
-	const struct sb_named_path taken[] = { { "the database", db }, { "the database's journal", wal },
-		{ "the database's index", shm }, { "--video", c->video }, { "--queries", c->queries },
-		{ "--support-file", c->support_file }, { "the weights", c->weights_front },
-		{ "the weights", c->weights_track } };
+	const struct sb_named_path outputs[] = { { "--save", s->file, false }, { "--save-npz", s->npz, false },
+		{ "--save-trace", s->memory_trace, false }, { "--depth-images", s->depth_dir, true },
+		{ "--overlay", s->overlay_dir, true } };
+	const struct sb_named_path taken[] = { { "the database", db, false }, { "the database's journal", wal, false },
+		{ "the database's index", shm, false }, { "--video", c->video, false },
+		{ "--queries", c->queries, false }, { "--support-file", c->support_file, false },
+		{ "the weights", c->weights_front, false }, { "the weights", c->weights_track, false } };
 
 	snprintf(wal, sizeof(wal), "%s-wal", db);
 	snprintf(shm, sizeof(shm), "%s-shm", db);

@@ -241,6 +241,28 @@ static void a_header_of_any_length_reads_nothing_outside_the_file(void **state)
 	sb_buf_release(&b);
 }
 
+/* The format's own limit, in a file (with holes) that is long enough for more. */
+static void a_header_of_more_than_100_mib_is_refused_unread(void **state)
+{
+	static const char length[8] = { 1, 0, 0x40, 6 }; /* 100 MiB and a byte */
+	struct sb_safetensors *st = NULL;
+	struct sb_error err;
+	char path[512];
+	FILE *f;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/long.safetensors", folder);
+	f = fopen(path, "wb");
+	assert_non_null(f);
+	assert_int_equal(fwrite(length, 1, sizeof(length), f), sizeof(length));
+	assert_int_equal(fflush(f), 0);
+	assert_int_equal(ftruncate(fileno(f), (off_t)200 << 20), 0);
+	fclose(f);
+	assert_int_equal(sb_safetensors_open(path, &st, &err), SB_E_DATA);
+	assert_non_null(strstr(err.msg, "a header of 104857601 bytes"));
+	remove(path);
+}
+
 static void headers_that_lie_are_refused_with_the_reason(void **state)
 {
 	static const struct {
@@ -371,6 +393,7 @@ int main(void)
 		cmocka_unit_test(values_that_the_header_does_not_align_are_read_too),
 		cmocka_unit_test(a_file_cut_anywhere_is_refused),
 		cmocka_unit_test(a_header_of_any_length_reads_nothing_outside_the_file),
+		cmocka_unit_test(a_header_of_more_than_100_mib_is_refused_unread),
 		cmocka_unit_test(headers_that_lie_are_refused_with_the_reason),
 		cmocka_unit_test(a_file_that_is_not_there_is_the_users_mistake),
 		cmocka_unit_test(tensors_that_cannot_be_written_are_refused),
