@@ -415,6 +415,51 @@ static void a_layer_is_read_only_between_its_copy_and_the_next(void **state)
 	sb_backend_close(be);
 }
 
+static int allocs_left;
+
+static enum sb_status scarce_alloc(struct sb_backend *be, size_t bytes, void **out, struct sb_error *err)
+{
+	(void)be;
+	if (allocs_left-- == 0)
+		return sb_fail(err, SB_E_NOMEM, "cannot pin %zu bytes", bytes);
+	*out = malloc(bytes);
+	return SB_OK;
+}
+
+static void scarce_free(struct sb_backend *be, void *ptr)
+{
+	(void)be;
+	free(ptr);
+}
+
+static void host_memory_that_is_short_is_told_and_given_back(void **state)
+{
+	struct sb_levels levels = { { 0 } };
+	struct sb_error err = { .msg = "" };
+	const struct sb_preset *preset;
+	struct sb_front_net *net = NULL;
+	struct sb_backend *be = test_device_open();
+	struct sb_backend_ops ops = *be->ops;
+
+	(void)state;
+	if (strcmp(ops.name, "cpu") != 0) {
+		sb_backend_close(be);
+		skip();
+	}
+	ops.host_alloc = scarce_alloc;
+	ops.host_free = scarce_free;
+	be->ops = &ops;
+	allocs_left = 2;
+	levels.part[SB_PART_OFFLOAD] = SB_OFFLOAD_LAYERS;
+	sb_backend_set_levels(be, &levels);
+	assert_int_equal(sb_preset_find("tiny", &preset, &err), SB_OK);
+	assert_int_equal(
+	        sb_front_net_open(be, &preset->front, 140, 252, &sb_weights_synthetic, &net, &err), SB_E_NOMEM);
+	assert_non_null(strstr(err.msg, "offload of layer"));
+	assert_non_null(strstr(err.msg, "cannot pin"));
+	sb_backend_close(be);
+}
+
 /* Visits of a stream of n layers of 256 bytes, all streamed but `budget` bytes. */
 static void stream_of(struct sb_backend *be, int n, int64_t budget, struct sb_layer_stream *s)
 {
@@ -561,6 +606,7 @@ int main(void)
 		cmocka_unit_test(offloaded_layers_change_no_bit_of_the_results),
 		cmocka_unit_test(a_layer_is_read_only_between_its_copy_and_the_next),
 		cmocka_unit_test(layers_take_turns_in_the_slots),
+		cmocka_unit_test(host_memory_that_is_short_is_told_and_given_back),
 		cmocka_unit_test(results_do_not_depend_on_the_thread_count),
 		cmocka_unit_test(tf32_emulation_changes_the_result_a_little),
 		cmocka_unit_test(front_small_equals_the_reference),
