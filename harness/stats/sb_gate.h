@@ -61,7 +61,7 @@ void sb_pairs_sign_flip(const double *d, int n, struct sb_flip_test *out);
  *   Methods, 3rd ed., 3.3). Exact for any n, nothing drawn.
  * t: mid = mean; Student's, which needs normal noise.
  *
- * gate_simulation.c has the table of what they cover.
+ * tests/tools/gate_simulation.c has the table of what they cover.
  */
 void sb_pairs_flip_interval(const double *d, int n, double level, struct sb_interval *out);
 void sb_pairs_rank_interval(const double *d, int n, double level, struct sb_interval *out);
@@ -186,7 +186,7 @@ void sb_gate_judge(const struct sb_gate_design *g, int look, struct sb_gate_metr
 enum sb_gate_verdict sb_gate_together(const struct sb_gate_metric *metric, int n);
 /*
  * The level at which a metric's interval (sb_pairs_rank_interval()) is reported, so that it covers 95 % with the
- * stopping rule (gate_simulation.c).
+ * stopping rule (gate_simulation.c). A fixed number of pairs takes 0.95.
  */
 extern const double sb_gate_interval_level;
 
