@@ -107,6 +107,7 @@ enum sb_status sb_parse_double(
 /* Bytes: a number with an optional suffix K, M, G, T, KiB, MiB, GiB, TiB (all powers of 1024). */
 enum sb_status sb_parse_bytes(const char *s, const char *what, int64_t *out, struct sb_error *err);
 
+bool sb_is_utf8(const char *s); /* well-formed all through, and no C1 control characters (U+0080 to U+009F) */
 /* Write `s` into out[n] with control characters (and invalid UTF-8) as \xNN, so that no name can drive a terminal. */
 void sb_escape(const char *s, char *out, size_t n);
 

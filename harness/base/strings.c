@@ -180,6 +180,20 @@ static size_t utf8_length(const unsigned char *s)
 	return n;
 }
 
+bool sb_is_utf8(const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+
+	while (*p) {
+		size_t n = utf8_length(p);
+
+		if (!n)
+			return false;
+		p += n;
+	}
+	return true;
+}
+
 void sb_escape(const char *s, char *out, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s;

@@ -11,11 +11,11 @@ static int hex_digit(char c)
 
 json_t *sb_path_json(const char *path)
 {
-	json_t *j = json_string(path);
 	struct sb_buf hex = { 0 };
+	json_t *j = NULL;
 
-	if (j)
-		return j;
+	if (sb_is_utf8(path))
+		return json_string(path);
 	for (const unsigned char *p = (const unsigned char *)path; *p; p++)
 		sb_buf_addf(&hex, "%02x", *p);
 	if (!hex.failed)

@@ -4,10 +4,11 @@
  * stored as good must be what a run without failures stores: nothing is lost in silence.
  *
  *   torture --spabench FILE --library FILE --kind alloc|write|file --who parent|worker [--for-good]
- *           [--compare] [--dense N] [--step N] [--seconds S] [--seed N] [--jobs N]
+ *           [--exe FILE] [--compare] [--dense N] [--step N] [--seconds S] [--seed N] [--jobs N]
  *
- * n goes from 1 to --dense [2000] by one and then by --step [17], until a run ends without having come to its n-th
- * call.
+ * --exe: the worker's program; one that does nothing (tests/tools/idle_worker.c) lets every call of the parent be
+ * tried. n goes from 1 to --dense [2000] by one and then by --step [17], until a run ends without having come to its
+ * n-th call.
  * --seconds bounds it for CTest: then the numbers are spread over the whole range, which the first runs find; which
  * numbers, --seed [1] says, so that CTest tries the same ones each time. With SB_LONG_TESTS in the environment
  * --seconds says nothing, for kinds of call of which there are few: the whole range is tried, and the last line says
@@ -32,7 +33,7 @@
 #define PATH_LEN 256
 
 struct settings {
-	const char *spabench, *library, *kind, *who;
+	const char *spabench, *library, *kind, *who, *exe;
 	bool for_good, compare, few; /* few: of this kind of call */
 	long dense, step, only;
 	uint64_t seed;
@@ -83,7 +84,8 @@ static _Noreturn void become_spabench(const struct settings *s, const struct job
 	else
 		execl(s->spabench, "spabench", "run", "--db", j->db, "--size", "84x56", "--frames", "3", "--grid", "2",
 		        "--support", "2", "--iterations", "1", "--blocks", "1", "--trace-blocks", "1", "--arms",
-		        "before,after", "--threads", "1", "--seed", "1", "--quiet", (char *)NULL);
+		        "before,after", "--threads", "1", "--seed", "1", "--quiet", s->exe ? "--exe" : NULL, s->exe,
+		        (char *)NULL);
 	_exit(99);
 }
 
@@ -154,9 +156,11 @@ static enum sb_status describe(struct sb_store *st, struct sb_buf *out, struct s
 	for (int a = 0; !status && a < run.n_arms; a++)
 		sb_buf_addf(out, "arm %s: %s\n", run.arms[a].name, run.arms[a].levels);
 	if (!status) {
-		const char *reference = sb_run_fact(&run, "reference.levels");
-
-		sb_buf_addf(out, "plan %s %s, reference %s\n", run.plan, run.params, reference ? reference : "?");
+		sb_buf_addf(out, "plan %s %s\n", run.plan, run.params);
+		for (size_t i = 0; i < run.n_facts; i++)
+			if (!strcmp(run.facts[i].key, "reference.levels") &&
+			        !run.facts[i].absent) /* or it says why not */
+				sb_buf_addf(out, "reference %s\n", run.facts[i].value);
 		no_reference = sb_run_fact(&run, "reference.note") != NULL;
 		status = sb_store_read_trials(st, key, &trials, err);
 	}
@@ -437,6 +441,8 @@ static bool parse(int argc, char **argv, struct settings *s)
 			s->spabench = argv[++i];
 		else if (!strcmp(name, "--library"))
 			s->library = argv[++i];
+		else if (!strcmp(name, "--exe"))
+			s->exe = argv[++i];
 		else if (!strcmp(name, "--kind"))
 			s->kind = argv[++i];
 		else if (!strcmp(name, "--who"))
