@@ -72,8 +72,9 @@ static const char *const formats[] = { "text", "markdown", "csv", "json", NULL }
 struct request {
 	struct sb_worker_setup setup;
 	struct sb_arm arms[SB_ARMS_MAX];
-	int n_arms, by, format; /* by: enum sb_grows */
-	int64_t most;           /* 0: the parameter's */
+	enum sb_grows by;
+	int n_arms, format;
+	int64_t most; /* 0: the parameter's */
 	double timeout_s;
 	bool quiet;
 	const char *arm_list;
@@ -83,9 +84,14 @@ struct request {
 
 static enum sb_status apply(int option, const char *value, struct request *q, struct sb_error *err)
 {
+	int by;
+
 	switch (option) {
 	case OPT_BY:
-		return sb_parse_word(value, "--by", sb_grows_names, &q->by, err);
+		if (sb_parse_word(value, "--by", sb_grows_names, &by, err))
+			return SB_E_USAGE;
+		q->by = (enum sb_grows)by;
+		return SB_OK;
 	case OPT_MOST:
 		return sb_parse_int(value, "--most", 1, 1000000, &q->most, err);
 	case OPT_ARMS:
@@ -270,9 +276,9 @@ static int64_t guess(const struct search *s, const struct found *f)
 
 	if (s->q->by == SB_GROWS_FRAMES)
 		return guess_frames(s, f);
-	if (!f->last.x)
+	if (f->last.x == 0.0)
 		return f->search.tries ? 0 : sb_grows_first(s->q->by, &s->q->setup.c);
-	if (!f->before.x)
+	if (f->before.x == 0.0)
 		return 0;
 	x = sb_capacity_line(&f->before, &f->last, room_of(s, f));
 	if (s->q->by == SB_GROWS_SIZE && x > 0)
