@@ -13,6 +13,8 @@
 /* A library does small products without tensor cores: 10 us each and 0.5 % of standard attention's on an H200. */
 #define SMALL_PRODUCT_NS 20000
 #define FP32_MOST        0.01 /* of the time of a class in an arm at TF32, small products left out */
+#define COUNTED_LEAST    0.9  /* TF32 operations per FLOP of a class at TF32 .. */
+#define COUNTED_MOST     0.01 /* .. and at FP32 */
 #define FP32_MOST_SMALL  0.05 /* of the time of all products of that arm, with them: 1.5 % of the preset tiny's */
 
 /* The part of `precision` that products of a class follow. */
@@ -63,30 +65,34 @@ static void add_product(struct sb_evidence_products *p, const struct sb_rollup *
 		p->fp32_long_ns += u->dur_ns > SMALL_PRODUCT_NS * u->count ? u->dur_ns : 0;
 		break;
 	case SB_KERNEL_OTHER:
+		p->other += u->count;
 		break;
 	}
 }
 
-static void add_precision(struct sb_evidence *e, const struct sb_arm *arm, const struct sb_trial_result *r)
+static void add_precision(struct sb_evidence_arm *to, const struct sb_trial_result *r)
 {
-	struct sb_evidence_arm *to = arm_of(e, arm);
-
+	to->traced = true;
 	for (size_t i = 0; i < r->n_rollup; i++)
 		for (int c = 0; c < SB_COUNT_ALL; c++)
 			if (!strcmp(r->rollup[i].kind, sb_count_class_names[c]))
 				add_product(&to->of[c], &r->rollup[i]);
 }
 
-static void add_attention(struct sb_evidence *e, const struct sb_trial_result *r)
+static void add_attention(struct sb_evidence *e, struct sb_evidence_arm *arm, const struct sb_trial_result *r)
 {
+	bool efficient;
+
 	for (size_t i = 0; i < r->n_rollup; i++) {
 		const struct sb_rollup *u = &r->rollup[i];
 
 		if (strcmp(u->kind, "attention"))
 			continue;
+		efficient = strstr(u->name, "efficient") != NULL;
 		e->attentions += u->count;
-		if (strstr(u->name, "efficient"))
-			e->attentions_efficient += u->count;
+		arm->attentions += u->count;
+		e->attentions_efficient += efficient ? u->count : 0;
+		arm->attentions_efficient += efficient ? u->count : 0;
 	}
 }
 
@@ -96,8 +102,9 @@ static bool counts_say_nothing(const struct sb_levels *levels, enum sb_count_cla
 	return followed(levels, c) == SB_PART_PRECISION_ATTENTION && !is_tf32(levels, c);
 }
 
-static void add_counts(struct sb_evidence *e, const struct sb_levels *levels, const struct sb_trial_result *r)
+static void add_counts(struct sb_evidence *e, struct sb_evidence_arm *arm, const struct sb_trial_result *r)
 {
+	const struct sb_levels *levels = &arm->levels;
 	bool any[2] = { false, false };
 
 	for (int c = 0; c < SB_COUNT_ALL; c++) {
@@ -115,6 +122,8 @@ static void add_counts(struct sb_evidence *e, const struct sb_levels *levels, co
 
 		to->flop += flop;
 		to->tf32_ops += ops;
+		arm->counted[c].flop += flop;
+		arm->counted[c].tf32_ops += ops;
 		any[tf32] = true;
 	}
 	e->at_fp32.arms += any[0];
@@ -139,25 +148,29 @@ static void add_offload(struct sb_evidence *e, const struct sb_trial_result *r)
 		e->resident = resident;
 }
 
-static void add_alloc(struct sb_evidence *e, const struct sb_trial_result *r)
+/* A kind of driver call that was not made has no sample. */
+static void add_alloc(struct sb_evidence *e, struct sb_evidence_arm *arm, const struct sb_trial_result *r)
 {
 	double segments = sb_trial_result_value(r, "driver.cold_segment_alloc_calls");
 	double maps = sb_trial_result_value(r, "driver.cold_map_calls");
 
+	arm->segment_allocs += isnan(segments) ? 0.0 : segments;
+	arm->maps += isnan(maps) ? 0.0 : maps;
+	arm->alloc_trials++;
 	e->segment_allocs += isnan(segments) ? 0.0 : segments;
 	e->maps += isnan(maps) ? 0.0 : maps;
 	e->trials[SB_PART_ALLOC]++;
 }
 
-static void add_trace(struct sb_evidence *e, const struct sb_arm *arm, const struct sb_trial_result *r)
+static void add_trace(struct sb_evidence *e, struct sb_evidence_arm *arm, const struct sb_trial_result *r)
 {
 	double scores = sb_trial_result_value(r, "memory.attention_scores_bytes");
 
-	add_precision(e, arm, r);
+	add_precision(arm, r);
 	e->trials[SB_PART_PRECISION_GEMM] += sb_evidence_has_tf32(&arm->levels);
 	if (arm->levels.part[SB_PART_ATTENTION] != SB_ATTENTION_EFFICIENT)
 		return;
-	add_attention(e, r);
+	add_attention(e, arm, r);
 	e->trials[SB_PART_ATTENTION]++;
 	if (scores > e->scores)
 		e->scores = scores;
@@ -170,10 +183,11 @@ void sb_evidence_add(
 	double workspace = sb_trial_result_value(r, "memory.attention_workspace_bytes");
 	double same = sb_trial_result_value(r, "quality.identical");
 	bool efficient = levels->part[SB_PART_ATTENTION] == SB_ATTENTION_EFFICIENT;
+	struct sb_evidence_arm *to = arm_of(e, arm);
 	double *largest = efficient ? &e->workspace_efficient : &e->workspace_standard;
 
 	if (purpose == SB_COUNTING) {
-		add_counts(e, levels, r);
+		add_counts(e, to, r);
 		return;
 	}
 	e->unused_attention |= !efficient && levels->part[SB_PART_PRECISION_ATTENTION] == SB_PRECISION_TF32;
@@ -181,20 +195,34 @@ void sb_evidence_add(
 		*largest = workspace;
 	if (sb_evidence_has_tf32(levels) && !isnan(same)) {
 		e->compared++;
-		e->identical += same == 1.0;
+		to->compared++;
+		to->identical += same == 1.0;
 	}
 	if (levels->part[SB_PART_OFFLOAD] != SB_OFFLOAD_OFF)
 		add_offload(e, r);
 	if (levels->part[SB_PART_ALLOC] != SB_ALLOC_DEFAULT)
-		add_alloc(e, r);
+		add_alloc(e, to, r);
 	if (purpose == SB_TRACING && r->trace_complete)
-		add_trace(e, arm, r);
+		add_trace(e, to, r);
 }
 
 /* Rounded down: 100 is all. */
 static int percent(int64_t part, int64_t whole)
 {
 	return whole ? (int)(100 * part / whole) : 0;
+}
+
+/* Does what was counted of an arm contradict its levels? Then in which class. */
+static const char *miscounted(const struct sb_evidence_arm *arm)
+{
+	for (int c = 0; c < SB_COUNT_ALL; c++) {
+		double flop = arm->counted[c].flop, ops = arm->counted[c].tf32_ops;
+		bool tf32 = is_tf32(&arm->levels, (enum sb_count_class)c);
+
+		if (flop > 0.0 && (tf32 ? ops < COUNTED_LEAST * flop : ops > COUNTED_MOST * flop))
+			return sb_count_class_names[c];
+	}
+	return NULL;
 }
 
 /*
@@ -204,17 +232,27 @@ static int percent(int64_t part, int64_t whole)
 static bool judge_counts(const struct sb_evidence *e, char *out, size_t n)
 {
 	const struct sb_evidence_counts *on = &e->at_tf32, *off = &e->at_fp32;
-	char fp32[64] = "";
+	char fp32[64] = "", where[96] = "";
 
 	out[0] = '\0';
-	if (!on->arms)
+	for (int i = 0; i < e->n_arms && !where[0]; i++) {
+		const char *class = miscounted(&e->arms[i]);
+
+		if (class)
+			snprintf(where, sizeof(where), ", against %s in arm %s", class, e->arms[i].name);
+	}
+	if (!on->arms && !where[0])
 		return true;
 	if (off->arms && off->tf32_ops == 0.0)
-		snprintf(fp32, sizeof(fp32), ", none at fp32");
+		snprintf(fp32, sizeof(fp32), "none at fp32");
 	else if (off->arms)
-		snprintf(fp32, sizeof(fp32), ", %.2g at fp32", off->tf32_ops / off->flop);
-	snprintf(out, n, "; counted %.2f TF32 operations per FLOP of products%s", on->tf32_ops / on->flop, fp32);
-	return on->tf32_ops >= 0.9 * on->flop && off->tf32_ops <= 0.01 * off->flop;
+		snprintf(fp32, sizeof(fp32), "%.2g at fp32", off->tf32_ops / off->flop);
+	if (on->arms)
+		snprintf(out, n, "; counted %.2f TF32 operations per FLOP of products%s%s%s", on->tf32_ops / on->flop,
+		        fp32[0] ? ", " : "", fp32, where);
+	else
+		snprintf(out, n, "; counted %s%s", fp32, where);
+	return !where[0];
 }
 
 /* What is wrong with one class of an arm, as a clause: true. */
@@ -298,24 +336,78 @@ static struct sb_evidence_products sum_products(const struct sb_evidence *e, cha
 	return sum;
 }
 
+/* An arm whose trials do not show its level, so that others would speak for it; why, as a clause: true. */
+static bool find_gap(const struct sb_evidence *e, char *out, size_t n)
+{
+	for (int i = 0; i < e->n_arms; i++) {
+		const struct sb_evidence_arm *arm = &e->arms[i];
+
+		if (sb_evidence_has_tf32(&arm->levels) && !arm->traced) {
+			snprintf(out, n, "no complete trace trial of arm %s", arm->name);
+			return true;
+		}
+		for (int c = 0; c < SB_COUNT_ALL; c++) {
+			const struct sb_evidence_products *p = &arm->of[c];
+
+			if (!is_tf32(&arm->levels, (enum sb_count_class)c))
+				continue;
+			if (p->tf32 + p->fp32 ? p->tf32_ns + p->fp32_ns > 0 : !p->other)
+				continue;
+			snprintf(out, n, "no %s of a %s kernel in arm %s is known", p->tf32 + p->fp32 ? "time" : "name",
+			        sb_count_class_names[c], arm->name);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Results of an arm that are those of FP32 to the bit: its TF32 changed nothing. */
+static const struct sb_evidence_arm *find_unchanged(const struct sb_evidence *e)
+{
+	for (int i = 0; i < e->n_arms && !e->reference_tf32; i++)
+		if (e->arms[i].compared && e->arms[i].identical == e->arms[i].compared)
+			return &e->arms[i];
+	return NULL;
+}
+
 static void judge_precision(const struct sb_evidence *e, bool emulated, struct sb_switch_line *out)
 {
-	char counts[96], fault[144], words[48];
+	char counts[192], fault[144], words[48], gap[96], same[96] = "";
 	bool counted = judge_counts(e, counts, sizeof(counts));
 	bool faulty = find_fault(e, fault, sizeof(fault));
 	struct sb_evidence_products sum = sum_products(e, words, sizeof(words));
 	/* Names say what was launched; results that do not differ by one bit say that it changed nothing. */
-	bool no_change = e->compared && e->identical == e->compared && !e->reference_tf32;
+	const struct sb_evidence_arm *unchanged = find_unchanged(e);
+	bool sound = sum.tf32 && !faulty && !unchanged && counted;
 
-	out->in_effect = sum.tf32 && !faulty && !no_change && counted;
+	if (sound && find_gap(e, gap, sizeof(gap))) {
+		out->tested = false;
+		snprintf(out->text, sizeof(out->text), "not tested: %s", gap);
+		return;
+	}
+	out->in_effect = sound;
+	if (unchanged)
+		snprintf(same, sizeof(same), ", but the results of arm %s are FP32's to the bit", unchanged->name);
+	else if (e->compared)
+		snprintf(same, sizeof(same), ", results differ from FP32's");
 	snprintf(out->text, sizeof(out->text), "%s: %lld of %lld %s, %d %% of their time%s%s%s%s%s%s",
 	        out->in_effect ? "in effect" : "not in effect", (long long)sum.tf32, (long long)(sum.tf32 + sum.fp32),
 	        words, percent(sum.tf32_ns, sum.tf32_ns + sum.fp32_ns), fault,
-	        e->conv_path[0] ? ", convolutions: " : "", e->conv_path,
-	        no_change     ? ", but the results are FP32's to the bit"
-	        : e->compared ? ", results differ from FP32's"
-	                      : "",
-	        counts, emulated ? " (emulated: operands rounded, the speed is not TF32's)" : "");
+	        e->conv_path[0] ? ", convolutions: " : "", e->conv_path, same, counts,
+	        emulated ? " (emulated: operands rounded, the speed is not TF32's)" : "");
+}
+
+/* Had every traced arm of efficient attention a kernel of it? */
+static bool all_attend(const struct sb_evidence *e)
+{
+	for (int i = 0; i < e->n_arms; i++) {
+		const struct sb_evidence_arm *arm = &e->arms[i];
+
+		if (arm->traced && arm->levels.part[SB_PART_ATTENTION] == SB_ATTENTION_EFFICIENT &&
+		        !arm->attentions_efficient)
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -324,7 +416,7 @@ static void judge_precision(const struct sb_evidence *e, bool emulated, struct s
  */
 static void judge_attention(const struct sb_evidence *e, struct sb_switch_line *out)
 {
-	bool kernels = e->attentions && e->attentions_efficient == e->attentions;
+	bool kernels = e->attentions && e->attentions_efficient == e->attentions && all_attend(e);
 	/* A worker that does not tell it: standard attention holds two. */
 	double scores = e->scores > 0.0 ? e->scores : e->workspace_standard / 2.0;
 	bool none_held = e->workspace_efficient == 0.0 || e->workspace_efficient < scores / 4.0;
@@ -347,7 +439,10 @@ static void judge_attention(const struct sb_evidence *e, struct sb_switch_line *
 
 static void judge_alloc(const struct sb_evidence *e, struct sb_switch_line *out)
 {
-	out->in_effect = e->maps > 0 && e->segment_allocs == 0;
+	out->in_effect = e->maps > 0;
+	for (int i = 0; i < e->n_arms; i++)
+		if (e->arms[i].alloc_trials && (e->arms[i].maps == 0.0 || e->arms[i].segment_allocs > 0.0))
+			out->in_effect = false;
 	snprintf(out->text, sizeof(out->text), "%s: %.0f pages mapped, %.0f whole segments asked for, over %d trials",
 	        out->in_effect ? "in effect" : "not in effect", e->maps, e->segment_allocs, e->trials[SB_PART_ALLOC]);
 }

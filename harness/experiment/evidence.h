@@ -11,19 +11,28 @@
 struct sb_evidence_products {
 	int64_t tf32, fp32, tf32_ns, fp32_ns;
 	int64_t fp32_long_ns; /* of fp32_ns: kernels that are no small products */
+	int64_t other;        /* kernels whose names say nothing */
 };
 struct sb_evidence_arm {
 	char name[SB_ARM_NAME_MAX];
 	struct sb_levels levels;
 	struct sb_evidence_products of[SB_COUNT_ALL]; /* by enum sb_count_class */
+	struct {
+		double flop, tf32_ops;
+	} counted[SB_COUNT_ALL];                  /* by hardware counters, as below */
+	bool traced;                              /* a complete trace trial was there */
+	int compared, identical;                  /* trials with TF32 on; those whose results are FP32's to the bit */
+	int64_t attentions, attentions_efficient; /* attention kernels, where attention is efficient */
+	int alloc_trials;                         /* where alloc is not default, with their cold driver calls: */
+	double segment_allocs, maps;
 };
 
-/* Counted over the trials of all arms. */
+/* Each arm for itself, so that none proves another; sums are for the sentences. */
 struct sb_evidence {
-	struct sb_evidence_arm arms[SB_ARMS_MAX]; /* that were traced */
+	struct sb_evidence_arm arms[SB_ARMS_MAX]; /* that had a trial */
 	int n_arms;
-	int compared, identical; /* timing trials with TF32 on; those whose results are FP32's to the bit */
-	bool reference_tf32;     /* then that says nothing */
+	int compared;                                   /* timing trials with TF32 on whose results were compared */
+	bool reference_tf32;                            /* then that says nothing */
 	int64_t attentions, attentions_efficient;       /* attention kernels of efficient arms */
 	double workspace_standard, workspace_efficient; /* largest seen, bytes */
 	double scores;                                  /* largest score matrix of efficient arms; 0: not told */

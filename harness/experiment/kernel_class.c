@@ -23,6 +23,8 @@ static const struct {
 	/* cuBLAS and cuDNN */
 	{ "s1688gemm", "", SB_KERNEL_TF32 }, /* there, in CUTLASS's own naming this would be three products */
 	{ "s1688fprop", "", SB_KERNEL_TF32 },
+	{ "16816", "", SB_KERNEL_OTHER }, /* half precision on tensor cores: neither of the two */
+	{ "1688gemm_f16", "", SB_KERNEL_OTHER },
 	{ "splitK", "", SB_KERNEL_OTHER }, /* adds up parts of a product */
 	{ "sgemm", "", SB_KERNEL_FP32 },
 	{ "simt", "", SB_KERNEL_FP32 },

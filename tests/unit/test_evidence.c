@@ -56,6 +56,27 @@ static void expect(const struct sb_evidence *e, bool in_effect, const char *word
 		fail_msg("%s", line.text);
 }
 
+static void timing(struct sb_evidence *e, const char *arm, const char *metric, double value)
+{
+	struct sb_trial_sample sample;
+	struct sb_trial_result r = { .samples = &sample, .n_samples = 1 };
+	struct sb_arm a;
+
+	snprintf(sample.metric, sizeof(sample.metric), "%s", metric);
+	sample.value = sb_value_of(value);
+	assert_int_equal(sb_arm_by_name(arm, &a, NULL), SB_OK);
+	sb_evidence_add(e, &a, SB_TIMING, &r);
+}
+
+static void expect_untested(const struct sb_evidence *e, const char *text)
+{
+	struct sb_switch_line line;
+
+	sb_evidence_judge(e, "precision", false, &line);
+	assert_false(line.tested || line.in_effect);
+	assert_string_equal(line.text, text);
+}
+
 static void without_counters_names_decide_alone(void **state)
 {
 	struct sb_evidence e = { 0 };
@@ -223,7 +244,30 @@ static void names_that_say_nothing_prove_nothing(void **state)
 	TRACE(&all, "after", NULL, { "gemm", "new_kernel", 100, 100000 });
 	expect(&all, false, "not in effect: 0 of 0 known kernels, 0 % of their time");
 	TRACE(&some, "after", NULL, { "conv", "new_kernel", 100, 100000 }, { GEMM_TF32, 100, 100 });
-	expect(&some, true, "in effect: 100 of 100 gemm kernels, 100 % of their time");
+	expect_untested(&some, "not tested: no name of a conv kernel in arm after is known");
+}
+
+/* Another arm, or another class, does not speak for one that shows nothing. */
+static void what_was_not_seen_is_not_proved_by_what_was(void **state)
+{
+	struct sb_evidence name = { 0 }, trace_lost = { 0 }, time = { 0 }, attention = { 0 };
+	struct sb_switch_line line;
+
+	(void)state;
+	TRACE(&name, "+precision", NULL, { "gemm", "new_kernel", 100, 100000 });
+	TRACE(&name, "after", NULL, { GEMM_TF32, 10, 100 });
+	expect_untested(&name, "not tested: no name of a gemm kernel in arm +precision is known");
+	timing(&trace_lost, "+precision", "wall_ns", 1.0);
+	TRACE(&trace_lost, "after", NULL, { GEMM_TF32, 10, 100 });
+	expect_untested(&trace_lost, "not tested: no complete trace trial of arm +precision");
+	TRACE(&time, "after", NULL, { GEMM_TF32, 10, 0 });
+	expect_untested(&time, "not tested: no time of a gemm kernel in arm after is known");
+	TRACE(&attention, "after", NULL, { EFFICIENT, 4, 100 });
+	sb_evidence_judge(&attention, "attention", false, &line);
+	assert_true(line.tested && line.in_effect);
+	TRACE(&attention, "+attention", NULL, { GEMM_FP32, 10, 100 });
+	sb_evidence_judge(&attention, "attention", false, &line);
+	assert_true(line.tested && !line.in_effect);
 }
 
 /* Of a tracer that lost records nothing is believed. */
@@ -251,18 +295,6 @@ static void an_incomplete_trace_says_nothing(void **state)
 	assert_true(line.tested);
 }
 
-static void timing(struct sb_evidence *e, const char *arm, const char *metric, double value)
-{
-	struct sb_trial_sample sample;
-	struct sb_trial_result r = { .samples = &sample, .n_samples = 1 };
-	struct sb_arm a;
-
-	snprintf(sample.metric, sizeof(sample.metric), "%s", metric);
-	sample.value = sb_value_of(value);
-	assert_int_equal(sb_arm_by_name(arm, &a, NULL), SB_OK);
-	sb_evidence_add(e, &a, SB_TIMING, &r);
-}
-
 static void results_that_are_fp32s_to_the_bit_contradict_the_names(void **state)
 {
 	struct sb_evidence e = { 0 };
@@ -272,12 +304,60 @@ static void results_that_are_fp32s_to_the_bit_contradict_the_names(void **state)
 	timing(&e, "before", "quality.identical", 1.0);
 	expect(&e, true, "100 % of their time");
 	timing(&e, "after", "quality.identical", 1.0);
-	expect(&e, false, ", but the results are FP32's to the bit");
+	expect(&e, false, ", but the results of arm after are FP32's to the bit");
 	e.reference_tf32 = true;
 	expect(&e, true, "in effect");
 	e.reference_tf32 = false;
 	timing(&e, "after", "quality.identical", 0.0);
 	expect(&e, true, ", results differ from FP32's");
+	trace(&e, "+precision"); /* the others' do not speak for it */
+	timing(&e, "+precision", "quality.identical", 1.0);
+	expect(&e, false, ", but the results of arm +precision are FP32's to the bit");
+}
+
+static void an_arm_is_not_expandable_because_another_is(void **state)
+{
+	struct sb_evidence e = { 0 };
+	struct sb_switch_line line;
+
+	(void)state;
+	timing(&e, "after", "driver.cold_map_calls", 10.0);
+	sb_evidence_judge(&e, "alloc", false, &line);
+	assert_true(line.in_effect);
+	timing(&e, "+alloc", "driver.cold_reserve_calls", 1.0);
+	sb_evidence_judge(&e, "alloc", false, &line);
+	assert_true(line.tested && !line.in_effect);
+}
+
+/* Half-full tiles of one class, or arm, do not pay for another that did nothing. */
+static void counts_are_held_against_each_class_and_arm(void **state)
+{
+	const double all[3] = { 12.5 * TFLOP, 2 * TFLOP, 8 * TFLOP }, no_conv[3] = { 12.5 * TFLOP, 0, 8 * TFLOP };
+	const double none[3] = { 0, 0, 0 }, some[3] = { 0.05 * TFLOP, 0, 0 }, little[3] = { 0.2 * TFLOP, 0, 0 };
+	const double four_fifths[3] = { 8 * TFLOP, 2 * TFLOP, 8 * TFLOP };
+	struct sb_evidence class = { 0 }, arm = { 0 }, fp32 = { 0 }, few = { 0 }, most = { 0 };
+
+	(void)state;
+	trace(&class, "+precision");
+	count(&class, "+precision", flop, no_conv);
+	expect(&class, false, ", against conv in arm +precision");
+	trace(&arm, "after");
+	trace(&arm, "+precision");
+	count(&arm, "after", flop, all);
+	count(&arm, "+precision", flop, none);
+	expect(&arm, false, ", against gemm in arm +precision");
+	trace(&fp32, "after");
+	count(&fp32, "before", flop, all);
+	expect(&fp32, false, "; counted 1.1 at fp32, against gemm in arm before");
+	trace(&most, "after");
+	count(&most, "after", flop, four_fifths);
+	expect(&most, false, ", against gemm in arm after");
+	trace(&few, "after");
+	count(&few, "after", flop, all);
+	count(&few, "before", flop, some);
+	expect(&few, true, "at fp32");
+	count(&few, "+alloc", flop, little);
+	expect(&few, false, ", against gemm in arm +alloc");
 }
 
 static void expect_of(const struct sb_evidence *e, const char *factor, bool tested, bool in_effect, const char *text)
@@ -490,6 +570,9 @@ int main(void)
 		cmocka_unit_test(standard_attention_is_judged_with_gemm),
 		cmocka_unit_test(precision_of_attention_alone_is_judged),
 		cmocka_unit_test(names_that_say_nothing_prove_nothing),
+		cmocka_unit_test(what_was_not_seen_is_not_proved_by_what_was),
+		cmocka_unit_test(an_arm_is_not_expandable_because_another_is),
+		cmocka_unit_test(counts_are_held_against_each_class_and_arm),
 		cmocka_unit_test(an_incomplete_trace_says_nothing),
 		cmocka_unit_test(results_that_are_fp32s_to_the_bit_contradict_the_names),
 		cmocka_unit_test(segments_or_no_maps_are_no_expandable_allocator),

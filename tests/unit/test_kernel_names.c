@@ -79,6 +79,7 @@ static void names_tell_the_precision(void **state)
 		/* cuBLAS and cuDNN */
 		{ "sm90_xmma_gemm_f32f32_tf32f32_f32_tn_n_tilesize128x128x32_warpgroupsize1x1x1_cublas",
 		        SB_KERNEL_TF32 },
+		{ "ampere_h16816gemm_128x64_ldg8_stages_64x3_tn", SB_KERNEL_OTHER },
 		{ "sm80_xmma_gemm_f32f32_tf32f32_f32_tn_n_tilesize64x64_tensor16x8x8_cublas", SB_KERNEL_TF32 },
 		{ "cutlass::Kernel2<cutlass_80_tensorop_s1688gemm_128x64_32x3_tn_align4>", SB_KERNEL_TF32 },
 		{ "ampere_sgemm_128x128_tn", SB_KERNEL_FP32 },
