@@ -150,6 +150,7 @@ static enum sb_status choose_defaults(struct request *q, struct sb_error *err)
 	struct sb_case *c = &q->setup.c;
 	bool gpu;
 
+	sb_case_drop_foreign_settings();
 	sb_case_choose_device(q->setup.device, sizeof(q->setup.device));
 	gpu = !strncmp(q->setup.device, "cuda", 4);
 	if (!gpu && !q->setup.memory_limit_bytes)
