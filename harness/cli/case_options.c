@@ -250,10 +250,18 @@ enum sb_status sb_case_option(const char *name, const char *value, struct sb_wor
 	SB_BUG("option --%s is not one of a case", name);
 }
 
-void sb_case_drop_foreign_settings(void)
+void sb_case_drop_foreign_settings(struct sb_case_settings *out)
 {
+	out->n = 0;
 	for (const char *name; (name = sb_backend_foreign_setting(0)) != NULL; unsetenv(name))
-		sb_log(SB_LOG_WARN, "%s=%.16s is set and not used: precision is what an arm says", name, getenv(name));
+		if (out->n < (int)SB_ARRAY_LEN(out->text))
+			snprintf(out->text[out->n++], sizeof(out->text[0]), "%s=%.16s", name, getenv(name));
+}
+
+void sb_case_say_dropped(const struct sb_case_settings *s, const char *device)
+{
+	for (int i = 0; i < s->n && !strncmp(device, "cuda", 4); i++)
+		sb_log(SB_LOG_WARN, "%s is set and not used: precision is what an arm says", s->text[i]);
 }
 
 void sb_case_choose_device(char *device, size_t n)

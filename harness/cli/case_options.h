@@ -8,8 +8,15 @@
 enum sb_status sb_case_option(const char *name, const char *value, struct sb_worker_setup *s, struct sb_error *err);
 /* `auto` in device[n] becomes the GPU where one opens; where one might have been expected it is said why not. */
 void sb_case_choose_device(char *device, size_t n);
-/* Takes sb_backend_foreign_setting() out of the environment, of workers of other builds too, and says so. */
-void sb_case_drop_foreign_settings(void);
+/* What sb_backend_foreign_setting() named, each as NAME=value. */
+struct sb_case_settings {
+	char text[4][64];
+	int n;
+};
+/* Takes them out of the environment, of workers of other builds too. Before a device is opened, which does the same. */
+void sb_case_drop_foreign_settings(struct sb_case_settings *out);
+/* Warns of each that was dropped, where `device` ("cuda", "cuda:N") is one that would have read it. */
+void sb_case_say_dropped(const struct sb_case_settings *s, const char *device);
 /* Words that contradict each other; the rest is known when the clip is. Errors: SB_E_USAGE. */
 enum sb_status sb_case_check_words(const struct sb_case *c, struct sb_error *err);
 /* Files that are not there, and weights of another part. Errors: SB_E_USAGE, SB_E_DATA. */

@@ -148,10 +148,12 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 static enum sb_status choose_defaults(struct request *q, struct sb_error *err)
 {
 	struct sb_case *c = &q->setup.c;
+	struct sb_case_settings dropped;
 	bool gpu;
 
-	sb_case_drop_foreign_settings();
+	sb_case_drop_foreign_settings(&dropped);
 	sb_case_choose_device(q->setup.device, sizeof(q->setup.device));
+	sb_case_say_dropped(&dropped, q->setup.device);
 	gpu = !strncmp(q->setup.device, "cuda", 4);
 	if (!gpu && !q->setup.memory_limit_bytes)
 		return sb_fail(err, SB_E_USAGE, "the CPU has no device memory that could be full: give --vram-limit");

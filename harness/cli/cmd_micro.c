@@ -513,15 +513,17 @@ static enum sb_status measure(struct request *q, struct sb_error *err)
 {
 	const int64_t created_ns = sb_wall_time_ns();
 	struct sigaction act = { .sa_handler = on_signal };
+	struct sb_case_settings dropped;
 	struct sb_micro_result result;
 	struct sb_device_info info;
 	struct sb_backend *be;
 	enum sb_status status;
 
-	sb_case_drop_foreign_settings();
+	sb_case_drop_foreign_settings(&dropped);
 	if (sb_backend_open(q->device, q->vram_limit, &be, err))
 		return err->code;
 	sb_backend_info(be, &info);
+	sb_case_say_dropped(&dropped, info.kind);
 	status = choose_defaults(q, &info, err);
 	if (!q->quiet && isatty(STDERR_FILENO))
 		q->o.progress = progress;

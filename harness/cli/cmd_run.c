@@ -498,7 +498,6 @@ static void say_unused_settings(void)
 {
 	const char *name;
 
-	sb_case_drop_foreign_settings();
 	if (sb_alloc_conf_from_environment(&name))
 		sb_log(SB_LOG_WARN, "%s is set and not used: a run takes allocator settings by --alloc-conf only",
 		        name);
@@ -637,6 +636,7 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 		.self = &progress };
 	struct sigaction act = { .sa_handler = on_signal };
 	struct sb_session_result result = { .run_id = "" };
+	struct sb_case_settings dropped;
 	struct sb_store *st;
 	enum sb_status status;
 
@@ -648,6 +648,9 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 	if (sb_store_open(db, SB_STORE_WRITE, &st, err))
 		return err->code;
 	status = q->resume ? read_resumed(st, q, err) : SB_OK;
+	sb_case_drop_foreign_settings(&dropped);
+	if (!status) /* a resumed run's device is known only now */
+		sb_case_say_dropped(&dropped, q->opt.setup.device);
 	if (!status)
 		status = sb_session_run(st, &q->opt, &result, err);
 	if (status)

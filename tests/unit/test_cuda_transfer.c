@@ -279,7 +279,10 @@ static void a_library_that_fails_is_named_and_loses_no_device(void **state)
 	assert_int_equal(sb_launch_fail(&err, -(int)CUBLAS_STATUS_ALLOC_FAILED), SB_E_NOMEM);
 	assert_int_equal(sb_launch_fail(&err, cudaErrorIllegalAddress), SB_E_DEVICE);
 	assert_non_null(strstr(err.msg, "this process has lost the device"));
-	device.stream = cudaErrorIllegalAddress;
+	device.stream = device.last = cudaErrorIllegalAddress; /* cuBLAS names its own code, and not what it met */
+	assert_int_equal(sb_cublas_fail(&err, CUBLAS_STATUS_EXECUTION_FAILED, "cublasX(a, b)"), SB_E_DEVICE);
+	assert_string_equal(err.msg,
+	        "cublasX: CUBLAS_STATUS_EXECUTION_FAILED: an error (cudaErrorSome): this process has lost the device");
 	sb_cuda_failed(&cuda, SB_E_DEVICE);
 	assert_true(cuda.base.lost);
 }

@@ -33,22 +33,28 @@ static bool is_sticky(cudaError_t code)
 	}
 }
 
+static const char has_lost[] = ": this process has lost the device";
+
 enum sb_status sb_cuda_fail(struct sb_error *err, cudaError_t code, const char *what)
 {
 	cudaGetLastError(); /* or the next call reports it again */
 	if (code == cudaErrorMemoryAllocation)
 		return sb_fail(err, SB_E_NOMEM, "%.*s: %s", name_length(what), what, cudaGetErrorString(code));
 	return sb_fail(err, SB_E_DEVICE, "%.*s: %s (%s)%s", name_length(what), what, cudaGetErrorString(code),
-	        cudaGetErrorName(code), is_sticky(code) ? ": this process has lost the device" : "");
+	        cudaGetErrorName(code), is_sticky(code) ? has_lost : "");
 }
 
 enum sb_status sb_cublas_fail(struct sb_error *err, cublasStatus_t code, const char *what)
 {
 	/* What lies beneath, if anything; and the next launch would report it again. */
-	bool no_memory = cudaGetLastError() == cudaErrorMemoryAllocation || code == CUBLAS_STATUS_ALLOC_FAILED;
+	cudaError_t beneath = cudaGetLastError();
+	bool no_memory = beneath == cudaErrorMemoryAllocation || code == CUBLAS_STATUS_ALLOC_FAILED;
+	const char *text = cublasGetStatusString(code);
 
-	return sb_fail(err, no_memory ? SB_E_NOMEM : SB_E_DEVICE, "%.*s: %s", name_length(what), what,
-	        cublasGetStatusString(code));
+	if (is_sticky(beneath))
+		return sb_fail(err, SB_E_DEVICE, "%.*s: %s: %s (%s)%s", name_length(what), what, text,
+		        cudaGetErrorString(beneath), cudaGetErrorName(beneath), has_lost);
+	return sb_fail(err, no_memory ? SB_E_NOMEM : SB_E_DEVICE, "%.*s: %s", name_length(what), what, text);
 }
 
 enum sb_status sb_launch_fail(struct sb_error *err, int code)

@@ -53,3 +53,13 @@ grep -E -A 2 '^  [a-z]+ +(device|gpu|cuda|cupti) ' ../out | grep -v '^--' | grep
 for words in full crash; do
 	SB_FAKE_CUDA=$words "$SPABENCH" doctor 2>&1 | sed -n '/ gpu  *device/,/not tested$/p'
 done
+echo '# what would change the precision of a library is taken away, and named where a GPU is used'
+unset SB_FAKE_CUDA
+NVIDIA_TF32_OVERRIDE=1
+export NVIDIA_TF32_OVERRIDE
+for device in auto cuda:0 cpu; do
+	echo "$device"
+	"$SPABENCH" run $tiny --preset tiny --arms before --device $device --db set.db 2>&1 >/dev/null </dev/null | grep OVERRIDE
+	"$SPABENCH" micro gemm --preset tiny --device $device --vram-limit 1M 2>&1 >/dev/null | grep OVERRIDE
+	"$SPABENCH" capacity --preset tiny --frames 3 --by grid --most 2 --cameras fixed --size 84x56 --threads 1 --vram-limit 5M --device $device --quiet 2>&1 >/dev/null | grep OVERRIDE
+done
