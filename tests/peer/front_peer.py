@@ -1,0 +1,372 @@
+#!/usr/bin/env python3
+"""The front end of the tracker as a PyTorch program (front_network.py): its results, its limits, its times.
+
+  front_peer.py --check tests/data/front_tiny.safetensors [--attention F]   against the reference network's own outputs
+  front_peer.py --capacity --limit-gib 24 --attention F --size 518x294      the longest clip that fits (CUDA)
+  front_peer.py --time --frames T --attention F --size 518x294              how long a pass takes
+
+Needs torch and nothing else. The allocator is what PYTORCH_CUDA_ALLOC_CONF says. Prints one JSON object.
+"""
+import argparse
+import gc
+import json
+import math
+import os
+import re
+import statistics
+import struct
+import sys
+import time
+import zlib
+
+try:
+    import torch
+except ImportError:
+    print("front_peer: needs torch", file=sys.stderr)
+    sys.exit(77)  # a test that is skipped
+
+import front_network
+
+TOLERANCE = 1e-5  # relative L2 error, as tests/unit/test_front.c
+GIB = 1 << 30
+
+
+def fail(text):
+    sys.exit("front_peer: " + text)
+
+
+# ---- check ----------------------------------------------------------------------------------------------------------
+
+
+def read_safetensors(path):
+    """name -> float32 tensor; the metadata"""
+    with open(path, "rb") as f:
+        header = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
+        data = f.read()
+    meta, out = header.pop("__metadata__", {}), {}
+    for name, t in header.items():
+        begin, end = t["data_offsets"]
+        if t["dtype"] != "F32" or begin > end or end > len(data):
+            fail("tensor '%s' of '%s': only whole F32 tensors are read" % (name, path))
+        out[name] = torch.frombuffer(bytearray(data[begin:end]), dtype=torch.float32)
+    return out, meta
+
+
+def unfilter(kind, row, above, step):
+    """One row of a PNG, in place."""
+    for i in range(len(row)):
+        left = row[i - step] if i >= step else 0
+        up, corner = above[i], above[i - step] if i >= step else 0
+        if kind == 1:
+            row[i] = (row[i] + left) & 255
+        elif kind == 2:
+            row[i] = (row[i] + up) & 255
+        elif kind == 3:
+            row[i] = (row[i] + (left + up) // 2) & 255
+        else:
+            p = left + up - corner
+            a, b, c = abs(p - left), abs(p - up), abs(p - corner)
+            row[i] = (row[i] + (left if a <= b and a <= c else up if b <= c else corner)) & 255
+
+
+def read_png(path):
+    """An RGB image of 8 bits, not interlaced: uint8 [h, w, 3]"""
+    with open(path, "rb") as f:
+        data = f.read()
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        fail("'%s' is no PNG file" % path)
+    at, packed, w, h = 8, b"", 0, 0
+    while at < len(data):
+        n, kind = struct.unpack(">I4s", data[at:at + 8])
+        body = data[at + 8:at + 8 + n]
+        if kind == b"IHDR":
+            w, h, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", body)
+            if (depth, colour, interlace) != (8, 2, 0):
+                fail("'%s': only RGB of 8 bits is read" % path)
+        elif kind == b"IDAT":
+            packed += body
+        at += 12 + n
+    raw, rows, above = zlib.decompress(packed), bytearray(), bytes(3 * w)
+    for y in range(h):
+        row = bytearray(raw[y * (3 * w + 1) + 1:(y + 1) * (3 * w + 1)])
+        if raw[y * (3 * w + 1)]:
+            unfilter(raw[y * (3 * w + 1)], row, above, 3)
+        rows += row
+        above = row
+    return torch.frombuffer(rows, dtype=torch.uint8).view(h, w, 3)
+
+
+def height_of(width, h, w):
+    return 14 * round(h * (width / w) / 14)
+
+
+def to_network(frames, width):
+    """frames [n, 3, h, w] of 0..1 -> the network's size"""
+    size = (height_of(width, frames.shape[2], frames.shape[3]), width)
+    if frames.shape[2:] == size:
+        return frames
+    return torch.nn.functional.interpolate(frames, size=size, mode="bicubic", align_corners=False)
+
+
+class Check:
+    def __init__(self, golden, meta):
+        self.golden, self.meta, self.errors = golden, meta, {}
+
+    def see(self, name, whole):
+        if name not in self.golden:
+            return
+        stride = re.search(r"stride=(\d+)", self.meta.get(name, ""))
+        got, want = whole.flatten()[::int(stride.group(1)) if stride else 1].double().cpu(), self.golden[name].double()
+        if got.shape != want.shape:
+            fail("tensor '%s': %d values, the file has %d" % (name, got.numel(), want.numel()))
+        self.errors[name] = ((got - want).norm() / want.norm()).item()
+
+
+def resized(maps, h, w):
+    """[n, h', w', c] -> [n, h, w, c], as the reference gives its results back"""
+    x = torch.nn.functional.interpolate(maps.permute(0, 3, 1, 2), size=(h, w), mode="bilinear", align_corners=True)
+    return x.permute(0, 2, 3, 1)
+
+
+def preset_of(meta):
+    config = json.loads(meta.get("config", "{}"))
+    for name, c in front_network.PRESETS.items():
+        if c["dim"] == config.get("dim") and c["depth"] == config.get("depth"):
+            return name
+    fail("the golden file's 'config' is of none of the presets")
+
+
+def check(a):
+    golden, meta = read_safetensors(a.check)
+    frames = int(re.search(r"first (\d+) frames", meta["input"]).group(1))
+    folder = a.frames_dir or os.path.join(os.path.dirname(os.path.abspath(a.check)), "frames")
+    rgb = torch.stack([read_png(os.path.join(folder, "%03d.png" % i)) for i in range(frames)])
+    images = rgb.permute(0, 3, 1, 2).to(a.device).float() / 255
+    preset, c = preset_of(meta), Check(golden, meta)
+    h, w = images.shape[2:]
+    with torch.inference_mode():
+        small = to_network(images, 518)
+        c.see("aggregator_input_image", small)
+        r = front_network.build(preset, a.attention, a.device)(small, c.see)
+        c.see("depth", r["depth"])
+        c.see("c2w_poses", r["c2w"])
+        c.see("depth_conf_resized", resized(r["conf"][..., None], h, w))
+        c.see("points_map_resized", resized(r["points"], h, w))
+        scale = torch.tensor([w / small.shape[3], h / small.shape[2], 1.0], device=a.device)
+        c.see("intrinsics", r["k"] * scale[:, None])
+    missing = sorted(set(golden) - set(c.errors))
+    worst = max(c.errors.values())
+    ok = not missing and worst <= TOLERANCE
+    return dict(format="spabench-peer-check", preset=preset, attention=a.attention, device=a.device, tensors=len(c.errors),
+                not_checked=missing, worst_relative_error=worst, tolerance=TOLERANCE, equal=ok, errors=c.errors), not ok
+
+
+# ---- what is common to capacity and time ------------------------------------------------------------------------------
+
+
+def frames_of(a, n):
+    """As an application hands them over: the clip on the device, 0..1."""
+    h, w = a.size
+    rgb = torch.randint(0, 256, (n, 3, h, w), dtype=torch.uint8, generator=torch.Generator().manual_seed(n))
+    return rgb.to(a.device).float() / 255
+
+
+def facts(a):
+    cuda = a.device.startswith("cuda")
+    return dict(torch=torch.__version__, device=torch.cuda.get_device_name() if cuda else "cpu", preset=a.preset,
+                attention=a.attention, precision=a.precision, width=a.size[1], height=a.size[0],
+                alloc_conf=os.environ.get("PYTORCH_ALLOC_CONF") or os.environ.get("PYTORCH_CUDA_ALLOC_CONF") or "")
+
+
+def prepare(a):
+    net = front_network.build(a.preset, a.attention, a.device)
+    empty_cache(a)
+    return net
+
+
+def empty_cache(a):
+    """Back to the weights: what the libraries keep as workspace goes, too."""
+    gc.collect()
+    if not a.device.startswith("cuda"):
+        return
+    torch.cuda.synchronize()
+    clear = getattr(torch._C, "_cuda_clearCublasWorkspaces", None)
+    if clear:
+        clear()
+    torch.cuda.empty_cache()
+
+
+def one_pass(a, net, frames):
+    with torch.inference_mode():
+        r = net(frames)
+        return {k: v.cpu() for k, v in r.items()}
+
+
+# ---- capacity -------------------------------------------------------------------------------------------------------
+
+
+def asked_for(text):
+    """The bytes of "Tried to allocate 2.00 GiB", or None"""
+    m = re.search(r"Tried to allocate ([\d.]+) (KiB|MiB|GiB|bytes)", text)
+    unit = dict(bytes=1, KiB=1 << 10, MiB=1 << 20, GiB=1 << 30)
+    return round(float(m.group(1)) * unit[m.group(2)]) if m else None
+
+
+def probe(a, net, n):
+    """A pass of n frames from a cache that holds the weights alone."""
+    empty_cache(a)
+    torch.cuda.reset_peak_memory_stats()
+    p = dict(frames=n, fits=True, before_bytes=torch.cuda.memory_reserved())
+    began = time.perf_counter()
+    try:
+        one_pass(a, net, frames_of(a, n))
+        torch.cuda.synchronize()
+    except torch.cuda.OutOfMemoryError as e:
+        p.update(fits=False, asked_bytes=asked_for(str(e)), reason=str(e).split(". GPU")[0][:300])
+    stats = torch.cuda.memory_stats()
+    p.update(seconds=round(time.perf_counter() - began, 3), reserved_bytes=stats["reserved_bytes.all.peak"],
+             allocated_bytes=stats["allocated_bytes.all.peak"], requested_bytes=stats["requested_bytes.all.peak"])
+    print("front_peer: %d frames %s, %.2f GiB reserved, %.2f GiB allocated, %.1f s" % (
+        n, "fit" if p["fits"] else "do not fit", p["reserved_bytes"] / GIB, p["allocated_bytes"] / GIB, p["seconds"]),
+        file=sys.stderr)
+    return p
+
+
+def predicted(probes, limit, standard):
+    """What the two longest that fit say, 0: nothing; score matrices grow with the square of the frames."""
+    good = sorted((p for p in probes if p["fits"]), key=lambda p: p["frames"])[-2:]
+    if len(good) < 2:
+        return 0
+    x = [p["frames"] ** (2 if standard else 1) for p in good]
+    slope = (good[1]["reserved_bytes"] - good[0]["reserved_bytes"]) / (x[1] - x[0])
+    if slope <= 0:
+        return 0
+    most = x[1] + (limit - good[1]["reserved_bytes"]) / slope
+    return int(math.sqrt(most)) if standard else int(most)
+
+
+def next_try(low, high, most, guess):
+    """low fits (0: nothing did), high does not (most + 1: nothing failed); what to try between them."""
+    if guess:
+        return min(max(guess, low + 1), high - 1)
+    if high > most:
+        return min(max(1, 2 * low), most)
+    return (low + high) // 2
+
+
+def search(probe_of, limit, most, hint, standard):
+    """The probes that were made; the hint, where it is one, and its half come first. Every third is no guess."""
+    low, high, probes = 0, most + 1, []
+    first = [n for n in (hint // 2, hint) if n]
+    while high - low > 1:
+        guess = predicted(probes, limit, standard) if len(probes) % 3 != 1 else 0
+        n = first.pop(0) if first else next_try(low, high, most, guess)
+        if not low < n < high:
+            continue
+        probes.append(probe_of(n))
+        low, high = (n, high) if probes[-1]["fits"] else (low, n)
+    return low, high, probes
+
+
+def capacity(a):
+    if not a.device.startswith("cuda") or not torch.cuda.is_available():
+        fail("--capacity needs a CUDA device")
+    limit, (free, total) = int(a.limit_gib * GIB), torch.cuda.mem_get_info()
+    if limit > free:
+        fail("--limit-gib %g: the device has %.1f GiB free" % (a.limit_gib, free / GIB))
+    torch.cuda.set_per_process_memory_fraction(limit / total)
+    net = prepare(a)
+    low, high, probes = search(lambda n: probe(a, net, n), limit, a.most, a.hint, a.attention == "standard")
+    empty_cache(a)
+    outside = free - torch.cuda.mem_get_info()[0] - torch.cuda.memory_reserved()
+    why = next((p for p in probes if p["frames"] == high), {"reason": "nothing up to %d frames" % a.most})
+    return dict(format="spabench-peer-capacity", **facts(a), limit_bytes=limit, most_frames=low,
+                fails_at=why.get("frames"), asked_bytes=why.get("asked_bytes"), reason=why["reason"],
+                weights_bytes=torch.cuda.memory_allocated(), outside_bytes=outside,
+                counted="all that PyTorch's caching allocator reserves: weights, clip, activations, results and the "
+                        "workspaces of cuBLAS and cuDNN, which come from it; not the device's context and what the "
+                        "libraries take outside it since (outside_bytes)",
+                probes=probes), not low
+
+
+# ---- time -----------------------------------------------------------------------------------------------------------
+
+
+def synchronise(a):
+    if a.device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def measure(a):
+    net, frames, seconds = prepare(a), frames_of(a, a.frames), []
+    for i in range(a.warmup + a.passes):
+        synchronise(a)
+        began = time.perf_counter()
+        one_pass(a, net, frames)
+        synchronise(a)
+        if i >= a.warmup:
+            seconds.append(time.perf_counter() - began)
+    out = dict(format="spabench-peer-time", **facts(a), frames=a.frames, passes=a.passes, warmup=a.warmup,
+               median_seconds=statistics.median(seconds), seconds=seconds)
+    if a.device.startswith("cuda"):
+        out.update(allocated_bytes=torch.cuda.max_memory_allocated(), reserved_bytes=torch.cuda.max_memory_reserved())
+    return out, False
+
+
+# ---- the command line -------------------------------------------------------------------------------------------------
+
+
+def size(text):
+    m = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not m or any(int(n) % 14 or not int(n) for n in m.groups()):
+        raise argparse.ArgumentTypeError("'%s' is no WIDTHxHEIGHT in multiples of 14" % text)
+    return int(m.group(2)), int(m.group(1))
+
+
+def positive(kind):
+    def parse(text):
+        try:
+            n = kind(text)
+        except ValueError:
+            n = 0
+        if not 0 < n < 1e9:
+            raise argparse.ArgumentTypeError("'%s' is no positive number" % text)
+        return n
+    return parse
+
+
+def parse(argv):
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
+    what = p.add_mutually_exclusive_group(required=True)
+    what.add_argument("--check", metavar="GOLDEN", help="compare with the outputs in a safetensors file")
+    what.add_argument("--capacity", action="store_true", help="the largest number of frames that fits")
+    what.add_argument("--time", action="store_true", help="the median time of a pass")
+    p.add_argument("--attention", choices=sorted(front_network.ATTENTION), default="efficient")
+    p.add_argument("--precision", choices=("fp32", "tf32"), default="fp32", help="of products and convolutions [fp32]")
+    p.add_argument("--preset", choices=sorted(front_network.PRESETS), default="full")
+    p.add_argument("--size", type=size, default=(294, 518), metavar="WxH", help="[518x294]")
+    p.add_argument("--frames", type=positive(int), default=24, help="--time: frames of the clip [24]")
+    p.add_argument("--passes", type=positive(int), default=5, help="--time: timed passes [5]")
+    p.add_argument("--warmup", type=positive(int), default=2, help="--time: passes before them [2]")
+    p.add_argument("--limit-gib", type=positive(float), default=24.0, help="--capacity: memory [24]")
+    p.add_argument("--hint", type=positive(int), default=0, help="--capacity: about where to look")
+    p.add_argument("--most", type=positive(int), default=1000, help="--capacity: do not try more frames [1000]")
+    p.add_argument("--frames-dir", help="--check: folder of 000.png, 001.png, .. [frames/ beside the file]")
+    p.add_argument("--device", help="[cuda if there is one]")
+    a = p.parse_args(argv)
+    a.device = a.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return a
+
+
+def main():
+    a = parse(sys.argv[1:])
+    torch.backends.cuda.matmul.allow_tf32 = a.precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = a.precision == "tf32"
+    result, bad = check(a) if a.check else capacity(a) if a.capacity else measure(a)
+    json.dump(result, sys.stdout, indent=1)
+    print()
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
