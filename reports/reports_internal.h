@@ -86,6 +86,9 @@ void sb_csv_end(struct sb_csv *c);
 /* Text that stands as it is wherever Markdown has inline text, table cells included. */
 void sb_markdown_text(struct sb_buf *b, const char *text);
 
+/* html.c: the same for HTML, attributes included. */
+void sb_html_text(struct sb_buf *b, const char *text);
+
 /* ---- show_case.c ---------------------------------------------------------------------------------------------- */
 
 /* The run's parameters, items of a page: clip, network, tracker, and what has no place among them. */

@@ -517,27 +517,6 @@ static enum sb_status check_files(const struct request *q, struct sb_error *err)
 	return SB_OK;
 }
 
-/* As a shell takes it for one word. */
-static void add_word(const char *word, struct sb_buf *out)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./,:=+-@%";
-
-	if (word[0] && !word[strspn(word, plain)]) {
-		sb_buf_puts(out, word);
-		return;
-	}
-	sb_buf_puts(out, "'");
-	for (size_t n; *word; word += n) {
-		n = strcspn(word, "'");
-		sb_buf_add(out, word, n);
-		if (word[n]) {
-			sb_buf_puts(out, "'\\''");
-			n++;
-		}
-	}
-	sb_buf_puts(out, "'");
-}
-
 static void join_command(int argc, char **argv, struct sb_buf *out)
 {
 	char piece[2048];
@@ -546,7 +525,7 @@ static void join_command(int argc, char **argv, struct sb_buf *out)
 	for (int i = 0; i < argc; i++) {
 		sb_escape(argv[i], piece, sizeof(piece));
 		sb_buf_puts(out, " ");
-		add_word(piece, out);
+		sb_add_shell_word(piece, out);
 	}
 }
 

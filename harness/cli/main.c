@@ -18,6 +18,8 @@ const struct sb_command sb_commands[] = {
 	{ "list", sb_cmd_list, "list the runs of a database", "[OPTIONS]", sb_list_options, NULL },
 	{ "show", sb_cmd_show, "print one run: environment, arms, workers, every metric", "[REF] [OPTIONS]",
 	        sb_show_options, sb_show_details },
+	{ "report", sb_cmd_report, "write a run as a document with plots", "[REF] --out DIR [OPTIONS]",
+	        sb_report_options, sb_report_details },
 	{ "doctor", sb_cmd_doctor, "what this machine can measure; check a database", "[OPTIONS]", sb_doctor_options,
 	        sb_doctor_details },
 	{ "micro", sb_cmd_micro, "time the tracker's products, convolutions and attention calls one by one",

@@ -63,12 +63,15 @@ enum sb_status sb_own_path(char *out, size_t n, struct sb_error *err);
 bool sb_terminal_color(int fd);
 int sb_terminal_width(int fd); /* columns; 0 when it is no terminal */
 
+/* Append a word as a shell takes it for one: in quotes where it needs them. */
+void sb_add_shell_word(const char *word, struct sb_buf *out);
+
 /* The commands. */
 extern const struct sb_option sb_run_options[], sb_compare_options[], sb_list_options[], sb_show_options[],
         sb_doctor_options[], sb_export_options[], sb_replay_options[], sb_micro_options[], sb_capacity_options[],
-        sb_worker_options[];
+        sb_report_options[], sb_worker_options[];
 extern const char sb_run_details[], sb_compare_details[], sb_show_details[], sb_doctor_details[], sb_export_details[],
-        sb_replay_details[], sb_micro_details[], sb_capacity_details[];
+        sb_replay_details[], sb_micro_details[], sb_capacity_details[], sb_report_details[];
 enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_list(int argc, char **argv, struct sb_error *err);
@@ -78,6 +81,7 @@ enum sb_status sb_cmd_export(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_micro(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_replay(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_capacity(int argc, char **argv, struct sb_error *err);
+enum sb_status sb_cmd_report(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_worker(int argc, char **argv, struct sb_error *err);
 
 #endif

@@ -1,0 +1,23 @@
+#include "sb_cli.h"
+
+#include <string.h>
+
+void sb_add_shell_word(const char *word, struct sb_buf *out)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./,:=+-@%";
+
+	if (word[0] && !word[strspn(word, plain)]) {
+		sb_buf_puts(out, word);
+		return;
+	}
+	sb_buf_puts(out, "'");
+	for (size_t n; *word; word += n) {
+		n = strcspn(word, "'");
+		sb_buf_add(out, word, n);
+		if (word[n]) {
+			sb_buf_puts(out, "'\\''");
+			n++;
+		}
+	}
+	sb_buf_puts(out, "'");
+}
