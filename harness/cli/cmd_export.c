@@ -1,116 +1,155 @@
-/* export: what other programs can use. So far the synthetic weights. */
+/* export: what other programs can use. One row a kind of export, one file a kind. */
+#include "export.h"
 #include "sb_cli.h"
-#include "sb_presets.h"
-#include "sb_track_net.h"
+#include "sb_file.h"
 
-#include <signal.h>
-#include <stdio.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-enum {
-	OPT_PRESET,
-	OPT_PART,
-	OPT_OUT,
-};
+enum { OPT_OUT, OPT_DB, OPT_BLOCK, OPT_STAGE, OPT_FROM, OPT_TO, OPT_PRESET, OPT_PART };
 
 const struct sb_option sb_export_options[] = {
-	[OPT_PRESET] = { "preset", "NAME", "the network: tiny, small or full [tiny]" },
-	[OPT_PART] = { "part", "front|track", "which part of it: front end or tracker [front]" },
-	[OPT_OUT] = { "out", "FILE", "the file to write; an older one is replaced when the new one is complete" },
+	[OPT_OUT] = { "out", "FILE",
+	        "the file to write; an older one is replaced when the new one is complete; -: stdout" },
+	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
+	[OPT_BLOCK] = { "block", "N", "timeline: of trace block N [the first complete one]" },
+	[OPT_STAGE] = { "stage", "NAME", "timeline: this stage alone; 'front' is every front.*" },
+	[OPT_FROM] = { "from", "MS", "timeline: what begins at MS milliseconds or later [0]" },
+	[OPT_TO] = { "to", "MS", "timeline: and before MS [the end]" },
+	[OPT_PRESET] = { "preset", "NAME", "weights: of the network tiny, small or full [tiny]" },
+	[OPT_PART] = { "part", "front|track", "weights: of the front end or the tracker [front]" },
 	{ NULL, NULL, NULL },
 };
 
 const char sb_export_details[] =
-        "The weights that 'spabench run' makes for itself, as F32 safetensors under the names of the released\n"
-        "checkpoints: for running the same network elsewhere, or with 'spabench run --weights FILE'.\n"
-        "Their values follow a rule and were never trained: what such a network computes means nothing.\n";
+        "timeline  a trace trial for Perfetto (ui.perfetto.dev) or chrome://tracing: kernels and copies by stream,\n"
+        "          stages, memory, clocks. Its run needs trace blocks.\n"
+        "csv       every sample of a run, a line for each trial and metric, as 'spabench show --format csv' does.\n"
+        "json      the same run whole: facts, arms, workers, trials, samples.\n"
+        "weights   the weights that 'spabench run' makes for itself, as F32 safetensors under the names of the\n"
+        "          released checkpoints: for running the same network elsewhere, or with 'run --weights FILE'. Their\n"
+        "          values follow a rule and were never trained: what such a network computes means nothing.\n"
+        "REF is [FILE:][RUN][/ARM]; without it the newest run. Without an ARM the timeline is of the run's first.\n";
 
-struct request {
-	const struct sb_preset *preset;
-	bool track;
-	const char *out;
+#define OPT(o) (1u << (o))
+
+static const struct kind {
+	const char *name;
+	bool reads; /* takes a reference to data */
+	unsigned options;
+	enum sb_status (*write)(const struct sb_export *e, struct sb_error *err);
+} kinds[] = {
+	{ "timeline", true, OPT(OPT_OUT) | OPT(OPT_DB) | OPT(OPT_BLOCK) | OPT(OPT_STAGE) | OPT(OPT_FROM) | OPT(OPT_TO),
+	        sb_export_timeline },
+	{ "csv", true, OPT(OPT_OUT) | OPT(OPT_DB), sb_export_csv },
+	{ "json", true, OPT(OPT_OUT) | OPT(OPT_DB), sb_export_json },
+	{ "weights", false, OPT(OPT_OUT) | OPT(OPT_PRESET) | OPT(OPT_PART), sb_export_weights },
 };
 
-static volatile sig_atomic_t stop_asked;
-
-static void on_signal(int sig)
+static enum sb_status parse_ms(const char *value, const char *option, double *out, struct sb_error *err)
 {
-	(void)sig;
-	stop_asked = 1;
+	char *end;
+	double x = strtod(value, &end);
+
+	if (end == value || *end || !isfinite(x) || x < 0.0 || x > 1e9 || strpbrk(value, "xXpP"))
+		return sb_fail(err, SB_E_USAGE, "%s '%.40s' is no number of milliseconds", option, value);
+	*out = x;
+	return SB_OK;
 }
 
-static bool stop(void)
+static enum sb_status parse_block(const char *value, int *out, struct sb_error *err)
 {
-	return stop_asked != 0;
+	char *end;
+	long n = strtol(value, &end, 10);
+
+	if (end == value || *end || *value < '0' || *value > '9' || n > 1000000)
+		return sb_fail(err, SB_E_USAGE, "--block '%.40s' is no number of a block", value);
+	*out = (int)n;
+	return SB_OK;
 }
 
-static enum sb_status apply(int option, const char *value, struct request *q, struct sb_error *err)
+static enum sb_status apply(int option, const char *value, struct sb_export *e, struct sb_error *err)
 {
 	switch (option) {
-	case OPT_PRESET:
-		return sb_preset_find(value, &q->preset, err);
-	case OPT_PART:
-		q->track = !strcmp(value, "track");
-		if (q->track || !strcmp(value, "front"))
-			return SB_OK;
-		return sb_fail(err, SB_E_USAGE, "no part '%.40s'; there are front and track", value);
 	case OPT_OUT:
-		q->out = value;
+		e->out = value;
+		return SB_OK;
+	case OPT_DB:
+		e->db = value;
+		return SB_OK;
+	case OPT_BLOCK:
+		return parse_block(value, &e->block, err);
+	case OPT_STAGE:
+		e->stage = value;
+		return SB_OK;
+	case OPT_FROM:
+		return parse_ms(value, "--from", &e->from_ms, err);
+	case OPT_TO:
+		return parse_ms(value, "--to", &e->to_ms, err);
+	case OPT_PRESET:
+		e->preset = value;
+		return SB_OK;
+	case OPT_PART:
+		e->part = value;
 		return SB_OK;
 	}
 	SB_BUG("option %d", option);
 }
 
-static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_error *err)
+static enum sb_status find_kind(const struct sb_option_parser *p, const struct kind **out, struct sb_error *err)
 {
-	struct sb_option_parser p = { .next = 1 };
-	const char *value;
-	int i;
+	static const char there_are[] = "there are 'timeline', 'csv', 'json' and 'weights'";
 
-	while ((i = sb_options_next(&p, argc, argv, sb_export_options, &value, err)) >= 0)
-		if (apply(i, value, q, err))
-			return err->code;
-	if (i == -2)
-		return SB_E_USAGE;
-	if (p.n_operands == 0)
-		return sb_fail(err, SB_E_USAGE, "nothing to export is named; there is 'weights'");
-	if (strcmp(p.operands[0], "weights") != 0)
-		return sb_fail(err, SB_E_USAGE, "cannot export '%.64s'; there is 'weights'", p.operands[0]);
-	if (p.n_operands > 1)
-		return sb_fail(err, SB_E_USAGE, "export weights takes no argument '%.64s'", p.operands[1]);
-	if (!q->out || !q->out[0])
-		return sb_fail(err, SB_E_USAGE, "--out FILE is missing: where to write");
-	return SB_OK;
+	if (p->n_operands == 0)
+		return sb_fail(err, SB_E_USAGE, "nothing to export is named; %s", there_are);
+	for (size_t i = 0; i < SB_ARRAY_LEN(kinds); i++) {
+		*out = &kinds[i];
+		if (!strcmp(p->operands[0], kinds[i].name))
+			return SB_OK;
+	}
+	return sb_fail(err, SB_E_USAGE, "cannot export '%.64s'; %s", p->operands[0], there_are);
 }
 
-/* The file is made under another name and renamed: that would replace a device or fail on a folder, at the end only. */
-static enum sb_status check_target(const char *path, struct sb_error *err)
+static enum sb_status check(const struct kind *kind, const struct sb_option_parser *p, unsigned given,
+        const struct sb_export *e, struct sb_error *err)
 {
-	struct stat sb;
-
-	if (!stat(path, &sb) && !S_ISREG(sb.st_mode))
-		return sb_fail(err, SB_E_USAGE, "--out '%.200s' is not a file", path);
+	for (unsigned i = 0; sb_export_options[i].name; i++)
+		if (given & ~kind->options & OPT(i))
+			return sb_fail(err, SB_E_USAGE, "export %s takes no option --%s", kind->name,
+			        sb_export_options[i].name);
+	if (p->n_operands > 1 + kind->reads)
+		return sb_fail(err, SB_E_USAGE, "export %s takes no argument '%.64s'", kind->name,
+		        p->operands[1 + kind->reads]);
+	if (!e->out || !e->out[0])
+		return sb_fail(err, SB_E_USAGE, "--out FILE is missing: where to write");
+	if (e->to_ms <= e->from_ms)
+		return sb_fail(err, SB_E_USAGE, "nothing begins between --from %g and --to %g", e->from_ms, e->to_ms);
 	return SB_OK;
 }
 
 enum sb_status sb_cmd_export(int argc, char **argv, struct sb_error *err)
 {
-	struct sigaction act = { .sa_handler = on_signal };
-	struct request q = { .preset = &sb_presets[0] };
-	struct sb_weight_facts facts;
-	struct sb_network net;
-	char shown[256];
+	struct sb_export e = { .block = -1, .to_ms = NAN };
+	struct sb_option_parser p = { .next = 1 };
+	struct sb_reference ref = { .run = NULL };
+	const struct kind *kind;
+	const char *value;
+	unsigned given = 0;
+	int i;
 
-	if (parse(argc, argv, &q, err) || check_target(q.out, err))
-		return err->code;
-	sigaction(SIGINT, &act, NULL); /* so that nothing is left behind */
-	sigaction(SIGTERM, &act, NULL);
-	net = q.track ? sb_network_track() : sb_network_front(&q.preset->front);
-	if (sb_weights_export(&net, q.preset->name, q.out, stop, &facts, err))
-		return err->code;
-	sb_escape(q.out, shown, sizeof(shown));
-	printf("wrote %s: %lld tensors, %lld values, %.1f MB, digest %016llx\n", shown, (long long)facts.tensors,
-	        (long long)facts.values, (double)facts.values * sizeof(float) / 1e6, (unsigned long long)facts.digest);
-	return SB_OK;
+	while ((i = sb_options_next(&p, argc, argv, sb_export_options, &value, err)) >= 0) {
+		given |= OPT(i);
+		if (apply(i, value, &e, err))
+			return err->code;
+	}
+	if (i == -2 || find_kind(&p, &kind, err) || check(kind, &p, given, &e, err))
+		return SB_E_USAGE;
+	if (kind->reads && p.n_operands > 1 && sb_reference_parse(p.operands[1], &ref, err))
+		return SB_E_USAGE;
+	e.db = ref.file ? ref.file : sb_database_path(e.db);
+	e.run = ref.run;
+	e.arm = ref.arm;
+	return kind->write(&e, err);
 }
