@@ -1,4 +1,5 @@
 /* replay: a recorded memory trace through the allocators, for its figures or to check them against PyTorch's. */
+#include "replay_device.h"
 #include "sb_cli.h"
 #include "sb_replay.h"
 #include "sb_reports.h"
@@ -7,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { OPT_ALLOC, OPT_CHECK, OPT_LIMIT, OPT_CONF, OPT_FORMAT };
+enum { OPT_ALLOC, OPT_CHECK, OPT_LIMIT, OPT_CONF, OPT_FORMAT, OPT_DEVICE };
 
 const struct sb_option sb_replay_options[] = {
 	[OPT_ALLOC] = { "alloc", "POLICY",
@@ -17,11 +18,15 @@ const struct sb_option sb_replay_options[] = {
 	[OPT_CONF] = { "conf", "STRING",
 	        "settings, as in PYTORCH_CUDA_ALLOC_CONF [$PYTORCH_ALLOC_CONF, $PYTORCH_CUDA_ALLOC_CONF]" },
 	[OPT_FORMAT] = { "format", "text|markdown|csv|json", "of the result [text]" },
+	[OPT_DEVICE] = { "device", "cpu|cuda:N|auto", "on real memory of a device, its driver's calls timed [none]" },
 	{ NULL, NULL, NULL },
 };
 
 const char sb_replay_details[] =
-        "No device is needed and no memory is behind it: driver calls are counted. A trace is made from a snapshot of\n"
+        "Without --device no memory is behind it: driver calls are counted. On a device they are made and timed; "
+        "nothing\n"
+        "computes there, so events follow one another at once. What the device refuses is an out-of-memory event.\n"
+        "A trace is made from a snapshot of\n"
         "PyTorch's allocator by reports/snapshot_to_trace.py, or by 'spabench run --save-trace'; docs/traces.md\n"
         "describes it. It may be gzipped.\n"
         "--check ends with 1 and the line at which the replay differs, if it does. The driver's answers, and with\n"
@@ -32,8 +37,9 @@ static const char *const formats[] = { "text", "markdown", "csv", "json", NULL }
 
 struct request {
 	const char *trace, *conf;
+	const char *device; /* NULL: no memory behind it */
 	struct sb_replay_options replay;
-	struct sb_alloc_options opt;
+	struct sb_alloc_conf conf_says;
 	int format;
 };
 
@@ -61,6 +67,9 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 		return SB_OK;
 	case OPT_FORMAT:
 		return sb_parse_word(value, "--format", formats, &q->format, err);
+	case OPT_DEVICE:
+		q->device = value;
+		return SB_OK;
 	}
 	SB_BUG("option %d", option);
 }
@@ -82,6 +91,9 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 	if (q->replay.check && (q->replay.policy || q->conf || q->replay.device_bytes))
 		return sb_fail(err, SB_E_USAGE,
 		        "--check replays under the trace's own settings: without --alloc, --conf, --limit");
+	if (q->replay.check && q->device)
+		return sb_fail(
+		        err, SB_E_USAGE, "--check compares without a device: give --check or --device, one of the two");
 	q->trace = p.operands[0];
 	return SB_OK;
 }
@@ -91,30 +103,29 @@ static enum sb_status apply_settings(struct request *q, const struct sb_alloc_tr
 {
 	const char *name = "--conf", *text = q->conf ? q->conf : sb_alloc_conf_from_environment(&name);
 	int64_t device = q->replay.device_bytes ? q->replay.device_bytes : head->device_bytes;
-	struct sb_alloc_conf conf;
+	struct sb_alloc_conf *conf = &q->conf_says;
 
 	if (q->replay.check)
 		return SB_OK;
-	if (sb_alloc_conf_parse(text, &conf, err))
+	if (sb_alloc_conf_parse(text, conf, err))
 		return sb_wrap(err, "%s", name);
-	if (conf.fraction < 1 && !device)
+	if (conf->fraction < 1 && !device && !q->device)
 		return sb_fail(err, SB_E_USAGE,
 		        "%s: a fraction of a device whose memory the trace does not tell; give it by --limit", name);
-	if (conf.unused[0])
-		sb_log(SB_LOG_WARN, "%s: without effect here: %s", name, conf.unused);
-	q->opt = conf.opt;
-	if (conf.fraction < 1) /* 0 bytes would mean no limit */
-		q->opt.limit_bytes = 1 + (int64_t)(conf.fraction * (double)device);
-	q->replay.opt = &q->opt;
+	if (conf->unused[0])
+		sb_log(SB_LOG_WARN, "%s: without effect here: %s", name, conf->unused);
+	if (conf->fraction < 1 && !q->device) /* 0 bytes would mean no limit */
+		conf->opt.limit_bytes = 1 + (int64_t)(conf->fraction * (double)device);
+	q->replay.opt = &conf->opt;
 	if (!q->replay.policy && text)
-		q->replay.policy = conf.expandable ? "expandable" : "default";
+		q->replay.policy = conf->expandable ? "expandable" : "default";
 	return SB_OK;
 }
 
 /* ---- the result ------------------------------------------------------------------------------------------------- */
 
 struct list {
-	struct sb_report_figure v[48];
+	struct sb_report_figure v[64];
 	size_t n;
 };
 
@@ -181,6 +192,32 @@ static void add_driver(struct list *l, const struct sb_replay_result *r)
 	add_count(l, "out_of_memory", "out of memory", r->stats.num_ooms);
 }
 
+static void add_time(struct list *l, const char *name, const char *label, int64_t ns)
+{
+	add(l, name, label, SB_UNIT_TIME, sb_value_of((double)ns));
+}
+
+/* What the device was asked for, and what its driver took for it: kind by kind, in the driver's words. */
+static void add_device_work(struct list *l, const struct sb_replay_result *r, char text[SB_PAGES_CALL_COUNT][3][48])
+{
+	/* Pages that moved count as obtained where they arrive: the driver was asked for them once. */
+	add_bytes(l, "obtained_bytes", "got from the driver, in all",
+	        r->stats.of[SB_ALLOC_RESERVED_BYTES][SB_ALLOC_ALL].allocated - r->stats.stitched_bytes);
+	add_time(l, "work_time", "time, reading apart", r->work_ns);
+	add_time(l, "driver_time", "of it driver calls", r->stats.driver_ns);
+	for (int k = 0; k < SB_PAGES_CALL_COUNT; k++) {
+		const char *call = sb_pages_call_names[k];
+
+		if (!r->stats.driver.calls[k])
+			continue;
+		snprintf(text[k][0], sizeof(text[k][0]), "driver_calls.%s", call);
+		snprintf(text[k][1], sizeof(text[k][1]), "driver_time.%s", call);
+		snprintf(text[k][2], sizeof(text[k][2]), "calls of %s", call);
+		add_count(l, text[k][0], text[k][2], r->stats.driver.calls[k]);
+		add_time(l, text[k][1], "  their time", r->stats.driver.dur_ns[k]);
+	}
+}
+
 /* What came of a check, or of a request that could not be served: sentences in the caller's buffers. */
 static void add_outcome(struct list *l, const struct sb_replay_result *r, bool check, char text[2][640])
 {
@@ -204,11 +241,11 @@ static void add_outcome(struct list *l, const struct sb_replay_result *r, bool c
 }
 
 static enum sb_status print(const struct request *q, const struct sb_alloc_trace_head *head,
-        const struct sb_replay_result *r, struct sb_error *err)
+        const struct sb_replay_device *device, const struct sb_replay_result *r, struct sb_error *err)
 {
 	struct list l = { .n = 0 };
 	struct sb_report_figures facts = { .format = "spabench-replay", .v = l.v };
-	char outcome[2][640];
+	char outcome[2][640], calls[SB_PAGES_CALL_COUNT][3][48];
 
 	add_text(&l, "trace", "trace", q->trace);
 	add_text(&l, "source", "made from", head->source[0] ? head->source : "(the trace does not say)");
@@ -217,11 +254,17 @@ static enum sb_status print(const struct request *q, const struct sb_alloc_trace
 		add_count(&l, "events", "events", r->n_events);
 		add_count(&l, "requests", "requests", r->n_requests);
 		add(&l, "duration", "length", SB_UNIT_TIME, sb_value_of((double)r->dur_us * 1e3));
+		if (q->device)
+			add_text(&l, "device", "device", device->name);
 		add_bytes(&l, "device_bytes", "memory of the device", r->device_bytes);
+		if (q->device)
+			add_bytes(&l, "device_free_bytes", "of it free before", device->free_bytes);
 		if (r->limit_bytes)
 			add_bytes(&l, "limit_bytes", "of it allowed", r->limit_bytes);
 		add_memory(&l, r);
 		add_driver(&l, r);
+		if (q->device)
+			add_device_work(&l, r, calls);
 	}
 	add_outcome(&l, r, q->replay.check, outcome);
 	facts.n = l.n;
@@ -237,10 +280,24 @@ static enum sb_status print(const struct request *q, const struct sb_alloc_trace
 	}
 }
 
+static enum sb_status replay_on_device(const struct request *q, struct sb_alloc_trace *t,
+        struct sb_replay_device *device, struct sb_replay_result *r, struct sb_error *err)
+{
+	const struct sb_replay_on on = { q->device, q->replay.device_bytes, q->conf_says.fraction, q->replay.policy,
+		q->conf_says.opt };
+	enum sb_status status = sb_replay_on_device(t, &on, device, r, err);
+	char shown[400];
+
+	sb_escape(q->trace, shown, sizeof(shown));
+	return status == SB_E_DATA || status == SB_E_DEVICE || status == SB_E_NOMEM ? sb_wrap(err, "trace '%s'", shown)
+	                                                                            : status;
+}
+
 enum sb_status sb_cmd_replay(int argc, char **argv, struct sb_error *err)
 {
 	struct request q = { .format = TEXT };
 	struct sb_alloc_trace *t = NULL;
+	struct sb_replay_device device = { .name = "" };
 	struct sb_replay_result r;
 	enum sb_status status = parse(argc, argv, &q, err);
 	char shown[400];
@@ -251,10 +308,12 @@ enum sb_status sb_cmd_replay(int argc, char **argv, struct sb_error *err)
 		return status;
 	sb_escape(q.trace, shown, sizeof(shown));
 	status = apply_settings(&q, sb_alloc_trace_head(t), err);
-	if (!status && sb_replay(t, &q.replay, &r, err))
+	if (!status && q.device)
+		status = replay_on_device(&q, t, &device, &r, err);
+	else if (!status && sb_replay(t, &q.replay, &r, err))
 		status = sb_wrap(err, "trace '%s'", shown);
 	if (!status)
-		status = print(&q, sb_alloc_trace_head(t), &r, err);
+		status = print(&q, sb_alloc_trace_head(t), &device, &r, err);
 	sb_alloc_trace_close(t);
 	if (!status && q.replay.check && r.differs)
 		status = SB_E_VERDICT; /* the result says it */

@@ -15,7 +15,7 @@ struct replay {
 	const struct sb_alloc_trace_head *head;
 	struct sb_replay_result r;
 	struct sb_alloc *a;
-	struct sb_pages *pages;
+	struct sb_pages *pages; /* opt->pages, or our own */
 	struct sb_replay_table blocks;
 	struct sb_expected x; /* check */
 	uintptr_t *complete;  /* [x.cap] work space of a request */
@@ -220,8 +220,9 @@ static enum sb_status ask(
 	if (!status)
 		status = sb_alloc_malloc(p->a, e->bytes, e->stream, ptr, err);
 	*refused = status == SB_E_NOMEM && p->a->num_ooms > ooms; /* else it was the host's memory */
-	if (status == SB_E_DEVICE) {                              /* of the provider of a check: the trace cannot be */
-		err->code = SB_E_DATA;
+	if (status == SB_E_DEVICE) {
+		if (p->opt->check) /* of its provider: the trace cannot be */
+			err->code = SB_E_DATA;
 		return sb_wrap(err, "line %" PRId64, p->line);
 	}
 	if (p->opt->check)
@@ -377,6 +378,21 @@ static enum sb_status own_settings(
 	return SB_OK;
 }
 
+/* *device: what it has; on return that of the provider. */
+static enum sb_status open_pages(struct replay *p, int64_t *device, struct sb_error *err)
+{
+	int64_t avail;
+
+	if (p->opt->check && p->opt->pages)
+		SB_BUG("a check on real memory");
+	if (p->opt->check)
+		return sb_pages_trace_open(*device, &p->x, &p->pages, err);
+	if (!p->opt->pages)
+		return sb_pages_count_open(*device, GRANULARITY, &p->pages, err);
+	p->pages = p->opt->pages;
+	return sb_pages_info(p->pages, &avail, device, err);
+}
+
 static enum sb_status open_replay(struct replay *p, struct sb_error *err)
 {
 	const struct sb_replay_options *o = p->opt;
@@ -393,8 +409,7 @@ static enum sb_status open_replay(struct replay *p, struct sb_error *err)
 		policy = o->policy;
 	if (o->check)
 		opt = &own.opt;
-	status = o->check ? sb_pages_trace_open(device, &p->x, &p->pages, err)
-	                  : sb_pages_count_open(device, GRANULARITY, &p->pages, err);
+	status = open_pages(p, &device, err);
 	if (!status)
 		status = sb_alloc_open_with(policy, opt, p->pages, &p->a, err);
 	if (status)
@@ -411,7 +426,8 @@ static void close_replay(struct replay *p)
 	if (p->a)
 		sb_alloc_observe(p->a, NULL, NULL);
 	sb_alloc_close(p->a);
-	sb_pages_close(p->pages);
+	if (!p->opt->pages)
+		sb_pages_close(p->pages);
 	sb_replay_table_release(&p->blocks);
 	free(p->x.v);
 	free(p->complete);
@@ -434,20 +450,61 @@ static void compare_figures(struct replay *p)
 	}
 }
 
+/* Events are read a batch at a time, so that the clock tells reading and doing apart without being looked at for each.
+ */
+#define BATCH 256
+
+/* *n < BATCH: these are the last, or a line is bad behind them. */
+static enum sb_status read_batch(
+        struct sb_alloc_trace *t, struct sb_alloc_trace_event *e, size_t *n, struct sb_error *err)
+{
+	bool more = true;
+	enum sb_status status = SB_OK;
+
+	for (*n = 0; *n < BATCH; (*n)++) {
+		status = sb_alloc_trace_next(t, &e[*n], &more, err);
+		if (status || !more)
+			break;
+	}
+	return status;
+}
+
+static enum sb_status do_batch(struct replay *p, const struct sb_alloc_trace_event *e, size_t n, struct sb_error *err)
+{
+	int64_t since = sb_now_ns();
+	enum sb_status status = SB_OK;
+
+	for (size_t i = 0; i < n && !status && !p->r.differs; i++)
+		status = on_line(p, &e[i], err);
+	p->r.work_ns += sb_now_ns() - since;
+	return status;
+}
+
+/* Frees tell nobody that the device was lost: the last word is the device's. */
+static enum sb_status device_lives(struct replay *p, struct sb_error *err)
+{
+	if (p->opt->pages && sb_pages_sync(p->pages, 0, err))
+		return sb_wrap(err, "at the end of the trace");
+	return SB_OK;
+}
+
 static enum sb_status run(struct replay *p, struct sb_alloc_trace *t, struct sb_error *err)
 {
-	struct sb_alloc_trace_event e;
-	bool more = true;
-	enum sb_status status = sb_alloc_trace_next(t, &e, &more, err);
+	struct sb_alloc_trace_event e[BATCH];
+	enum sb_status status = SB_OK;
+	size_t n = BATCH;
 
-	while (!status && more) {
-		status = on_line(p, &e, err);
-		if (!status)
-			status = sb_alloc_trace_next(t, &e, &more, err);
-		if (p->opt->check && p->r.differs)
-			break; /* what follows would only follow from it */
+	while (!status && n == BATCH) {
+		struct sb_error bad_line;
+		enum sb_status read = read_batch(t, e, &n, &bad_line);
+
+		status = do_batch(p, e, n, err);
+		if (p->r.differs)
+			return status; /* what follows would only follow from it */
+		if (!status && read)
+			return sb_fail(err, read, "%s", bad_line.msg);
 	}
-	if (!status && p->opt->check && !p->r.differs)
+	if (!status && p->opt->check)
 		status = settle_expected(p, err);
 	return status;
 }
@@ -463,6 +520,9 @@ enum sb_status sb_replay(struct sb_alloc_trace *t, const struct sb_replay_option
 		status = run(&p, t, err);
 	if (!status) {
 		sb_alloc_stats(p.a, &p.r.stats);
+		status = device_lives(&p, err);
+	}
+	if (!status) {
 		if (opt->check)
 			compare_figures(&p);
 		p.r.replay_ns = sb_now_ns() - since;

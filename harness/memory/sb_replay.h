@@ -73,6 +73,11 @@ struct sb_replay_options {
 	const struct sb_alloc_options *opt; /* NULL: PyTorch's defaults. Not for a check */
 	int64_t device_bytes;               /* memory of the device; 0: what the trace says, or 1 TiB */
 	/*
+	 * Real memory, borrowed; it is given back at the end. NULL: a provider that counts. With it device_bytes is not
+	 * used, and there is no check.
+	 */
+	struct sb_pages *pages;
+	/*
 	 * Replay under the trace's own policy and settings and compare every segment event and the address of every
 	 * block. The driver's answers are taken from the trace: it refuses where the trace's did.
 	 */
@@ -93,11 +98,13 @@ struct sb_replay_result {
 	bool differs;
 	char difference[512]; /* "line 12: the trace has .., the replay .." */
 	int64_t replay_ns;    /* time spent, reading included */
+	int64_t work_ns;      /* the same without reading: the allocator, and the driver calls it made */
 };
 
 /*
  * Replay `t`, which is at its first event. A trace that contradicts itself is SB_E_DATA with the line, and *out is
- * untouched then. A replay that differs from the trace is SB_OK with `differs`.
+ * untouched then. A replay that differs from the trace is SB_OK with `differs`. What a provider of real memory has not
+ * got counts as refused; a failure of its device is SB_E_DEVICE with the line.
  */
 enum sb_status sb_replay(struct sb_alloc_trace *t, const struct sb_replay_options *opt, struct sb_replay_result *out,
         struct sb_error *err);
