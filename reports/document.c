@@ -13,6 +13,7 @@ struct chunk {
 
 struct sb_doc {
 	struct chunk *chunks;
+	const char *title;
 	struct sb_block *first, *last;
 	struct sb_line *line; /* where spans go; NULL: nowhere, since memory ran out */
 	bool failed;
@@ -83,12 +84,14 @@ const struct sb_block *sb_doc_blocks(const struct sb_doc *d)
 	return d->first;
 }
 
+void sb_doc_set_title(struct sb_doc *d, const char *title)
+{
+	d->title = copy(d, title);
+}
+
 const char *sb_doc_title(const struct sb_doc *d)
 {
-	for (const struct sb_block *b = d->first; b; b = b->next)
-		if (b->kind == SB_BLOCK_HEADING && b->text.first)
-			return b->text.first->text;
-	return "";
+	return d->title ? d->title : "";
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------------------------- */

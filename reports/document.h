@@ -97,7 +97,9 @@ struct sb_doc *sb_doc_new(void); /* NULL: no memory */
 void sb_doc_free(struct sb_doc *d);
 bool sb_doc_failed(const struct sb_doc *d);
 const struct sb_block *sb_doc_blocks(const struct sb_doc *d);
-const char *sb_doc_title(const struct sb_doc *d); /* the words of the first heading */
+/* What a window or a list of pages calls it: no part of the text. */
+void sb_doc_set_title(struct sb_doc *d, const char *title);
+const char *sb_doc_title(const struct sb_doc *d);
 
 /* ---- building -------------------------------------------------------------------------------------------------- */
 

@@ -6,27 +6,40 @@
 /* Characters that a title may have: names of arms can be as long as they like. */
 enum { NAME_MAX_SHOWN = 60 };
 
-static void add_short(struct sb_buf *b, const char *name)
+/* To the line and to the title. */
+static void say_short(struct sb_report *r, struct sb_buf *title, const char *name)
 {
 	size_t n = sb_display_head(name, NAME_MAX_SHOWN);
+	struct sb_buf b = { 0 };
 
-	sb_buf_add(b, name, n);
-	sb_buf_puts(b, name[n] ? ".." : "");
+	sb_buf_add(&b, name, n);
+	sb_buf_puts(&b, name[n] ? ".." : "");
+	sb_doc_stored(r->d, sb_buf_str(&b));
+	sb_buf_puts(title, sb_buf_str(&b));
+	sb_buf_release(&b);
+}
+
+static void say_word(struct sb_report *r, struct sb_buf *title, const char *word)
+{
+	sb_doc_text(r->d, word);
+	sb_buf_puts(title, word);
 }
 
 static void title(struct sb_report *r)
 {
-	struct sb_buf b = { 0 };
+	struct sb_buf title = { 0 };
 
-	add_short(&b, r->main->before);
+	sb_buf_puts(&title, "spabench: ");
+	sb_doc_heading(r->d, 1, NULL, "");
+	say_short(r, &title, r->main->before);
 	if (r->main->after) {
-		sb_buf_puts(&b, " \xe2\x86\x92 ");
-		add_short(&b, r->main->after);
+		say_word(r, &title, " \xe2\x86\x92 ");
+		say_short(r, &title, r->main->after);
 	}
-	sb_buf_puts(&b, " on ");
-	add_short(&b, r->s->device ? r->s->device : "a device that was not recorded");
-	sb_doc_heading(r->d, 1, NULL, sb_buf_str(&b));
-	sb_buf_release(&b);
+	say_word(r, &title, " on ");
+	say_short(r, &title, r->s->device ? r->s->device : "a device that was not recorded");
+	sb_doc_set_title(r->d, sb_buf_str(&title));
+	sb_buf_release(&title);
 }
 
 /* ---- the verdict ------------------------------------------------------------------------------------------------- */

@@ -92,7 +92,7 @@ static void effect_sentence(
 {
 	const struct sb_summary_lattice_row *main = find(m, SB_LATTICE_MAIN, factor, -1, false),
 	                                    *share = find(m, SB_LATTICE_SHARE, factor, -1, false);
-	char what[192];
+	char what[192], level[128];
 	struct sb_told t;
 
 	if (!main || main->effect.estimate.absent)
@@ -119,7 +119,9 @@ static void effect_sentence(
 			t = told_of(l, m, at, what);
 			sb_doc_text(r->d, n++ ? ", " : "; ");
 			sb_say_effect(r, &t);
-			sb_doc_textf(r->d, " with %s=%s", l->factors[other], l->levels[other][on]);
+			snprintf(level, sizeof(level), "%.60s=%.60s", l->factors[other], l->levels[other][on]);
+			sb_doc_text(r->d, " with ");
+			sb_doc_code_span(r->d, level);
 		}
 	}
 	if (share && !share->effect.estimate.absent) {

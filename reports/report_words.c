@@ -53,9 +53,9 @@ void sb_say_separator(struct sb_report *r, int n)
 
 static void datum_number(struct sb_report *r, const struct sb_told *t, const char *end, double value, const char *shown)
 {
-	char what[128];
+	char what[256];
 
-	snprintf(what, sizeof(what), "%s%s", t->what, end);
+	snprintf(what, sizeof(what), "%.240s%s", t->what, end);
 	sb_doc_number(r->d, shown,
 	        &(struct sb_datum){ .metric = t->metric,
 	                .arm = t->arm,
@@ -149,6 +149,7 @@ void sb_say_times(struct sb_report *r, const struct sb_told *t)
 	bool less = e->estimate.v < 1, inverse = t->in == SB_UNIT_TIME && e->estimate.v > 0 && e->estimate.v <= 0.9;
 	struct sb_effect effect;
 	struct sb_told told = *t;
+	char what[224];
 
 	if (e->estimate.absent || e->estimate.v == 1 || (e->has_interval && !sb_effect_direction(e, t->compare))) {
 		sb_doc_text(r->d, "no measurable difference");
@@ -156,7 +157,12 @@ void sb_say_times(struct sb_report *r, const struct sb_told *t)
 	}
 	effect = turned(e, inverse, less);
 	told.effect = &effect;
-	told.what = inverse ? "inverse" : less ? "less" : "more";
+	snprintf(what, sizeof(what), "%s%s%s",
+	        inverse ? "inverse"
+	        : less  ? "less"
+	                : "more",
+	        strcmp(t->what, "ratio") ? " of " : "", strcmp(t->what, "ratio") ? t->what : "");
+	told.what = what;
 	told.unit = inverse ? "ratio" : "fraction";
 	told.in = inverse ? SB_UNIT_RATIO : SB_UNIT_PERCENT;
 	told.compare = inverse ? SB_COMPARE_RATIO : SB_COMPARE_PLAIN;

@@ -1,20 +1,24 @@
 /* report: a run as a document with plots, in HTML and Markdown, and in PDF where a program for that is found. */
 #include "report_folder.h"
+#include "report_pdf.h"
 #include "sb_cli.h"
 #include "sb_report.h"
 #include "sb_store.h"
 #include "sb_summary.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { OPT_DB, OPT_OUT, OPT_FORCE };
+enum { OPT_DB, OPT_OUT, OPT_PDF, OPT_FORCE };
 
 const struct sb_option sb_report_options[] = {
 	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
 	[OPT_OUT] = { "out", "DIR", "the folder to write to, made if it is not there [spabench-report]" },
+	[OPT_PDF] = { "pdf", NULL, "report.pdf, too, by chromium, weasyprint or wkhtmltopdf" },
 	[OPT_FORCE] = { "force", NULL, "put the report into a folder that holds other files, too" },
 	{ NULL, NULL, NULL },
 };
@@ -27,7 +31,7 @@ const char sb_report_details[] = "REF is [FILE:][RUN][/ARM]. RUN is the beginnin
 
 struct request {
 	const char *db, *out;
-	bool force;
+	bool pdf, force;
 	struct sb_reference ref;
 };
 
@@ -37,6 +41,11 @@ static void on_signal(int sig)
 {
 	(void)sig;
 	stop_asked = 1;
+}
+
+static bool stop(void)
+{
+	return stop_asked != 0;
 }
 
 static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_error *err)
@@ -52,6 +61,9 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 			break;
 		case OPT_OUT:
 			q->out = value;
+			break;
+		case OPT_PDF:
+			q->pdf = true;
 			break;
 		case OPT_FORCE:
 			q->force = true;
@@ -176,7 +188,44 @@ static enum sb_status put_document(
 	return status;
 }
 
-static enum sb_status write_report(const struct request *q, const struct loaded *l, struct sb_error *err)
+/* The page that was put there, as PDF. False: why not. */
+static bool put_pdf(const struct sb_report_folder *f, char why[512])
+{
+	char here[4096] = "";
+	struct sb_buf page = { 0 }, pdf = { 0 }, scratch = { 0 };
+	bool done = false;
+
+	if (f->temporary[0] != '/' && !getcwd(here, sizeof(here))) {
+		snprintf(why, 512, "the current folder cannot be found: %s", strerror(errno));
+		return false;
+	}
+	sb_buf_addf(&page, "%s%s%s/index.html", here, here[0] ? "/" : "", f->temporary);
+	sb_buf_addf(&pdf, "%s%s%s/report.pdf", here, here[0] ? "/" : "", f->temporary);
+	sb_buf_addf(&scratch, "%s%s%s/.printing", here, here[0] ? "/" : "", f->temporary);
+	if (page.failed || pdf.failed || scratch.failed)
+		snprintf(why, 512, "no memory for its name");
+	else
+		done = sb_report_pdf(page.s, pdf.s, scratch.s, stop, why);
+	sb_buf_release(&page);
+	sb_buf_release(&pdf);
+	sb_buf_release(&scratch);
+	return done;
+}
+
+/* The report says itself that the PDF is missing, so it is written again then. */
+static enum sb_status put_all(const struct request *q, const struct sb_report_folder *f, struct sb_report_input *in,
+        char no_pdf[512], struct sb_error *err)
+{
+	enum sb_status status = put_document(f, in, err);
+
+	if (status || !q->pdf || put_pdf(f, no_pdf))
+		return status;
+	in->pdf_absent = no_pdf;
+	return put_document(f, in, err);
+}
+
+static enum sb_status write_report(
+        const struct request *q, const struct loaded *l, char no_pdf[512], struct sb_error *err)
 {
 	struct sb_report_folder f;
 	struct sb_buf command = { 0 };
@@ -192,7 +241,8 @@ static enum sb_status write_report(const struct request *q, const struct loaded 
 		return err->code;
 	command_of(q, l, &command);
 	in.command = sb_buf_str(&command);
-	status = command.failed ? sb_fail(err, SB_E_NOMEM, "no memory for the report") : put_document(&f, &in, err);
+	status = command.failed ? sb_fail(err, SB_E_NOMEM, "no memory for the report")
+	                        : put_all(q, &f, &in, no_pdf, err);
 	if (!status && stop_asked)
 		status = sb_fail(err, SB_E_INTERRUPTED, "interrupted; nothing was written");
 	if (!status)
@@ -200,6 +250,8 @@ static enum sb_status write_report(const struct request *q, const struct loaded 
 	else
 		sb_report_folder_abandon(&f);
 	sb_buf_release(&command);
+	if (!in.pdf_absent)
+		no_pdf[0] = '\0';
 	return status;
 }
 
@@ -208,7 +260,7 @@ enum sb_status sb_cmd_report(int argc, char **argv, struct sb_error *err)
 	struct sigaction act = { .sa_handler = on_signal };
 	struct request q = { .out = "spabench-report" };
 	struct loaded l = { .n_arms = 0 };
-	char shown[512];
+	char shown[512], no_pdf[512] = "";
 	enum sb_status status;
 
 	if (parse(argc, argv, &q, err))
@@ -217,11 +269,13 @@ enum sb_status sb_cmd_report(int argc, char **argv, struct sb_error *err)
 	sigaction(SIGINT, &act, NULL); /* so that nothing is left behind */
 	sigaction(SIGTERM, &act, NULL);
 	if (!status)
-		status = write_report(&q, &l, err);
+		status = write_report(&q, &l, no_pdf, err);
 	release(&l);
 	if (status)
 		return status;
 	sb_escape(q.out, shown, sizeof(shown));
 	printf("%s/index.html\n", shown);
+	if (no_pdf[0])
+		return sb_fail(err, SB_E_ENV, "no report.pdf: %s; the rest of the report is there", no_pdf);
 	return SB_OK;
 }

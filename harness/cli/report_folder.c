@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DEPTH_MAX = 8, LIST_MAX = 1 << 20 };
+enum { DEPTH_MAX = 32, LIST_MAX = 1 << 20 };
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
 
@@ -104,6 +104,11 @@ static void remove_tree(const char *path, int depth)
 	if (dir)
 		closedir(dir);
 	rmdir(path);
+}
+
+void sb_report_remove_tree(const char *path)
+{
+	remove_tree(path, 0);
 }
 
 void sb_report_folder_abandon(struct sb_report_folder *f)

@@ -29,6 +29,8 @@ enum sb_status sb_report_folder_put(
  * more; what else is in the folder stays. Ends it, whatever comes of it.
  */
 enum sb_status sb_report_folder_publish(struct sb_report_folder *f, struct sb_error *err);
+/* A folder and all that is in it, as far as that can be removed. */
+void sb_report_remove_tree(const char *path);
 void sb_report_folder_abandon(struct sb_report_folder *f); /* after a failure; nothing to do after publish() */
 
 #endif
