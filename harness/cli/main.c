@@ -27,6 +27,8 @@ const struct sb_command sb_commands[] = {
 	{ "export", sb_cmd_export, "write a timeline for Perfetto, a run as csv or json, synthetic weights",
 	        "timeline|csv|json [REF] --out FILE [OPTIONS] | weights --out FILE [OPTIONS]",
 	        sb_export_options, sb_export_details },
+	{ "merge", sb_cmd_merge, "join the databases of several runners", "--into FILE FILE..", sb_merge_options,
+	        sb_merge_details },
 	{ "replay", sb_cmd_replay, "replay a recorded memory trace through an allocator", "TRACE [OPTIONS]",
 	        sb_replay_options, sb_replay_details },
 	{ "capacity", sb_cmd_capacity, "find the longest clip, the most points or the largest frames that fit",

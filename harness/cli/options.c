@@ -25,11 +25,11 @@ int sb_options_next(struct sb_option_parser *p, int argc, char **argv, const str
 			continue;
 		}
 		if (p->only_operands || arg[0] != '-' || !arg[1]) {
-			if (p->n_operands == (int)SB_ARRAY_LEN(p->operands)) {
+			if (p->n_operands == (p->more ? p->n_more : (int)SB_ARRAY_LEN(p->operands))) {
 				sb_fail(err, SB_E_USAGE, "too many arguments, from '%.64s' on", arg);
 				return -2;
 			}
-			p->operands[p->n_operands++] = arg;
+			(p->more ? p->more : p->operands)[p->n_operands++] = arg;
 			continue;
 		}
 		eq = strchr(arg, '=');

@@ -33,6 +33,8 @@ struct sb_option_parser {
 	int next;
 	int n_operands;
 	const char *operands[8];
+	const char **more; /* instead of operands, for n_more of them; NULL: 8 are enough */
+	int n_more;
 	bool only_operands; /* after "--" */
 };
 int sb_options_next(struct sb_option_parser *p, int argc, char **argv, const struct sb_option *options,
@@ -69,9 +71,9 @@ void sb_add_shell_word(const char *word, struct sb_buf *out);
 /* The commands. */
 extern const struct sb_option sb_run_options[], sb_compare_options[], sb_list_options[], sb_show_options[],
         sb_doctor_options[], sb_export_options[], sb_replay_options[], sb_micro_options[], sb_capacity_options[],
-        sb_report_options[], sb_worker_options[];
+        sb_report_options[], sb_merge_options[], sb_worker_options[];
 extern const char sb_run_details[], sb_compare_details[], sb_show_details[], sb_doctor_details[], sb_export_details[],
-        sb_replay_details[], sb_micro_details[], sb_capacity_details[], sb_report_details[];
+        sb_replay_details[], sb_micro_details[], sb_capacity_details[], sb_report_details[], sb_merge_details[];
 enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_list(int argc, char **argv, struct sb_error *err);
@@ -82,6 +84,7 @@ enum sb_status sb_cmd_micro(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_replay(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_capacity(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_report(int argc, char **argv, struct sb_error *err);
+enum sb_status sb_cmd_merge(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_worker(int argc, char **argv, struct sb_error *err);
 
 #endif

@@ -174,6 +174,27 @@ enum sb_status sb_store_end_run(struct sb_store *st, int64_t run_key, const char
 enum sb_status sb_store_resume_run(struct sb_store *st, int64_t run_key, const struct sb_fact *was,
         const struct sb_fact *own, size_t n, struct sb_error *err);
 
+/* ---- joining ------------------------------------------------------------------------------------------------ */
+
+struct sb_store_merged {
+	int64_t runs;     /* of the other database; each is one of what follows */
+	int64_t added;    /* were new */
+	int64_t extended; /* were there in an earlier state: not ended, or before they were resumed */
+	int64_t same;     /* were there */
+	int64_t older;    /* are there in a later state */
+};
+
+/*
+ * Put every run of `from` into `into`, each in one transaction; doing it again changes nothing. `from` is read as of
+ * one moment and never changed; it may be of an older format, and is proved first, as by sb_store_check(). Runs are the
+ * same when their ids are. *out counts what is in `into` now, after a failure too.
+ *
+ * Errors: SB_E_DATA: a run that is in both with other content, or two states of which neither is the beginning of the
+ * other; `from` is damaged. Runs before that one are merged then.
+ */
+enum sb_status sb_store_merge(
+        struct sb_store *into, struct sb_store *from, struct sb_store_merged *out, struct sb_error *err);
+
 /* ---- reading ------------------------------------------------------------------------------------------------ */
 
 /*

@@ -130,6 +130,17 @@ char *sb_store_column_text(sqlite3_stmt *s, int col, bool *oom);
 /* The same for a column that is never NULL, whatever the file says: "" then. */
 char *sb_store_column_str(sqlite3_stmt *s, int col, bool *oom);
 
+/* ---- write.c: for merge.c ------------------------------------------------------------------------------------ */
+
+enum sb_status sb_store_begin(struct sb_store *st, const char *what, struct sb_error *err);
+/* Commit when `status` is SB_OK, else undo. Returns the first failure. */
+enum sb_status sb_store_finish(struct sb_store *st, enum sb_status status, const char *what, struct sb_error *err);
+/* The key of a metric, which is added when new; of a name or launch shape, added when new with `add`, else -1. */
+enum sb_status sb_store_metric_key(struct sb_store *st, const char *name, int64_t *key, struct sb_error *err);
+enum sb_status sb_store_name_key(struct sb_store *st, const char *text, bool add, int64_t *key, struct sb_error *err);
+enum sb_status sb_store_launch_key(
+        struct sb_store *st, const struct sb_launch *l, bool add, int64_t *key, struct sb_error *err);
+
 /* Room for one element more behind n of `size` bytes in *array, which has room for *cap. False: out of memory. */
 bool sb_store_grow(void *array, size_t *cap, size_t n, size_t size);
 

@@ -18,7 +18,7 @@ static enum sb_status ready(struct sb_store *st, const char *what, struct sb_err
 	return SB_OK;
 }
 
-static enum sb_status begin(struct sb_store *st, const char *what, struct sb_error *err)
+enum sb_status sb_store_begin(struct sb_store *st, const char *what, struct sb_error *err)
 {
 	sqlite3_stmt *s;
 	enum sb_status status = ready(st, what, err);
@@ -28,8 +28,7 @@ static enum sb_status begin(struct sb_store *st, const char *what, struct sb_err
 	return status ? status : sb_store_step(st, s, what, err);
 }
 
-/* Commit when `status` is SB_OK, else undo. Returns the first failure. */
-static enum sb_status finish(struct sb_store *st, enum sb_status status, const char *what, struct sb_error *err)
+enum sb_status sb_store_finish(struct sb_store *st, enum sb_status status, const char *what, struct sb_error *err)
 {
 	sqlite3_stmt *s;
 
@@ -56,7 +55,7 @@ static enum sb_status step_alone(struct sb_store *st, sqlite3_stmt *s, const cha
 	return status ? status : sb_store_step(st, s, what, err);
 }
 
-/* The key of a word, which is added to the table when new. */
+/* The key of a word, which is added to the table when new: with SB_SQL_COUNT for `add` it is not, and is -1. */
 static enum sb_status word_key(struct sb_store *st, struct sb_store_dict *d, enum sb_store_sql find,
         enum sb_store_sql add, const char *text, int64_t *key, struct sb_error *err)
 {
@@ -74,6 +73,10 @@ static enum sb_status word_key(struct sb_store *st, struct sb_store_dict *d, enu
 		return status;
 	sb_store_bind_text(s, 1, text);
 	status = sb_store_one_int(st, s, "cannot look up a name", key, &found, err);
+	if (!status && !found && add == SB_SQL_COUNT) {
+		*key = -1;
+		return SB_OK;
+	}
 	if (!status && !found) {
 		status = sb_store_stmt(st, add, &s, err);
 		if (status)
@@ -87,9 +90,14 @@ static enum sb_status word_key(struct sb_store *st, struct sb_store_dict *d, enu
 	return status;
 }
 
-static enum sb_status name_key(struct sb_store *st, const char *text, int64_t *key, struct sb_error *err)
+enum sb_status sb_store_name_key(struct sb_store *st, const char *text, bool add, int64_t *key, struct sb_error *err)
 {
-	return word_key(st, &st->names, SB_SQL_FIND_NAME, SB_SQL_ADD_NAME, text, key, err);
+	return word_key(st, &st->names, SB_SQL_FIND_NAME, add ? SB_SQL_ADD_NAME : SB_SQL_COUNT, text, key, err);
+}
+
+enum sb_status sb_store_metric_key(struct sb_store *st, const char *name, int64_t *key, struct sb_error *err)
+{
+	return word_key(st, &st->metrics, SB_SQL_FIND_METRIC, SB_SQL_ADD_METRIC, name, key, err);
 }
 
 /* ---- runs --------------------------------------------------------------------------------------------------- */
@@ -198,7 +206,7 @@ enum sb_status sb_store_begin_run(struct sb_store *st, const struct sb_run_row *
 
 	if (strlen(run->id) != 32 || strspn(run->id, "0123456789abcdef") != 32)
 		return sb_fail(err, SB_E_USAGE, "run id '%.64s' is not 32 lower-case hex digits", run->id);
-	status = begin(st, "cannot begin a run", err);
+	status = sb_store_begin(st, "cannot begin a run", err);
 	if (status)
 		return status;
 	status = add_run(st, run, &key, err);
@@ -208,7 +216,7 @@ enum sb_status sb_store_begin_run(struct sb_store *st, const struct sb_run_row *
 		status = add_case(st, key, c, err);
 	for (int i = 0; !status && i < n_arms; i++)
 		status = add_arm(st, key, i, arm_names[i], arm_levels[i], err);
-	status = finish(st, status, "cannot begin a run", err);
+	status = sb_store_finish(st, status, "cannot begin a run", err);
 	if (!status)
 		*run_key = key;
 	return status;
@@ -277,7 +285,7 @@ enum sb_status sb_store_resume_run(struct sb_store *st, int64_t run_key, const s
         const struct sb_fact *own, size_t n, struct sb_error *err)
 {
 	static const char what[] = "cannot resume a run";
-	enum sb_status status = begin(st, what, err);
+	enum sb_status status = sb_store_begin(st, what, err);
 	sqlite3_stmt *s;
 
 	if (status)
@@ -298,7 +306,7 @@ enum sb_status sb_store_resume_run(struct sb_store *st, int64_t run_key, const s
 		sb_store_bind_int(s, 1, run_key);
 		status = sb_store_step(st, s, what, err);
 	}
-	return finish(st, status, what, err);
+	return sb_store_finish(st, status, what, err);
 }
 
 enum sb_status sb_store_add_worker(
@@ -345,7 +353,7 @@ static enum sb_status add_sample(struct sb_store *st, int64_t trial, const struc
 	int64_t metric = 0;
 	sqlite3_stmt *s;
 
-	status = word_key(st, &st->metrics, SB_SQL_FIND_METRIC, SB_SQL_ADD_METRIC, p->metric, &metric, err);
+	status = sb_store_metric_key(st, p->metric, &metric, err);
 	if (!status)
 		status = sb_store_stmt(st, SB_SQL_ADD_SAMPLE, &s, err);
 	if (status)
@@ -373,7 +381,7 @@ static enum sb_status bind_name(struct sb_store *st, sqlite3_stmt *s, int col, c
 
 	if (!text)
 		return SB_OK;
-	status = name_key(st, text, &key, err);
+	status = sb_store_name_key(st, text, true, &key, err);
 	if (!status)
 		sb_store_bind_int(s, col, key);
 	return status;
@@ -404,25 +412,28 @@ static enum sb_status add_rollup(
 	return sb_store_step(st, s, "cannot store a roll-up", err);
 }
 
-static enum sb_status launch_key(struct sb_store *st, const struct sb_launch *l, int64_t *key, struct sb_error *err)
+enum sb_status sb_store_launch_key(
+        struct sb_store *st, const struct sb_launch *l, bool add, int64_t *key, struct sb_error *err)
 {
 	const int64_t v[] = { l->grid[0], l->grid[1], l->grid[2], l->block[0], l->block[1], l->block[2],
 		l->shared_bytes, l->registers };
-	sqlite3_stmt *find, *add;
+	sqlite3_stmt *find, *insert;
 	enum sb_status status = sb_store_stmt(st, SB_SQL_FIND_LAUNCH, &find, err);
 	bool found;
 
 	if (!status)
-		status = sb_store_stmt(st, SB_SQL_ADD_LAUNCH, &add, err);
+		status = sb_store_stmt(st, SB_SQL_ADD_LAUNCH, &insert, err);
 	if (status)
 		return status;
 	for (int i = 0; i < (int)SB_ARRAY_LEN(v); i++) {
 		sb_store_bind_int(find, i + 1, v[i]);
-		sb_store_bind_int(add, i + 1, v[i]);
+		sb_store_bind_int(insert, i + 1, v[i]);
 	}
 	status = sb_store_one_int(st, find, "cannot look up a launch shape", key, &found, err);
-	if (!status && !found) {
-		status = sb_store_step(st, add, "cannot store a launch shape", err);
+	if (!status && !found && !add) {
+		*key = -1;
+	} else if (!status && !found) {
+		status = sb_store_step(st, insert, "cannot store a launch shape", err);
 		*key = sqlite3_last_insert_rowid(st->db);
 	}
 	return status;
@@ -443,9 +454,9 @@ static enum sb_status make_trace_keys(
 	if (!k->name || !k->launch)
 		return sb_store_no_memory(st, err);
 	for (size_t i = 0; !status && i < t->n_names; i++)
-		status = name_key(st, t->names[i], &k->name[i], err);
+		status = sb_store_name_key(st, t->names[i], true, &k->name[i], err);
 	for (size_t i = 0; !status && i < t->n_launches; i++)
-		status = launch_key(st, &t->launches[i], &k->launch[i], err);
+		status = sb_store_launch_key(st, &t->launches[i], true, &k->launch[i], err);
 	return status;
 }
 
@@ -570,7 +581,7 @@ enum sb_status sb_store_add_trial(
 	bool found;
 
 	check_words(t);
-	status = begin(st, what, err);
+	status = sb_store_begin(st, what, err);
 	if (status)
 		return status;
 	if (t->n_trace) {
@@ -588,5 +599,5 @@ enum sb_status sb_store_add_trial(
 		status = add_trace(st, trial, first, t, err);
 	if (!status && t->timeline.data)
 		status = add_timeline(st, trial, &t->timeline, err);
-	return finish(st, status, what, err);
+	return sb_store_finish(st, status, what, err);
 }
