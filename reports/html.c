@@ -188,14 +188,13 @@ static void section_row(struct sb_buf *b, const struct sb_row *r, size_t columns
 	size_t cells = 0;
 
 	for (const struct sb_cell *c = r->first; c; c = c->next) {
-		sb_buf_addf(b, "<th scope=\"%s\"", cells ? "col" : "rowgroup");
-		if (!c->next && columns - cells > 1)
-			sb_buf_addf(b, " colspan=\"%zu\"", columns - cells);
-		sb_buf_puts(b, cells ? " class=\"r\">" : ">");
+		sb_buf_puts(b, cells ? "<th scope=\"col\" class=\"r\">" : "<th scope=\"rowgroup\">");
 		line(b, &c->line);
 		sb_buf_puts(b, "</th>");
 		cells++;
 	}
+	if (cells < columns)
+		sb_buf_addf(b, "<td colspan=\"%zu\"></td>", columns - cells);
 }
 
 static void row(struct sb_buf *b, const struct sb_row *r, const char *align)

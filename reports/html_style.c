@@ -106,7 +106,7 @@ static const char sheet[] =
         "thead th{background:var(--raised);white-space:nowrap}"
         "tbody th{font-weight:400}"
         "th.r,td.r{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}"
-        "tr.section th{font-weight:650;background:var(--raised)}"
+        "tr.section>*{font-weight:650;background:var(--raised)}"
         "tbody th[scope=row]{position:sticky;left:0;background:var(--ground);min-width:7rem}"
         "figure{border:1px solid var(--line);border-radius:.4rem;padding:.7rem}"
         "figure svg{display:block;width:100%;height:auto;max-height:85vh}"

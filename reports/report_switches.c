@@ -82,7 +82,13 @@ static void effects_table(struct sb_report *r, const struct sb_summary_lattice *
 	sb_doc_text(r->d, m->emulated ? ". Emulated." : ".");
 	sb_doc_heads(r->d, heads);
 	for (size_t i = 0; i < m->n_rows; i++)
-		if (m->rows[i].kind != SB_LATTICE_SHARE)
+		if (m->rows[i].kind != SB_LATTICE_SHARE && m->rows[i].kind != SB_LATTICE_AT)
+			effect_row(r, l, m, &m->rows[i]);
+	sb_doc_row(r->d, SB_ROW_SECTION);
+	sb_doc_cell(r->d);
+	sb_doc_text(r->d, "where another switch is at one level");
+	for (size_t i = 0; i < m->n_rows; i++)
+		if (m->rows[i].kind == SB_LATTICE_AT)
 			effect_row(r, l, m, &m->rows[i]);
 }
 

@@ -146,7 +146,9 @@ static struct sb_effect turned(const struct sb_effect *e, bool inverse, bool les
 void sb_say_times(struct sb_report *r, const struct sb_told *t)
 {
 	const struct sb_effect *e = t->effect;
-	bool less = e->estimate.v < 1, inverse = t->in == SB_UNIT_TIME && e->estimate.v > 0 && e->estimate.v <= 0.9;
+	bool less = e->estimate.v < 1, many = e->estimate.v >= 2, time = t->in == SB_UNIT_TIME,
+	     inverse = time && e->estimate.v > 0 && e->estimate.v <= 0.9;
+	const char *way = inverse ? "inverse" : less ? "less" : "more";
 	struct sb_effect effect;
 	struct sb_told told = *t;
 	char what[224];
@@ -155,20 +157,24 @@ void sb_say_times(struct sb_report *r, const struct sb_told *t)
 		sb_doc_text(r->d, "no measurable difference");
 		return;
 	}
+	if (many) { /* the ratio says it */
+		sb_doc_text(r->d, time ? "slower" : "more");
+		return;
+	}
 	effect = turned(e, inverse, less);
+	snprintf(what, sizeof(what), "%s%s%s", way, strcmp(t->what, "ratio") ? " of " : "",
+	        strcmp(t->what, "ratio") ? t->what : "");
 	told.effect = &effect;
-	snprintf(what, sizeof(what), "%s%s%s",
-	        inverse ? "inverse"
-	        : less  ? "less"
-	                : "more",
-	        strcmp(t->what, "ratio") ? " of " : "", strcmp(t->what, "ratio") ? t->what : "");
 	told.what = what;
 	told.unit = inverse ? "ratio" : "fraction";
 	told.in = inverse ? SB_UNIT_RATIO : SB_UNIT_PERCENT;
 	told.compare = inverse ? SB_COMPARE_RATIO : SB_COMPARE_PLAIN;
 	sb_say_estimate(r, &told);
-	sb_doc_text(r->d, inverse ? " times as fast" : less ? " less" : " more");
-	sb_doc_text(r->d, !inverse && t->in == SB_UNIT_TIME ? " time" : "");
+	sb_doc_textf(r->d, "%s%s",
+	        inverse ? " times as fast"
+	        : less  ? " less"
+	                : " more",
+	        !inverse && time ? " time" : "");
 	if (!e->has_interval && !t->exact)
 		return;
 	sb_doc_text(r->d, " (");

@@ -274,7 +274,7 @@ enum sb_status sb_cmd_report(int argc, char **argv, struct sb_error *err)
 	if (status)
 		return status;
 	sb_escape(q.out, shown, sizeof(shown));
-	printf("%s/index.html\n", shown);
+	printf("%s%sindex.html\n", shown, shown[strlen(shown) - 1] == '/' ? "" : "/");
 	if (no_pdf[0])
 		return sb_fail(err, SB_E_ENV, "no report.pdf: %s; the rest of the report is there", no_pdf);
 	return SB_OK;
