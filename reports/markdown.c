@@ -159,31 +159,13 @@ static void head(struct sb_buf *b, const struct sb_summary *s)
 
 /* ---- groups ---------------------------------------------------------------------------------------------------- */
 
-/* What a number cannot say. */
-static const char *remark(const struct sb_summary_row *row, const struct sb_summary_group *g)
-{
-	if (!g->after)
-		return row->before.absent ? row->before.absent : row->note;
-	if (row->compare == SB_COMPARE_PLAIN)
-		return row->after.absent ? row->after.absent : row->note;
-	if (!row->before.absent && row->before.v == 0 && row->effect.pairs) /* no ratio to a 0 that stands there */
-		return row->note;
-	return row->effect.estimate.absent ? row->effect.estimate.absent : row->note;
-}
-
-static bool is_shown(const struct sb_summary_row *row)
-{
-	return row->section != SB_SECTION_OTHER &&
-	       (!(row->flags & SB_ROW_UNMEASURED) || row->section == SB_SECTION_TOTAL);
-}
-
 static void remarks_cell(struct sb_buf *b, const struct sb_summary_row *row, const struct sb_summary_group *g)
 {
 	struct sb_buf t = { 0 };
 
 	add(&t, "", row->flags & SB_ROW_EMULATED ? "emulated" : "", "");
 	add(&t, "", row->flags & SB_ROW_TRACED ? "traced" : "", "");
-	add(&t, "", remark(row, g), "");
+	add(&t, "", sb_row_remark(row, g), "");
 	cell(b, sb_buf_str(&t));
 	sb_buf_puts(b, "\n");
 	b->failed |= t.failed;
@@ -245,7 +227,7 @@ static void print_table(struct sb_buf *b, const struct sb_summary *s, const stru
 	for (size_t i = 0; i < g->n_rows; i++) {
 		const struct sb_summary_row *row = &g->rows[i];
 
-		if (!is_shown(row))
+		if (!sb_row_is_shown(row))
 			continue;
 		if (row->section != section && (g->kind == SB_GROUP_MAIN || row->section == SB_SECTION_ACCURACY))
 			print_section(b, s, g, row->section);
@@ -257,7 +239,7 @@ static void print_table(struct sb_buf *b, const struct sb_summary *s, const stru
 /* Why a row is in no table; NULL if it is in one, or is none of a table's rows at all. */
 static const char *why_left_out(const struct sb_summary_row *row, const struct sb_summary_group *g)
 {
-	return row->section == SB_SECTION_OTHER || is_shown(row) ? NULL : remark(row, g);
+	return row->section == SB_SECTION_OTHER || sb_row_is_shown(row) ? NULL : sb_row_remark(row, g);
 }
 
 static bool is_told(const struct sb_summary_group *g, size_t n, const char *why)
@@ -334,8 +316,8 @@ static void print_legend(struct sb_buf *b, const struct sb_summary *s)
 		for (size_t i = 0; i < s->groups[g].n_rows; i++) {
 			const struct sb_summary_row *row = &s->groups[g].rows[i];
 
-			flags |= is_shown(row) ? row->flags : 0;
-			drift |= is_shown(row) && row->compare == SB_COMPARE_PLAIN && !row->drift_one_ulp.absent;
+			flags |= sb_row_is_shown(row) ? row->flags : 0;
+			drift |= sb_row_is_shown(row) && row->compare == SB_COMPARE_PLAIN && !row->drift_one_ulp.absent;
 		}
 	}
 	sb_buf_puts(b, "\n");

@@ -49,14 +49,6 @@ int sb_effect_direction(const struct sb_effect *e, enum sb_compare compare);
 /* "a, b, c" of words that were counted; for lists in sentences. */
 void sb_say_separator(struct sb_report *r, int n);
 
-/* ---- rows.c: what a number cannot say -----------------------------------------------------------------------------
- */
-
-/* Of a row of a group; NULL: nothing. */
-const char *sb_row_remark(const struct sb_summary_row *row, const struct sb_summary_group *g);
-/* Does it stand in a table for people? */
-bool sb_row_is_shown(const struct sb_summary_row *row);
-
 /* ---- the parts ----------------------------------------------------------------------------------------------------
  */
 

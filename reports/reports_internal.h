@@ -71,6 +71,13 @@ void sb_report_arm_heads(const char *const *names, int n, int columns, char (*ou
 char (*sb_report_summary_heads(const struct sb_summary *s, int columns))[SB_ARM_HEAD_MAX];
 bool sb_report_arm_is_numbered(const char *name, const char *head);
 
+/* ---- rows.c ----------------------------------------------------------------------------------------------------- */
+
+/* The one thing to say about a row of a group that a number cannot; NULL: nothing. */
+const char *sb_row_remark(const struct sb_summary_row *row, const struct sb_summary_group *g);
+/* Does it stand in a table for people? A total does in any case. */
+bool sb_row_is_shown(const struct sb_summary_row *row);
+
 /* ---- csv.c, markdown.c: escaping ------------------------------------------------------------------------------ */
 
 struct sb_csv {

@@ -1,4 +1,5 @@
-#include "report_internal.h"
+/* What every table for people asks of a row. */
+#include "reports_internal.h"
 
 const char *sb_row_remark(const struct sb_summary_row *row, const struct sb_summary_group *g)
 {

@@ -169,19 +169,6 @@ static int footnote(struct footnotes *f, const char *text)
 	return f->n;
 }
 
-/* The one thing to say about a row that a number cannot. */
-static const char *remark(const struct sb_summary_row *row, const struct sb_summary_group *g)
-{
-	if (!g->after)
-		return row->before.absent ? row->before.absent : row->note;
-	if (row->compare == SB_COMPARE_PLAIN)
-		return row->after.absent ? row->after.absent : row->note;
-	/* That there is no ratio to 0 needs no words where the 0 stands. */
-	if (!row->before.absent && row->before.v == 0 && row->effect.pairs)
-		return row->note;
-	return row->effect.estimate.absent ? row->effect.estimate.absent : row->note;
-}
-
 /* Total stands there in any case. */
 static bool is_left_out(const struct sb_summary_row *row)
 {
@@ -196,12 +183,12 @@ static void print_unmeasured(struct table *t, const struct sb_summary_group *g)
 
 	for (size_t i = 0; i < g->n_rows; i++)
 		if (is_left_out(&g->rows[i]))
-			footnote(&reasons, remark(&g->rows[i], g));
+			footnote(&reasons, sb_row_remark(&g->rows[i], g));
 	for (int r = 0; r < reasons.n; r++) {
 		struct sb_buf b = { 0 };
 
 		for (size_t i = 0; i < g->n_rows; i++)
-			if (is_left_out(&g->rows[i]) && !strcmp(remark(&g->rows[i], g), reasons.text[r]))
+			if (is_left_out(&g->rows[i]) && !strcmp(sb_row_remark(&g->rows[i], g), reasons.text[r]))
 				sb_buf_addf(&b, "%s%s", b.len ? ", " : "not measured: ", g->rows[i].label);
 		sb_buf_addf(&b, " (%s)", reasons.text[r]);
 		sb_page_blanks(p, 2);
@@ -242,7 +229,7 @@ static void print_row(struct table *t, const struct sb_summary_group *g, const s
 	double a = left.absent ? 0 : fabs(left.v), b = row->after.absent ? 0 : fabs(row->after.v);
 	struct sb_scale scale = sb_report_scale(row->unit, a, b);
 	char estimate[48], interval[96], pairs[16], marks[32];
-	const char *why = remark(row, g);
+	const char *why = sb_row_remark(row, g);
 	int n = why ? footnote(notes, why) : 0;
 
 	sb_page_blanks(p, indent);
