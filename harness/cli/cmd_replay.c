@@ -26,9 +26,8 @@ const char sb_replay_details[] =
         "Without --device no memory is behind it: driver calls are counted. On a device they are made and timed; "
         "nothing\n"
         "computes there, so events follow one another at once. What the device refuses is an out-of-memory event.\n"
-        "A trace is made from a snapshot of\n"
-        "PyTorch's allocator by reports/snapshot_to_trace.py, or by 'spabench run --save-trace'; docs/traces.md\n"
-        "describes it. It may be gzipped.\n"
+        "A trace is made from a snapshot of PyTorch's allocator by reports/snapshot_to_trace.py, or by 'spabench run\n"
+        "--save-trace'; docs/traces.md describes it. It may be gzipped.\n"
         "--check ends with 1 and the line at which the replay differs, if it does. The driver's answers, and with\n"
         "them the addresses, are taken from the trace then: among blocks of equal size the lowest address is used.\n";
 
@@ -280,17 +279,17 @@ static enum sb_status print(const struct request *q, const struct sb_alloc_trace
 	}
 }
 
-static enum sb_status replay_on_device(const struct request *q, struct sb_alloc_trace *t,
+static enum sb_status replay_on_device(const struct request *q, const char *shown, struct sb_alloc_trace *t,
         struct sb_replay_device *device, struct sb_replay_result *r, struct sb_error *err)
 {
-	const struct sb_replay_on on = { q->device, q->replay.device_bytes, q->conf_says.fraction, q->replay.policy,
-		q->conf_says.opt };
-	enum sb_status status = sb_replay_on_device(t, &on, device, r, err);
-	char shown[400];
+	const struct sb_replay_on on = { .device = q->device,
+		.trace = shown,
+		.limit_bytes = q->replay.device_bytes,
+		.fraction = q->conf_says.fraction,
+		.policy = q->replay.policy,
+		.opt = q->conf_says.opt };
 
-	sb_escape(q->trace, shown, sizeof(shown));
-	return status == SB_E_DATA || status == SB_E_DEVICE || status == SB_E_NOMEM ? sb_wrap(err, "trace '%s'", shown)
-	                                                                            : status;
+	return sb_replay_on_device(t, &on, device, r, err);
 }
 
 enum sb_status sb_cmd_replay(int argc, char **argv, struct sb_error *err)
@@ -309,7 +308,7 @@ enum sb_status sb_cmd_replay(int argc, char **argv, struct sb_error *err)
 	sb_escape(q.trace, shown, sizeof(shown));
 	status = apply_settings(&q, sb_alloc_trace_head(t), err);
 	if (!status && q.device)
-		status = replay_on_device(&q, t, &device, &r, err);
+		status = replay_on_device(&q, shown, t, &device, &r, err);
 	else if (!status && sb_replay(t, &q.replay, &r, err))
 		status = sb_wrap(err, "trace '%s'", shown);
 	if (!status)

@@ -64,7 +64,9 @@ static void replay(struct sb_backend *be, struct sb_alloc_trace *t, const struct
 
 	if (on->fraction < 1) /* 0 bytes would mean no limit */
 		opt.limit_bytes = 1 + (int64_t)(on->fraction * (double)d->total_bytes);
-	if (!sb_replay(t, &r, &a->result, &a->err))
+	if (sb_replay(t, &r, &a->result, &a->err))
+		sb_wrap(&a->err, "trace '%s'", on->trace);
+	else
 		a->err.code = SB_OK;
 }
 

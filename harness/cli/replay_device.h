@@ -11,6 +11,7 @@ struct sb_replay_device {
 
 struct sb_replay_on {
 	const char *device;          /* as --device says */
+	const char *trace;           /* its name, for messages */
 	int64_t limit_bytes;         /* 0: what the device has */
 	double fraction;             /* of that, for the allocator; 1: all */
 	const char *policy;          /* NULL: the trace's own */

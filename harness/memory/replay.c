@@ -328,7 +328,7 @@ static enum sb_status on_empty(struct replay *p, struct sb_error *err)
 	enum sb_status status;
 
 	if (!p->opt->check)
-		return sb_alloc_empty_cache(p->a, err);
+		return sb_alloc_empty_cache(p->a, err) ? sb_wrap(err, "line %" PRId64, p->line) : SB_OK;
 	status = settle_expected(p, err);
 	p->empty_asked = true;
 	return status;

@@ -3,8 +3,9 @@
  * SB_FAKE_CUDA says, and judged by the same rules as a real one. Words, between commas: devices=N, driver=V (as CUDA
  * counts: 12080), capability=75, refuses (the driver is too old), full (no memory left), crash, hang, other (a library
  * of another build). The hardware's counters: counters (as they should be), uncounted (nobody may read them), fp32 (not
- * one TF32 operation), both (TF32 at every level), busy (in the second arm), dies. CUDA_VISIBLE_DEVICES hides
- * devices, SPABENCH_CUPTI names a tracer that is not there.
+ * one TF32 operation), both (TF32 at every level), busy (in the second arm), dies. Its memory: fails_at=N (every
+ * driver call from the N-th on), deadly (the first call crashes). CUDA_VISIBLE_DEVICES hides devices, SPABENCH_CUPTI
+ * names a tracer that is not there.
  */
 #include "backend_internal.h"
 #include "requirements.h"
@@ -53,7 +54,31 @@ static enum sb_status check(int ordinal, struct sb_error *err)
 	return status;
 }
 
+static enum sb_status deadly_alloc(struct sb_pages *p, int64_t bytes, uintptr_t *addr, struct sb_error *err)
+{
+	(void)p;
+	(void)bytes;
+	(void)addr;
+	(void)err;
+	abort();
+}
+
+static void spoil_memory(struct sb_pages *p)
+{
+	static struct sb_pages_ops deadly;
+
+	if (number("fails_at=", 0))
+		sb_pages_fail_in(p, number("fails_at=", 0), SB_E_DEVICE, true);
+	if (!is("deadly"))
+		return;
+	deadly = *p->ops;
+	deadly.segment_alloc = deadly.reserve = deadly_alloc;
+	p->ops = &deadly;
+}
+
 static const struct sb_backend_ops *table(void);
+
+static int opened; /* which device */
 
 static enum sb_status fake_open(int ordinal, int64_t limit, struct sb_backend **out, struct sb_error *err)
 {
@@ -65,7 +90,9 @@ static enum sb_status fake_open(int ordinal, int64_t limit, struct sb_backend **
 		return sb_wrap(err, "device 'cuda:%d'", ordinal);
 	if (sb_backend_cpu.open(0, limit, out, err))
 		return err->code;
+	opened = ordinal;
 	(*out)->ops = table();
+	spoil_memory((*out)->pages);
 	return SB_OK;
 }
 
@@ -81,11 +108,12 @@ static void fake_info(const struct sb_backend *be, struct sb_device_info *out)
 {
 	sb_backend_cpu.info(be, out);
 	snprintf(out->name, sizeof(out->name), "NVIDIA Fake");
-	snprintf(out->uuid, sizeof(out->uuid), "GPU-12345678-0000-0000-0000-000000000000");
+	snprintf(out->uuid, sizeof(out->uuid), "GPU-12345678-0000-0000-0000-%012d", opened);
 	snprintf(out->software, sizeof(out->software), "driver 0, CUDA 0%s", saw_setting ? ", another precision" : "");
 	out->kind = "cuda";
 	out->emulated_parts = 0;
 	out->capability = number("capability=", 90);
+	out->devices = number("devices=", 1);
 }
 
 static enum sb_status no_tracer(struct sb_backend *be, size_t capacity, struct sb_error *err)
