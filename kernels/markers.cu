@@ -26,6 +26,27 @@ static __global__ void __launch_bounds__(kThreads) read_clocks(struct sb_marker 
 	out[blockIdx.x].unused = 0;
 }
 
+/* Every block keeps its multiprocessor busy until the device's timer has moved on by `ns`. */
+static __global__ void __launch_bounds__(kThreads) spin(unsigned long long ns)
+{
+	unsigned long long start, now;
+
+	asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(start));
+	do
+		asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now));
+	while (now - start < ns);
+}
+
+extern "C" int sb_spin_cuda(int blocks, int64_t ns, struct sb_cuda_launch *l)
+{
+	if (ns <= 0)
+		return 0;
+	spin<<<blocks, kThreads, 0, l->stream>>>((unsigned long long)ns);
+	l->name = "spin";
+	l->launches++;
+	return cudaGetLastError();
+}
+
 extern "C" int sb_markers_cuda(const struct sb_markers_args *a, struct sb_cuda_launch *l)
 {
 	if (a->n <= 0)

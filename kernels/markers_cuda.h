@@ -9,6 +9,8 @@
 extern "C" {
 #endif
 
+/* Keeps `blocks` multiprocessors busy for ns nanoseconds of the device's timer. */
+int sb_spin_cuda(int blocks, int64_t ns, struct sb_cuda_launch *l);
 int sb_markers_cuda(const struct sb_markers_args *a, struct sb_cuda_launch *l);
 
 #ifdef __cplusplus

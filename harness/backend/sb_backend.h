@@ -287,6 +287,11 @@ struct sb_backend_ops {
 	void (*cycles_mark)(struct sb_backend *be, bool end);
 	void (*cycles)(struct sb_backend *be, struct sb_device_cycles *out);
 	/*
+	 * Optional; NULL: the caller does it on the host. Keep the device busy for `ns` nanoseconds by its own timer,
+	 * and wait for it. For tests of what finds a slowdown: not while the tracer or counters are on.
+	 */
+	enum sb_status (*spend)(struct sb_backend *be, int64_t ns, struct sb_error *err);
+	/*
 	 * Optional: a tracer of what runs on the device. trace_open() once, with room for `capacity` records a pass;
 	 * trace_begin() and trace_end() around a logged pass, the device idle; in between trace_op() says which entry
 	 * of the log comes next. trace_end() sets be->activity. Errors: SB_E_ENV: why there is no tracer here.

@@ -163,6 +163,8 @@ static enum sb_status send_setup(struct sb_worker *w, const struct sb_worker_set
 	       !sb_case_points_to_json(j, &s->c) ||
 	       json_object_set_new(j, "trace_calls", json_boolean(s->trace_calls)) ||
 	       (s->offload_budget && json_object_set_new(j, "offload_budget", json_integer(s->offload_budget))) ||
+	       (s->no_reference && json_object_set_new(j, "no_reference", json_true())) ||
+	       (s->plant > 0.0 && json_object_set_new(j, "plant", json_real(s->plant))) ||
 	       (s->alloc_conf[0] && json_object_set_new(j, "alloc_conf", json_string(s->alloc_conf)));
 	sb_buf_release(&reference);
 	text = sb_message_text(j);
@@ -236,6 +238,8 @@ static enum sb_status check_setup(const struct sb_worker *w, const struct sb_wor
 		return err->code;
 	if (check_capability(w, s->offload_budget > 0, "offload", "keep offloaded weights on the device", err))
 		return err->code;
+	if (check_capability(w, s->plant > 0.0, "plant", "make passes longer", err))
+		return err->code;
 	if (check_capability(w, s->purpose == SB_COUNTING, "counters", "read hardware counters", err))
 		return err->code;
 	return check_capability(w, s->c.raw_width != 0, "raw", "read raw frames", err);
@@ -243,38 +247,14 @@ static enum sb_status check_setup(const struct sb_worker *w, const struct sb_wor
 
 /* ---- setting up ---------------------------------------------------------------------------------------------- */
 
-static enum sb_status send_and_expect_ready(struct sb_worker *w, const struct sb_worker_setup *setup, double deadline_s,
-        int64_t deadline, struct sb_error *err)
-{
-	bool timed_out = false, told;
-	enum sb_status status = send_setup(w, setup, err);
-	json_t *j;
-
-	if (!status)
-		status = expect_unless_stopped(w, SB_FRAME_READY, deadline, &j, &timed_out, err);
-	if (!status) {
-		sb_message_ready(j, &w->facts);
-		json_decref(j);
-		return SB_OK;
-	}
-	told = err->code != SB_E_DEVICE || strcmp(err->msg, SB_PROTOCOL_GONE);
-	if (timed_out) /* reap() must not wait for a process that hangs */
-		kill(w->pid, SIGKILL);
-	reap(w, 0.5);
-	if (timed_out)
-		return sb_fail(err, SB_E_DEVICE, "a worker was not ready within %g s", deadline_s);
-	return told ? status : sb_fail(err, SB_E_DEVICE, "a worker ended while it was set up (%s)", w->ending);
-}
-
 static enum sb_status handshake(
         struct sb_worker *w, const struct sb_worker_setup *setup, double deadline_s, struct sb_error *err)
 {
-	int64_t deadline = deadline_after(deadline_s);
 	bool timed_out = false;
 	enum sb_status status;
 	json_t *j;
 
-	status = expect_unless_stopped(w, SB_FRAME_HELLO, deadline, &j, &timed_out, err);
+	status = expect_unless_stopped(w, SB_FRAME_HELLO, deadline_after(deadline_s), &j, &timed_out, err);
 	if (status == SB_E_INTERRUPTED)
 		return status;
 	if (status) {
@@ -284,10 +264,21 @@ static enum sb_status handshake(
 	sb_message_hello(j, &w->facts);
 	json_decref(j);
 	status = check_setup(w, setup, err);
-	return status ? status : send_and_expect_ready(w, setup, deadline_s, deadline, err);
+	return status ? status : send_setup(w, setup, err);
 }
 
-enum sb_status sb_worker_start(const char *exe, const struct sb_worker_setup *setup, double deadline_s,
+static enum sb_status ended_in_setup(struct sb_worker *w, struct sb_error *err)
+{
+	reap(w, 0.5);
+	return sb_fail(err, SB_E_DEVICE, "a worker ended while it was set up (%s)", w->ending);
+}
+
+static bool is_gone(const struct sb_error *err)
+{
+	return err->code == SB_E_DEVICE && !strcmp(err->msg, SB_PROTOCOL_GONE);
+}
+
+enum sb_status sb_worker_launch(const char *exe, const struct sb_worker_setup *setup, double deadline_s,
         const struct sb_loop_hooks *hooks, struct sb_worker **out, struct sb_error *err)
 {
 	struct sb_worker *w = calloc(1, sizeof(*w));
@@ -303,12 +294,56 @@ enum sb_status sb_worker_start(const char *exe, const struct sb_worker_setup *se
 		status = handshake(w, setup, deadline_s, err);
 	if (status == SB_E_INTERRUPTED)
 		sb_fail(err, status, "interrupted while a worker was set up");
+	if (status && is_gone(err))
+		status = ended_in_setup(w, err);
 	if (status) {
 		sb_worker_stop(w);
 		return status;
 	}
 	*out = w;
 	return SB_OK;
+}
+
+enum sb_status sb_worker_await(struct sb_worker *w, double deadline_s, struct sb_error *err)
+{
+	bool timed_out = false;
+	json_t *j;
+	enum sb_status status =
+	        expect_unless_stopped(w, SB_FRAME_READY, deadline_after(deadline_s), &j, &timed_out, err);
+
+	if (!status) {
+		sb_message_ready(j, &w->facts);
+		json_decref(j);
+		return SB_OK;
+	}
+	if (status == SB_E_INTERRUPTED)
+		return sb_fail(err, status, "interrupted while a worker was set up");
+	if (timed_out) { /* reap() must not wait for a process that hangs */
+		kill(w->pid, SIGKILL);
+		reap(w, 0.5);
+		return sb_fail(err, SB_E_DEVICE, "a worker was not ready within %g s", deadline_s);
+	}
+	if (is_gone(err))
+		return ended_in_setup(w, err);
+	reap(w, 0.5);
+	return status;
+}
+
+enum sb_status sb_worker_start(const char *exe, const struct sb_worker_setup *setup, double deadline_s,
+        const struct sb_loop_hooks *hooks, struct sb_worker **out, struct sb_error *err)
+{
+	int64_t began = sb_now_ns();
+	struct sb_worker *w;
+	enum sb_status status = sb_worker_launch(exe, setup, deadline_s, hooks, &w, err);
+
+	if (status)
+		return status;
+	status = sb_worker_await(w, deadline_s - (double)(sb_now_ns() - began) * 1e-9, err);
+	if (status)
+		sb_worker_stop(w);
+	else
+		*out = w;
+	return status;
 }
 
 const struct sb_worker_facts *sb_worker_facts(const struct sb_worker *w)

@@ -254,6 +254,8 @@ static bool read_setup(json_t *j, struct sb_worker_setup *s)
 	             : json_is_true(json_object_get(j, "trace"))  ? SB_TRACING
 	                                                          : SB_TIMING;
 	s->trace_calls = json_is_true(json_object_get(j, "trace_calls"));
+	s->no_reference = json_is_true(json_object_get(j, "no_reference"));
+	s->plant = json_number_value(json_object_get(j, "plant"));
 	return sound && alloc_conf_of(j, s->alloc_conf, sizeof(s->alloc_conf));
 }
 

@@ -158,6 +158,8 @@ struct sb_worker_setup {
 	int threads;                /* 0: all */
 	char alloc_conf[256];       /* PyTorch's settings for both allocators; "": its defaults */
 	struct sb_levels reference; /* the arm that quality is judged against: `before` */
+	bool no_reference;          /* quality is not judged: ready without a pass */
+	double plant;               /* 0.02: every timed pass is made 2 % longer, to test what finds it; 0: as it is */
 };
 
 /* What the worker said of itself and its case. */
@@ -195,6 +197,13 @@ enum sb_status sb_worker_start(const char *exe, const struct sb_worker_setup *se
  * one would not do and not tell (it reads the fields of a message that it knows). Between commas.
  */
 extern const char sb_worker_capabilities[];
+/*
+ * The same in two steps, so that two workers can be set up at one time: it runs and has its setup; it is ready. After
+ * an error of await() the worker is the caller's still, to be stopped.
+ */
+enum sb_status sb_worker_launch(const char *exe, const struct sb_worker_setup *setup, double deadline_s,
+        const struct sb_loop_hooks *hooks, struct sb_worker **out, struct sb_error *err);
+enum sb_status sb_worker_await(struct sb_worker *w, double deadline_s, struct sb_error *err);
 const struct sb_worker_facts *sb_worker_facts(const struct sb_worker *w);
 /*
  * One trial. A worker that dies or does not answer within deadline_s gives an outcome, and is then gone

@@ -1,8 +1,6 @@
 #include "sb_session.h"
-#include "absolute.h"
-#include "environment.h"
 #include "evidence.h"
-#include "messages.h"
+#include "run_record.h"
 #include "same_build.h"
 
 #include <jansson.h>
@@ -291,176 +289,12 @@ static enum sb_status timing_ended(void *self, enum sb_stats_stop stop, struct s
 	return sb_store_add_fact(s->st, s->run_key, &f, err);
 }
 
-/* ---- the run's rows ------------------------------------------------------------------------------------------ */
-
-static void worker_facts(struct sb_environment *e, const struct session *s)
-{
-	const struct sb_worker_facts *f = sb_worker_facts(s->workers[SB_TIMING].w);
-	const struct sb_plan *plan = &s->opt->plan;
-	struct sb_buf reference = { 0 };
-	char key[SB_METRIC_NAME_MAX + 8];
-
-	if (f->build_flags[0])
-		sb_environment_add(e, "build.flags", "%s", f->build_flags);
-	else
-		sb_environment_add_absent(e, "build.flags", "the worker does not say");
-	sb_environment_add(e, "device.name", "%s", f->device_name);
-	sb_environment_add(e, "device.kind", "%s", f->device_kind);
-	sb_environment_add(e, "device.memory_bytes", "%lld", (long long)f->device_memory_bytes);
-	sb_environment_add(e, "software", "%s", f->software);
-	if (f->conv_path[0])
-		sb_environment_add(e, "conv_path", "%s", f->conv_path);
-	sb_environment_add(e, "emulated", "%s", f->emulated);
-	sb_levels_format(&plan->arms[0].levels, &reference);
-	sb_environment_add(e, "reference.arm", "%s", plan->arms[0].name);
-	if (reference.failed)
-		sb_environment_add_absent(e, "reference.levels", "no memory");
-	else
-		sb_environment_add(e, "reference.levels", "%s", sb_buf_str(&reference));
-	sb_buf_release(&reference);
-	if (s->opt->setup.trace_calls)
-		sb_environment_add(e, "trace.set", "full: every call of the API, too");
-	if (f->info.clip_note[0])
-		sb_environment_add(e, "clip.note", "%s", f->info.clip_note);
-	if (s->out->frames_note[0])
-		sb_environment_add(e, "frames.note", "%s", s->out->frames_note);
-	if (f->info.inputs_note[0])
-		sb_environment_add(e, "inputs.note", "%s", f->info.inputs_note);
-	sb_environment_add(e, "points.digest", "%016llx", (unsigned long long)f->info.points_digest);
-	if (s->opt->setup.c.weights_front[0])
-		sb_environment_add(e, "weights.front", "%s", s->opt->setup.c.weights_front);
-	if (s->opt->setup.c.weights_track[0])
-		sb_environment_add(e, "weights.track", "%s", s->opt->setup.c.weights_track);
-	if (f->info.weights_note[0])
-		sb_environment_add(e, "weights.note", "%s", f->info.weights_note);
-	if (f->reference_note[0])
-		sb_environment_add(e, "reference.note", "%s", f->reference_note);
-	for (int i = 0; i < f->n_perturbation; i++) {
-		const struct sb_trial_sample *p = &f->perturbation[i];
-
-		snprintf(key, sizeof(key), "ulp.%s", strncmp(p->metric, "quality.", 8) ? p->metric : p->metric + 8);
-		if (p->value.absent)
-			sb_environment_add_absent(e, key, p->value.absent);
-		else
-			sb_environment_add(e, key, "%.9g", p->value.v);
-	}
-	if (plan->blocks)
-		sb_environment_add(e, "blocks", "%d", plan->blocks);
-	if (plan->budget_s > 0)
-		sb_environment_add(e, "budget_s", "%g", plan->budget_s);
-}
-
-/* Which process is at work on the run: so that nobody resumes it meanwhile. */
-struct owner {
-	char pid[24], start[64], host[256];
-	struct sb_fact facts[3];
-};
-
-static void describe_owner(struct owner *o)
-{
-	bool known = sb_process_start(getpid(), o->start, sizeof(o->start));
-	bool named = sb_host_name(o->host, sizeof(o->host));
-
-	snprintf(o->pid, sizeof(o->pid), "%lld", (long long)getpid());
-	o->facts[0] = (struct sb_fact){ "process.pid", o->pid, NULL };
-	o->facts[1] = (struct sb_fact){ "process.start", known ? o->start : NULL, "the system does not say" };
-	o->facts[2] = (struct sb_fact){ "process.host", named ? o->host : NULL, "the system does not say" };
-}
-
-static char *params_json(const struct sb_workload_info *i)
-{
-	json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "clip", i->clip_source, "frames",
-	        (json_int_t)i->frames, "stride", (json_int_t)i->stride, "width", (json_int_t)i->width, "height",
-	        (json_int_t)i->height, "clip_width", (json_int_t)i->clip_width, "clip_height",
-	        (json_int_t)i->clip_height, "parameters", (json_int_t)i->parameters);
-	json_t *points = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "queries", (json_int_t)i->n_queries,
-	        "support", (json_int_t)i->n_support, "iterations", (json_int_t)i->iterations, "windows",
-	        (json_int_t)i->windows, "window", (json_int_t)i->window, "overlap", (json_int_t)i->overlap,
-	        "track_width", (json_int_t)i->track_width, "track_height", (json_int_t)i->track_height, "cameras",
-	        i->cameras ? i->cameras : "");
-	bool lost = !j || !points || json_object_update(j, points);
-
-	json_decref(points);
-	if (!lost)
-		return sb_message_text(j);
-	json_decref(j);
-	return NULL;
-}
-
-/* For whoever resumes the run, from whichever folder. NULL: *err says why. */
-static char *stored_plan(const struct sb_session_options *opt, struct sb_error *err)
-{
-	struct sb_worker_setup *setup = malloc(sizeof(*setup));
-	char *text = NULL;
-
-	sb_fail(err, SB_E_NOMEM, "no memory for the run's plan");
-	if (setup) {
-		*setup = opt->setup;
-		if (!sb_case_make_absolute(&setup->c, err))
-			text = sb_plan_format(&opt->plan, setup);
-	}
-	free(setup);
-	return text;
-}
-
 static enum sb_status begin_run(struct session *s, struct sb_error *err)
 {
-	const struct sb_worker_facts *f = sb_worker_facts(s->workers[SB_TIMING].w);
-	const struct sb_plan *plan = &s->opt->plan;
-	const char *names[SB_ARMS_MAX], *levels[SB_ARMS_MAX];
-	struct sb_buf text[SB_ARMS_MAX] = { { 0 } };
-	struct sb_environment *env = calloc(1, sizeof(*env));
-	char *plan_text = stored_plan(s->opt, err), *params = params_json(&f->info), clip[17], weights[17];
-	enum sb_status status = plan_text ? SB_E_NOMEM : err->code;
-	bool described = env && plan_text && params;
-	struct owner own;
+	const struct sb_run_record r = { s->opt->command, s->opt->note, &s->opt->setup, &s->opt->plan,
+		sb_worker_facts(s->workers[SB_TIMING].w), s->out->frames_note };
 
-	snprintf(clip, sizeof(clip), "%016llx", (unsigned long long)f->info.clip_digest);
-	snprintf(weights, sizeof(weights), "%016llx", (unsigned long long)f->info.weights_digest);
-	for (int a = 0; a < plan->n_arms; a++) {
-		sb_levels_format(&plan->arms[a].levels, &text[a]);
-		names[a] = plan->arms[a].name;
-		levels[a] = sb_buf_str(&text[a]);
-		described &= !text[a].failed;
-	}
-	sb_random_id(s->out->run_id);
-	if (described) {
-		sb_environment_read(env);
-		worker_facts(env, s);
-		describe_owner(&own);
-		for (size_t i = 0; i < SB_ARRAY_LEN(own.facts); i++)
-			if (own.facts[i].value)
-				sb_environment_add(env, own.facts[i].key, "%s", own.facts[i].value);
-			else
-				sb_environment_add_absent(env, own.facts[i].key, own.facts[i].absent);
-		struct sb_run_row run = {
-			.id = s->out->run_id,
-			.created_ns = sb_wall_time_ns(),
-			.command = s->opt->command,
-			.note = s->opt->note,
-			.plan = plan_text,
-			.seed = plan->seed,
-			.facts = env->facts,
-			.n_facts = env->n,
-		};
-		struct sb_case_row c = {
-			.workload = s->opt->setup.c.workload,
-			.preset = s->opt->setup.c.preset,
-			.params = params,
-			.clip_digest = clip,
-			.weights_kind = f->weights_kind,
-			.weights_digest = weights,
-		};
-		status = sb_store_begin_run(s->st, &run, &c, names, levels, plan->n_arms, &s->run_key, err);
-	} else if (plan_text) {
-		sb_fail(err, SB_E_NOMEM, "no memory for the run's description");
-	}
-	for (int a = 0; a < plan->n_arms; a++)
-		sb_buf_release(&text[a]);
-	free(params);
-	free(plan_text);
-	free(env);
-	return status;
+	return sb_run_record_begin(s->st, &r, s->out->run_id, &s->run_key, err);
 }
 
 /* ---- resuming ------------------------------------------------------------------------------------------------ */
@@ -486,10 +320,10 @@ static enum sb_status refuse_running(const struct sb_run *run, struct sb_error *
 /* Make the run this process's own, unless another one did since `run` was read. */
 static enum sb_status claim(struct session *s, const struct sb_run *run, struct sb_error *err)
 {
-	struct sb_fact was[SB_ARRAY_LEN(((struct owner *)0)->facts)];
-	struct owner own;
+	struct sb_fact was[SB_ARRAY_LEN(((struct sb_run_owner *)0)->facts)];
+	struct sb_run_owner own;
 
-	describe_owner(&own);
+	sb_run_owner_describe(&own);
 	for (size_t i = 0; i < SB_ARRAY_LEN(was); i++)
 		was[i] = (struct sb_fact){ own.facts[i].key, sb_run_fact(run, own.facts[i].key), NULL };
 	return sb_store_resume_run(s->st, s->run_key, was, own.facts, SB_ARRAY_LEN(was), err);

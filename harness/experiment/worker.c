@@ -287,7 +287,8 @@ static enum sb_status set_up(struct server *s, const struct sb_workload_ops *con
 	ready = ready_json(s);
 	if (!ready)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a message");
-	if (s->setup.purpose == SB_TIMING && s->ops->set_reference && make_reference(s, ready, err)) {
+	if (s->setup.purpose == SB_TIMING && !s->setup.no_reference && s->ops->set_reference &&
+	        make_reference(s, ready, err)) {
 		json_decref(ready);
 		return err->code;
 	}
@@ -309,6 +310,7 @@ struct driver_use {
 /* What a trial is made of: filled by passes(), turned into samples afterwards. */
 struct timing {
 	int64_t started_ns, cold_ns, wall_ns, pass_start_ns;
+	int64_t planted_ns; /* by which the pass was made longer */
 	struct sb_alloc_stats cold, warm;
 	struct driver_use driver_before;      /* of the allocator that the timed pass runs on */
 	struct sb_device_state before, after; /* the timed pass; devices that are cards only */
@@ -350,6 +352,25 @@ static void watch_memory(struct server *s, int64_t now_ns)
 	sb_alloc_observe(s->be->alloc, on_memory, s);
 }
 
+/* Make the pass that began at `start` longer by a share of itself, in which the device is busy. */
+static enum sb_status plant(struct server *s, int64_t start, struct timing *t, struct sb_error *err)
+{
+	int64_t now, until;
+
+	if (!(s->setup.plant > 0.0))
+		return SB_OK;
+	if (s->be->ops->sync(s->be, err))
+		return err->code;
+	now = sb_now_ns();
+	until = now + (int64_t)(s->setup.plant * (double)(now - start));
+	if (s->be->ops->spend && s->be->ops->spend(s->be, until - now, err))
+		return err->code;
+	while (!s->be->ops->spend && sb_now_ns() < until)
+		;
+	t->planted_ns = sb_now_ns() - now;
+	return SB_OK;
+}
+
 /* One untimed cold pass and one timed pass on a fresh allocator; see also fresh_memory. */
 static enum sb_status passes(struct server *s, const struct sb_levels *levels, struct timing *t, struct sb_error *err)
 {
@@ -375,7 +396,7 @@ static enum sb_status passes(struct server *s, const struct sb_levels *levels, s
 		return err->code;
 	t->pass_start_ns = start = sb_now_ns();
 	watch_memory(s, start);
-	if (s->ops->run(s->workload, false, err) || sb_backend_end_pass(s->be, err))
+	if (s->ops->run(s->workload, false, err) || plant(s, start, t, err) || sb_backend_end_pass(s->be, err))
 		return err->code;
 	sb_alloc_observe(s->be->alloc, NULL, NULL);
 	t->wall_ns = s->be->pass_end_ns - start;
@@ -555,6 +576,8 @@ static json_t *samples_json(struct server *s, const struct timing *t)
 
 	add(s, samples, "wall_ns", (double)t->wall_ns);
 	add(s, samples, "cold_ns", (double)t->cold_ns);
+	if (t->planted_ns)
+		add(s, samples, "planted_ns", (double)t->planted_ns);
 	for (int i = 0; i < s->be->n_stages; i++) {
 		snprintf(metric, sizeof(metric), "stage.%s_ns", s->be->stages[i].name);
 		add(s, samples, metric, (double)s->be->stages[i].ns);
@@ -781,7 +804,7 @@ static enum sb_status serve_save(struct server *s, const struct sb_frame *f, str
 
 const char sb_worker_capabilities[] =
         "weights,weights-track,tracker,churn,raw,save,save-npz,depth-images,overlay,trace-calls,counters,"
-        "alloc-conf,memory-trace,offload";
+        "alloc-conf,memory-trace,offload,plant";
 
 static enum sb_status serve(struct server *s, const struct sb_workload_ops *const *workloads, struct sb_error *err)
 {

@@ -166,6 +166,7 @@ enum sb_status sb_cuda_watch_open(struct cuda *c, struct sb_error *err);
 void sb_cuda_watch_close(struct cuda *c); /* what was not opened, too */
 void sb_cuda_stage(struct sb_backend *be, const char *name);
 void sb_cuda_cycles_mark(struct sb_backend *be, bool end);
+enum sb_status sb_cuda_spend(struct sb_backend *be, int64_t ns, struct sb_error *err);
 void sb_cuda_cycles(struct sb_backend *be, struct sb_device_cycles *out);
 
 enum sb_status sb_cuda_sync(struct sb_backend *be, struct sb_error *err);

@@ -334,6 +334,7 @@ const struct sb_backend_ops sb_backend_cuda_ops = {
 	.stage = sb_cuda_stage,
 	.cycles_mark = sb_cuda_cycles_mark,
 	.cycles = sb_cuda_cycles,
+	.spend = sb_cuda_spend,
 	.trace_open = sb_cuda_trace_open,
 	.trace_begin = sb_cuda_trace_begin,
 	.trace_op = sb_cuda_trace_op,

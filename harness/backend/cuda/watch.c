@@ -76,6 +76,15 @@ void sb_cuda_cycles_mark(struct sb_backend *be, bool end)
 	(void)sb_markers_cuda(&a, &l); /* a failure is sticky: sync reports it */
 }
 
+enum sb_status sb_cuda_spend(struct sb_backend *be, int64_t ns, struct sb_error *err)
+{
+	struct cuda *c = (struct cuda *)be;
+	struct sb_cuda_launch l = sb_cuda_launch_of(c);
+
+	(void)sb_spin_cuda(c->watch->n, ns, &l); /* a failure is sticky: sync reports it */
+	return be->ops->sync(be, err);
+}
+
 void sb_cuda_cycles(struct sb_backend *be, struct sb_device_cycles *out)
 {
 	const struct cuda_watch *w = ((struct cuda *)be)->watch;
