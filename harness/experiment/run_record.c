@@ -67,6 +67,11 @@ static void worker_facts(struct sb_environment *e, const struct sb_run_record *r
 		else
 			sb_environment_add(e, key, "%.9g", p->value.v);
 	}
+	if (r->group_id && r->group_id[0]) {
+		sb_environment_add(e, "group.id", "%s", r->group_id);
+		sb_environment_add(e, "group.index", "%d", r->group_index);
+		sb_environment_add(e, "group.size", "%d", r->group_size);
+	}
 	if (plan->blocks)
 		sb_environment_add(e, "blocks", "%d", plan->blocks);
 	if (plan->budget_s > 0)

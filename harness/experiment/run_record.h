@@ -10,6 +10,9 @@ struct sb_run_record {
 	const struct sb_plan *plan;
 	const struct sb_worker_facts *facts;
 	const char *frames_note; /* "" or NULL: none */
+	/* Of runs that belong together, one on each device of a host; id "" or NULL: it is alone. */
+	const char *group_id;
+	int group_index, group_size;
 };
 
 /* The rows of a run, its case, arms and facts, in one transaction -> its id and key. Errors: SB_E_NOMEM, the store's.

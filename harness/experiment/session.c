@@ -292,7 +292,7 @@ static enum sb_status timing_ended(void *self, enum sb_stats_stop stop, struct s
 static enum sb_status begin_run(struct session *s, struct sb_error *err)
 {
 	const struct sb_run_record r = { s->opt->command, s->opt->note, &s->opt->setup, &s->opt->plan,
-		sb_worker_facts(s->workers[SB_TIMING].w), s->out->frames_note };
+		sb_worker_facts(s->workers[SB_TIMING].w), s->out->frames_note, NULL, 0, 0 };
 
 	return sb_run_record_begin(s->st, &r, s->out->run_id, &s->run_key, err);
 }
