@@ -98,7 +98,7 @@ static const char sheet[] =
         ".scroll{overflow-x:auto;border:1px solid var(--line);border-radius:.4rem}"
         "table{border-collapse:collapse;width:100%;font-size:.9rem}"
         "caption>span{position:sticky;left:.7rem;display:inline-block;max-width:min(60rem,100vw - 3.4rem)}"
-        "table.keys{overflow-wrap:anywhere}table.keys thead th{white-space:normal}table.keys th{width:9rem}"
+        "table.keys{overflow-wrap:anywhere}table.keys thead th{white-space:normal}table.keys th{width:9rem}table.keys tbody th[scope=row]{min-width:5.5rem}"
         "caption{caption-side:top;text-align:left;padding:.55rem .7rem;color:var(--quiet);"
         "border-bottom:1px solid var(--line)}"
         "th,td{padding:.28rem .7rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}"

@@ -115,6 +115,51 @@ static void say_throttled(struct sb_report *r)
 	sb_doc_text(r->d, ".");
 }
 
+enum { FLAWS_MAX = 64 };
+
+static size_t flaws_of(const struct sb_report *r, struct sb_summary_flaw out[FLAWS_MAX])
+{
+	return sb_summary_flaws(r->in->run, r->in->trials, r->in->samples, out, FLAWS_MAX);
+}
+
+static bool unsteady(const struct sb_report *r)
+{
+	struct sb_summary_flaw flaws[FLAWS_MAX];
+
+	return flaws_of(r, flaws) > 0;
+}
+
+static void say_unsteady(struct sb_report *r)
+{
+	struct sb_summary_flaw flaws[FLAWS_MAX];
+	size_t n = flaws_of(r, flaws);
+
+	sb_doc_text(r->d, "the total of ");
+	for (size_t i = 0; i < n; i++) {
+		const struct sb_summary_flaw *f = &flaws[i];
+		char drift[32];
+
+		sb_doc_text(r->d, i ? ", of " : "");
+		sb_doc_code_span(r->d, f->arm);
+		if (f->drifts) {
+			snprintf(drift, sizeof(drift), "%+.2f %%", 100 * f->drift);
+			sb_doc_text(r->d, " drifts by ");
+			sb_doc_number(r->d, drift,
+			        &(struct sb_datum){ .metric = "wall_ns",
+			                .arm = f->arm,
+			                .what = "drift",
+			                .unit = "fraction",
+			                .value = f->drift });
+			sb_doc_text(r->d, " over the run");
+		}
+		sb_doc_text(r->d, f->drifts && f->bimodal ? " and" : "");
+		sb_doc_text(r->d, f->bimodal ? " lies in two clusters" : "");
+	}
+	sb_doc_text(r->d,
+	        " (tests of trend and of one mode, each at 1 %). Arms are paired within a block, so that a drift of "
+	        "the machine meets all of them.");
+}
+
 static bool emulated(const struct sb_report *r)
 {
 	for (size_t i = 0; i < r->s->n_arms; i++)
@@ -257,6 +302,7 @@ static const struct careful {
 	{ "trials that gave nothing", failed_trials, say_failed_trials, false },
 	{ "few pairs", few_pairs, say_few_pairs, false },
 	{ "throttled", throttled, say_throttled, false },
+	{ "drift", unsteady, say_unsteady, false },
 	{ "emulated", emulated, say_emulated, false },
 	{ "synthetic weights", synthetic, say_synthetic, false },
 	{ "planted inputs", planted, say_planted, false },

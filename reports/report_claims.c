@@ -46,9 +46,7 @@ static void table_row(struct sb_report *r, const struct sb_summary_claim *c)
 	sb_doc_cell(r->d);
 	sb_doc_text(r->d, c->label);
 	sb_doc_cell(r->d);
-	sb_doc_text(r->d, c->stated);
-	sb_doc_cell(r->d);
-	sb_doc_text(r->d, c->expected);
+	sb_doc_badge(r->d, tone_of(c->verdict), sb_verdict_name(c->verdict));
 	sb_doc_cell(r->d);
 	if (tested)
 		sb_say_estimate(r, &t);
@@ -59,24 +57,22 @@ static void table_row(struct sb_report *r, const struct sb_summary_claim *c)
 	if (tested)
 		sb_say_count(r, &t);
 	sb_doc_cell(r->d);
-	sb_doc_badge(r->d, tone_of(c->verdict), sb_verdict_name(c->verdict));
-	if (!tested && c->reason) {
-		sb_doc_text(r->d, " ");
+	sb_doc_text(r->d, c->expected);
+	sb_doc_cell(r->d);
+	sb_doc_text(r->d, c->stated);
+	sb_doc_cell(r->d);
+	if (!tested && c->reason)
 		sb_doc_stored(r->d, c->reason);
-	}
-	if (c->where) {
-		sb_doc_text(r->d, " (");
+	else if (c->where)
 		sb_doc_stored(r->d, c->where);
-		sb_doc_text(r->d, ")");
-	}
 }
 
 static void table(struct sb_report *r)
 {
-	static const char *const heads[] = { "claim", "stated", "expected", "measured", "95 % interval", "pairs",
-		"verdict", NULL };
+	static const char *const heads[] = { "claim", "verdict", "measured", "95 % interval", "pairs", "expected",
+		"stated", "", NULL };
 
-	sb_doc_table(r->d, "claims-table", "lllrrrl");
+	sb_doc_table(r->d, "claims-table", "llrrrlll");
 	sb_doc_text(r->d,
 	        "The claims, judged by their intervals. Expected and measured are after / before, or the value "
 	        "itself where a limit is claimed.");

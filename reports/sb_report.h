@@ -17,6 +17,7 @@ struct sb_report_plot {
 struct sb_report_input {
 	const struct sb_run *run;
 	const struct sb_trials *trials;
+	const struct sb_samples *samples;
 	const struct sb_summary *summary;
 	/* The run summarised with the main pair's first arm set beside each other arm: a row of the table of all arms.
 	 */

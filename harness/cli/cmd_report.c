@@ -231,6 +231,7 @@ static enum sb_status write_report(
 	struct sb_buf command = { 0 };
 	struct sb_report_input in = { .run = &l->run,
 		.trials = &l->trials,
+		.samples = &l->samples,
 		.summary = &l->summary,
 		.arms = l->arms,
 		.n_arms = l->n_arms,

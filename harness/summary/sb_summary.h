@@ -278,6 +278,17 @@ enum sb_status sb_summary_build(struct sb_store *st, int64_t run_key, const stru
         struct sb_summary *out, struct sb_error *err);
 void sb_summary_release(struct sb_summary *s);
 
+/* An arm whose times are not what a median takes them for, by sb_sample_look() of stats/sb_gate.h: p below 1 %. */
+struct sb_summary_flaw {
+	const char *arm; /* the run's */
+	int n;           /* timing trials that were ok */
+	bool drifts, bimodal;
+	double drift; /* from the first trial to the last, by the median slope: a fraction of the median */
+};
+/* Of the arms' totals, in the order of the arms; their number, at most `max`. Fewer than 6 trials are not looked at. */
+size_t sb_summary_flaws(const struct sb_run *run, const struct sb_trials *trials, const struct sb_samples *samples,
+        struct sb_summary_flaw *out, size_t max);
+
 /* The title of a section in this run: for accuracy it says from what: "accuracy: drift from before". */
 const char *sb_summary_section_title(const struct sb_summary *s, enum sb_section section);
 

@@ -27,7 +27,7 @@ LEVEL = 0.95  # of a run whose number of blocks was given, and of trace blocks
 # Numbers in the report's own words: of methods, of names, of what is claimed.
 OWN = ["95 % interval", "95 % intervals", "by 1 ulp", "1 ulp", "below 6 there", "1, or 0:", "FP32", "TF32", "bf16",
        "2-3x faster", "1.3-1.5x faster", "30-50 % less", "20-30 % less", "0.333..0.500", "0.667..0.769", "0.500..0.700",
-       "0.700..0.800", "below 5 %", "below 1 px", "below 1 %", "below 1 is", "3-D"]
+       "0.700..0.800", "below 5 %", "below 1 px", "below 1 %", "below 1 is", "3-D", "each at 1 %"]
 FACTORS = ["precision", "attention", "alloc", "offload"]
 
 
@@ -51,6 +51,7 @@ class Run:
         self.trials = q("SELECT t.id, a.name, t.block, t.kind, t.outcome, t.trace_complete FROM trial t JOIN arm a ON "
                         "a.run = t.run AND a.idx = t.arm JOIN worker w ON w.id = t.worker WHERE t.run = ? AND "
                         "w.purpose <> 'counters' ORDER BY t.id")
+        self.started = q("SELECT id, started_ns FROM trial WHERE run = ?")
         self.samples = {}
         for trial, name, value in q("SELECT s.trial, m.name, s.value FROM sample s JOIN metric m ON m.id = s.metric JOIN "
                                     "trial t ON t.id = s.trial WHERE t.run = ? AND s.value IS NOT NULL"):
@@ -226,6 +227,11 @@ def expected(run, d, claims):
         return lattice(run, metric, arm, after, "all together:x")[1] if combined else len(pairs(run, metric, arm, after))
     if what == "ulp":
         return float(run.facts["ulp." + metric.split(".", 1)[1]])
+    if what == "drift":  # Sen's slope over the time of the run
+        at = {t: s for t, s in run.started}
+        x = [(at[run.at[arm, b, "timing"]], v) for b, v in run.column(metric, [arm])[0].items()]
+        slope = statistics.median((v - u) / (t - s) for i, (s, u) in enumerate(x) for t, v in x[i + 1:])
+        return slope * (x[-1][0] - x[0][0]) / statistics.median(v for _, v in x)
     if what == "median":
         return statistics.median(run.column(metric, [arm])[0].values())
     name, _, end = what.partition(".")
@@ -240,7 +246,7 @@ UNITS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1, "TiB": 2 ** 40, "GiB": 2 ** 30
 
 def is_rounded(shown, value):
     """Is this the number, rounded to the digits that are shown?"""
-    match = re.fullmatch(r"(-?\d+(?:\.(\d+))?)(?:e([-+]\d+))? ?(\S*)", shown)
+    match = re.fullmatch(r"([-+]?\d+(?:\.(\d+))?)(?:e([-+]\d+))? ?(\S*)", shown)
     if not match or (match[4] and match[4] not in UNITS):
         return False
     number, step = float(match[1] + ("e" + match[3] if match[3] else "")), 10.0 ** (int(match[3] or 0) - len(match[2] or ""))

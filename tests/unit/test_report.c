@@ -53,6 +53,7 @@ static void read_run(struct fixture *fx, struct made *m)
 	}
 	m->in = (struct sb_report_input){ .run = &m->run,
 		.trials = &m->trials,
+		.samples = &m->samples,
 		.summary = &m->summary,
 		.arms = m->arms,
 		.n_arms = m->n_arms,
@@ -311,6 +312,40 @@ static void failures(struct fixture *fx)
 			fx_trial(fx, a, block, FX_TIMING, "crashed", "killed by signal 11");
 }
 
+/* The first arm takes 1 ms more from block to block, the other one now 100, now 140 ms. */
+static void unsteady(struct fixture *fx)
+{
+	fx_open(fx, "before,after", "tracker", "synthetic", NULL);
+	for (int block = 0; block < 21; block++) {
+		fx_wall(fx, 0, block, 100 + block);
+		fx_wall(fx, 1, block, (block * 5 % 2 ? 140 : 100) + 0.01 * (block * 8 % 21));
+	}
+}
+
+static void steady(struct fixture *fx)
+{
+	fx_open(fx, "before,after", "tracker", "synthetic", NULL);
+	for (int block = 0; block < 21; block++)
+		for (int a = 0; a < 2; a++)
+			fx_wall(fx, a, block, 100 + 0.1 * ((block * 8 + 5 * a) % 21));
+}
+
+static void times_that_drift_are_named(void **state)
+{
+	static const char *const words[] = { "<code>before</code> drifts by ", ">+18.18 %<", /* 20 of 110 ms */
+		"<code>after</code> lies in two clusters", NULL };
+	struct sb_summary_flaw flaws[4];
+	struct fixture fx;
+	struct made m;
+
+	(void)state;
+	must_say(unsteady, words);
+	steady(&fx);
+	read_run(&fx, &m);
+	assert_int_equal(sb_summary_flaws(&m.run, &m.trials, &m.samples, flaws, 4), 0);
+	release(&m);
+}
+
 static void a_run_that_lacks_something_says_so(void **state)
 {
 	static const char *const of_one[] = { "the run has one arm", "103.0 ms", "gnuplot is not there", NULL };
@@ -412,6 +447,7 @@ int main(void)
 		cmocka_unit_test(a_figure_has_the_number_behind_it),
 		cmocka_unit_test(no_name_gets_out_of_its_place),
 		cmocka_unit_test(a_run_that_lacks_something_says_so),
+		cmocka_unit_test(times_that_drift_are_named),
 		cmocka_unit_test(every_text_is_told_from_its_ground),
 		cmocka_unit_test(the_styles_use_colours_that_there_are),
 		cmocka_unit_test(ids_of_two_plots_do_not_meet),
