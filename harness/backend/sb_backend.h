@@ -151,6 +151,7 @@ struct sb_device_info {
 	uint32_t emulated_parts; /* bit 1 << enum sb_part: the part's second level has the numerics but not the speed */
 	int64_t memory_bytes;
 	int capability;      /* of a CUDA device: 90 is 9.0; else 0 */
+	int devices;         /* of its kind that may be used here, itself included; 0: it does not say */
 	char conv_path[320]; /* what runs convolutions, where there is a choice: "own (why no cuDNN)", "cuDNN 9.19.0" */
 };
 

@@ -1,6 +1,7 @@
 /* run: measure the arms of a plan into a database. */
 #include "case_options.h"
 #include "outputs.h"
+#include "run_all.h"
 #include "sb_cli.h"
 #include "sb_memory.h"
 #include "sb_session.h"
@@ -94,7 +95,8 @@ const struct sb_option sb_run_options[] = {
 	[OPT_MODE] = { "mode", "offline|online", "windows of 500 frames, overlap 4, or of 20, overlap 6 [offline]" },
 	[OPT_WINDOW] = { "window", "N", "frames of a window [the mode's]" },
 	[OPT_OVERLAP] = { "overlap", "N", "frames that windows share [the mode's]" },
-	[OPT_DEVICE] = { "device", "auto|cpu|cuda:N", "where to run [auto: the GPU if there is one]" },
+	[OPT_DEVICE] = { "device", "auto|cpu|cuda:N|all",
+	        "where to run; all: every GPU at once, a run each [auto: the GPU if there is one]" },
 	[OPT_ARMS] = { "arms", "LIST", "arms by name, comma-separated; pairs are against `before`, else the first" },
 	[OPT_FACTORS] = { "factors", "LIST", "an arm for each of these: precision, attention, alloc [all]" },
 	[OPT_ALL] = { "all", NULL, "every combination of the factors" },
@@ -157,6 +159,7 @@ struct request {
 	int n_set;
 	bool all, quiet, resume, budget_given, on_gpu;
 	const char *resume_ref; /* NULL: the newest that is not complete */
+	int devices;            /* of --device all; 0: one is named */
 	struct sb_session_options opt;
 };
 
@@ -304,6 +307,8 @@ static void choose_defaults(struct request *q)
 	struct sb_worker_setup *setup = &q->opt.setup;
 
 	sb_case_choose_device(setup->device, sizeof(setup->device));
+	if (q->devices)
+		snprintf(setup->device, sizeof(setup->device), "cuda:0");
 	q->on_gpu = !strncmp(setup->device, "cuda", 4);
 	if (!strcmp(setup->c.preset, "auto"))
 		snprintf(setup->c.preset, sizeof(setup->c.preset), "%s", q->on_gpu ? "full" : "tiny");
@@ -417,7 +422,12 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 		return SB_OK;
 	}
 	choose_defaults(q);
+	if (!strcmp(q->opt.setup.device, "all") && sb_run_all_count(&q->devices, err))
+		return err->code;
 	if (p.n_operands)
+	if (q->devices && sb_session_save_wanted(&q->save))
+		return sb_fail(err, SB_E_USAGE,
+		        "--device all goes with no --save.. option: name the GPU whose results are wanted");
 		return sb_fail(
 		        err, SB_E_USAGE, "run takes no argument '%.64s'; a video is given with --video", p.operands[0]);
 	if (q->opt.setup.c.raw_width && !q->opt.setup.c.video[0])
@@ -649,6 +659,18 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 }
 
 enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err)
+static enum sb_status run_one_of_all(void *q, struct sb_error *err)
+{
+	return run(q, err);
+}
+
+static enum sb_status run_here(struct request *q, struct sb_error *err)
+{
+	if (!q->devices)
+		return run(q, err);
+	return sb_run_all(sb_database_path(q->db), q->devices, &q->opt, run_one_of_all, q, err);
+}
+
 {
 	struct request *q = calloc(1, sizeof(*q));
 	struct sb_buf command = { 0 };
@@ -675,7 +697,7 @@ enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err)
 		join_command(argc, argv, &command);
 		q->opt.command = sb_buf_str(&command);
 		q->opt.exe = q->exe ? q->exe : self;
-		status = command.failed ? sb_fail(err, SB_E_NOMEM, "no memory for the command line") : run(q, err);
+		status = command.failed ? sb_fail(err, SB_E_NOMEM, "no memory for the command line") : run_here(q, err);
 	}
 	sb_buf_release(&command);
 	free(q);

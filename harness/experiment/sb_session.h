@@ -23,6 +23,11 @@ struct sb_session_options {
 	 * Where that is fewer than setup.c asks for, setup.c.frames is set to it.
 	 */
 	bool fit;
+	/* Runs that belong together, one on each device of a host: facts group.id, group.index, group.size. */
+	struct {
+		char id[33]; /* "": none */
+		int index, size;
+	} group;
 	/* Progress and the wish to stop, which is asked between trials and while workers are set up or save. Borrowed.
 	 */
 	const struct sb_loop_hooks *hooks;

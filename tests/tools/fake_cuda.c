@@ -1,11 +1,11 @@
 /*
  * A libspabench_cuda.so without CUDA, for tests: the CPU backend under the name of a GPU, on a machine that is what
  * SB_FAKE_CUDA says, and judged by the same rules as a real one. Words, between commas: devices=N, driver=V (as CUDA
- * counts: 12080), capability=75, refuses (the driver is too old), full (no memory left), crash, hang, other (a library
- * of another build). The hardware's counters: counters (as they should be), uncounted (nobody may read them), fp32 (not
- * one TF32 operation), both (TF32 at every level), busy (in the second arm), dies. Its memory: fails_at=N (every
- * driver call from the N-th on), deadly (the first call crashes). CUDA_VISIBLE_DEVICES hides devices, SPABENCH_CUPTI
- * names a tracer that is not there.
+ * counts: 12080), capability=75, refuses (the driver is too old), full (no memory left), crash, broken=N (that one, not
+ * 0, crashes), hang, other (a library of another build). The hardware's counters: counters (as they should be),
+ * uncounted (nobody may read them), fp32 (not one TF32 operation), both (TF32 at every level), busy (in the second
+ * arm), dies. Its memory: fails_at=N (every driver call from the N-th on), deadly (the first call crashes).
+ * CUDA_VISIBLE_DEVICES hides devices, SPABENCH_CUPTI names a tracer that is not there.
  */
 #include "backend_internal.h"
 #include "requirements.h"
@@ -82,7 +82,7 @@ static int opened; /* which device */
 
 static enum sb_status fake_open(int ordinal, int64_t limit, struct sb_backend **out, struct sb_error *err)
 {
-	if (is("crash"))
+	if (is("crash") || (ordinal && ordinal == number("broken=", 0)))
 		abort();
 	while (is("hang"))
 		pause();

@@ -285,6 +285,7 @@ static void cuda_info(const struct sb_backend *be, struct sb_device_info *out)
 	format_uuid(&c->prop.uuid, out->uuid, sizeof(out->uuid));
 	out->kind = "cuda";
 	out->capability = c->prop.major * 10 + c->prop.minor;
+	cudaGetDeviceCount(&out->devices);
 	snprintf(out->software, sizeof(out->software), "%s, CUDA %d.%d, cuBLAS %zu.%zu.%zu%s", driver, runtime / 1000,
 	        runtime % 1000 / 10, blas / 10000, blas / 100 % 100, blas % 100, cudnn);
 	sb_pages_info(be->pages, &free_bytes, &out->memory_bytes, NULL);

@@ -1,0 +1,46 @@
+# Every GPU of the host at once: a run each, with what they have in common.
+SPABENCH_CUDA_LIB=$SB_FAKE_CUDA_LIB
+export SPABENCH_CUDA_LIB
+all="--preset tiny $tiny --device all"
+# sorted ARGS..: a run on every GPU; lines of several processes come in any order.
+sorted() {
+	echo "\$ spabench run [all] $*"
+	"$SPABENCH" run $all "$@" >../out 2>../err </dev/null
+	code=$?
+	grep -v -e ' not tested: ' -e planted ../out | sort | visible ''
+	grep -v planted ../err | sort | visible '2> '
+	echo "[exit $code]"
+}
+export SB_FAKE_CUDA=devices=2
+sorted --db all.db
+"$SPABENCH" list --db all.db | sed '1d' | awk '{ print $3, $4, $5, $6 }'
+for uid in $("$SPABENCH" list --db all.db | sed '1d;s/ .*//'); do
+	"$SPABENCH" export json "all.db:$uid" --out - | tr -d ' \n' | grep -o -e '"group[^}]*}' -e '"device_uuid":"[^"]*"' | sed 's/"[0-9a-f]\{32\}"/ID/' | sort -u | paste -s -d ' '
+done | sort
+"$SPABENCH" show --db all.db | sed -n 's/.*group  *id: \([0-9a-f]*\).*/\1/p' >../id
+[ "$(wc -c <../id)" = 33 ] && echo 'a group has an id'
+
+echo '--- one of them cannot'
+SB_FAKE_CUDA=devices=2,broken=1 sorted --db one.db
+"$SPABENCH" list --db one.db | sed '1d' | awk '{ print $3, $4, $5, $6 }'
+SB_FAKE_CUDA=devices=2,broken=1 sorted --exe /bin/false --db none.db
+ls
+
+echo '--- none to use'
+SPABENCH_CUDA_LIB=none try_tiny --device all --db no.db
+SB_FAKE_CUDA=devices=0 try_tiny --device all --db no.db
+SB_FAKE_CUDA=devices=65 try_tiny --device all --db no.db
+SB_FAKE_CUDA=capability=75 try_tiny --device all --db no.db
+try_tiny --device all --db no.db --save results
+try_tiny --device all --db no/such/folder.db
+ls
+
+echo '--- stopped'
+"$SPABENCH" run $all --blocks 5000 --db stop.db >../out 2>../err </dev/null &
+pid=$!
+eventually 60 has_trials stop.db || echo 'no trial within 60 s'
+kill -TERM $pid
+wait $pid
+echo "[exit $?]"
+grep -v ': ' ../out
+grep '^spabench run' ../err
