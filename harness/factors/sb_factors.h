@@ -29,8 +29,9 @@ enum {
 
 enum {
 	SB_OFFLOAD_OFF,
-	SB_OFFLOAD_LAYERS
-}; /* in no arm of the default plan, nor in `after`: it trades time for memory */
+	SB_OFFLOAD_LAYERS, /* blocks through two slots, copied while the one before is at work */
+	SB_OFFLOAD_MODEL,  /* models one after the other, in the room of the largest */
+};                         /* in no arm of the default plan, nor in `after`: it trades time for memory */
 
 struct sb_levels {
 	uint8_t part[SB_PART_COUNT];

@@ -471,7 +471,7 @@ static void stream_of(struct sb_backend *be, int n, int64_t budget, struct sb_la
 	assert_int_equal(sb_stream_init(s, be, n, visits, n, &err), SB_OK);
 	for (int i = 0; i < n; i++)
 		s->layers[i].bytes = 256;
-	sb_stream_choose(s, budget);
+	sb_stream_choose(s, budget, SB_STREAM_SLOTS);
 }
 
 /* The order alone, of layers without bytes behind them: a device would copy. */

@@ -8,12 +8,15 @@
 
 #define SB_FRONT_CAMERA_ITERATIONS 4
 
+/* The models that the front end is made of, in the order of a pass: offload=model brings them in one by one. */
+enum sb_front_part { SB_FRONT_BACKBONE, SB_FRONT_AGGREGATOR, SB_FRONT_CAMERA, SB_FRONT_DEPTH, SB_FRONT_PARTS };
+
 struct sb_block_weight {
 	struct sb_norm_weight norm1, norm2, q_norm, k_norm; /* q_norm.w NULL: neither q/k norm nor RoPE */
 	struct sb_linear_weight qkv, proj, fc1, fc2;
 	const float *ls1, *ls2; /* LayerScale [dim] */
 	int heads;
-	int layer; /* of the stream; -1: resident */
+	int layer; /* of the stream; -1: resident, or there with its model */
 	float scale;
 };
 
@@ -55,7 +58,8 @@ struct sb_front_net {
 	struct sb_camera_weight camera;
 	struct sb_depth_weight depth;
 
-	struct sb_layer_stream stream; /* offload=layers: the blocks that come from the host; else empty */
+	struct sb_layer_stream stream; /* offload: what comes from the host; else empty */
+	bool by_parts;                 /* offload=model: its layers are enum sb_front_part */
 	bool borrows;                  /* weights and blocks are another net's: only the tables are its own */
 	struct sb_weight_set set;      /* holds everything above */
 };

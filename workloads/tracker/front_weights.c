@@ -12,8 +12,6 @@ struct loader {
 	struct sb_front_net *net;
 	struct sb_weight_set *set;
 	const struct sb_weights *weights;
-	size_t at; /* in the layer that is being added */
-	int layer;
 };
 
 static bool has(const char *name, const char *part)
@@ -52,26 +50,47 @@ static int layer_of(const struct sb_front_config *cfg, const char *name)
 	return -1;
 }
 
+/* The model that a tensor belongs to. */
+static enum sb_front_part part_of(const char *name)
+{
+	if (!strncmp(name, DINO, sizeof(DINO) - 1))
+		return SB_FRONT_BACKBONE;
+	if (!strncmp(name, "aggregator.", sizeof("aggregator.") - 1))
+		return SB_FRONT_AGGREGATOR;
+	return !strncmp(name, "camera_head.", sizeof("camera_head.") - 1) ? SB_FRONT_CAMERA : SB_FRONT_DEPTH;
+}
+
+/* Tokens and positional tables are not prepared one by one: fill_tables() makes ours of them. */
+static bool is_table(const char *name)
+{
+	return !has(name, "empty_pose_tokens") && (has(name, "_token") || has(name, "pos_embed"));
+}
+
+/* What of the stream a tensor comes with; -1: nothing. */
+static int stream_layer(const struct sb_front_net *net, const char *name)
+{
+	if (!net->stream.n_layers || is_table(name))
+		return -1;
+	return net->by_parts ? (int)part_of(name) : layer_of(&net->cfg, name);
+}
+
 static void measure_entry(void *ctx, const char *name, const int64_t *shape, int ndim)
 {
 	struct loader *l = ctx;
-	int layer = layer_of(&l->net->cfg, name);
+	int layer = stream_layer(l->net, name);
 
 	if (layer >= 0)
 		l->net->stream.layers[layer].bytes += sb_weight_set_size(l->set, use_of(name, ndim), shape, ndim);
 }
 
-/* offload=layers: which blocks come from the host. */
-static enum sb_status plan_stream(struct loader *l, struct sb_error *err)
+/* offload=layers: block after block, those of the camera head's trunk in every iteration. */
+static enum sb_status plan_blocks(struct loader *l, struct sb_error *err)
 {
 	struct sb_front_net *net = l->net;
-	struct sb_backend *be = l->set->be;
 	int once = net->cfg.vit_depth + 2 * net->cfg.depth, n = 0;
-	int *visits;
 	enum sb_status status;
+	int *visits;
 
-	if (be->levels.part[SB_PART_OFFLOAD] != SB_OFFLOAD_LAYERS)
-		return SB_OK;
 	visits = calloc((size_t)(once + SB_FRONT_CAMERA_ITERATIONS * net->cfg.trunk) + 1, sizeof(*visits));
 	if (!visits)
 		return sb_fail(err, SB_E_NOMEM, "no memory for the order of layers");
@@ -79,29 +98,46 @@ static enum sb_status plan_stream(struct loader *l, struct sb_error *err)
 		visits[n] = n;
 	for (int i = 0; i < SB_FRONT_CAMERA_ITERATIONS * net->cfg.trunk; i++)
 		visits[n++] = once + i % net->cfg.trunk;
-	status = sb_stream_init(&net->stream, be, once + net->cfg.trunk, visits, n, err);
+	status = sb_stream_init(&net->stream, l->set->be, once + net->cfg.trunk, visits, n, err);
 	free(visits);
-	if (status)
-		return status;
+	return status;
+}
+
+/* offload=model: one model after the other. */
+static enum sb_status plan_parts(struct loader *l, struct sb_error *err)
+{
+	static const int visits[] = { SB_FRONT_BACKBONE, SB_FRONT_AGGREGATOR, SB_FRONT_CAMERA, SB_FRONT_DEPTH };
+
+	l->net->by_parts = true;
+	return sb_stream_init(&l->net->stream, l->set->be, SB_FRONT_PARTS, visits, SB_FRONT_PARTS, err);
+}
+
+/* Which weights come from the host, and how. */
+static enum sb_status plan_stream(struct loader *l, struct sb_error *err)
+{
+	struct sb_front_net *net = l->net;
+	const struct sb_backend *be = l->set->be;
+	int offload = be->levels.part[SB_PART_OFFLOAD];
+
+	if (offload == SB_OFFLOAD_OFF)
+		return SB_OK;
+	if (offload == SB_OFFLOAD_MODEL ? plan_parts(l, err) : plan_blocks(l, err))
+		return err->code;
 	sb_front_tensors(&net->cfg, measure_entry, l);
-	sb_stream_choose(&net->stream, be->offload_budget);
+	sb_stream_choose(&net->stream, be->offload_budget, net->by_parts ? 1 : SB_STREAM_SLOTS);
 	l->set->stream = &net->stream;
 	return SB_OK;
 }
 
-/* Called for each live tensor. Tokens and positional tables are not prepared one by one: fill_tables() makes ours of
- * them. */
+/* Called for each live tensor. */
 static void add_entry(void *ctx, const char *name, const int64_t *shape, int ndim)
 {
 	struct loader *l = ctx;
-	int layer = l->set->stream ? layer_of(&l->net->cfg, name) : -1;
+	int layer = stream_layer(l->net, name);
 
-	if (layer != l->layer)
-		l->at = 0;
-	l->layer = layer;
 	if (layer >= 0 && l->net->stream.layers[layer].streamed)
-		sb_weight_set_add_streamed(l->set, use_of(name, ndim), name, shape, ndim, layer, &l->at);
-	else if (has(name, "empty_pose_tokens") || (!has(name, "_token") && !has(name, "pos_embed")))
+		sb_weight_set_add_streamed(l->set, use_of(name, ndim), name, shape, ndim, layer);
+	else if (!is_table(name))
 		sb_weight_set_add(l->set, use_of(name, ndim), name, shape, ndim);
 }
 
@@ -113,7 +149,7 @@ static struct sb_block_weight block(const struct loader *l, const char *list, in
 	struct sb_block_weight b = { .heads = heads, .layer = -1 };
 
 	snprintf(p, sizeof(p), "%s.%d.", list, i);
-	if (s->stream && s->stream->layers[layer_of(&l->net->cfg, p)].streamed)
+	if (s->stream && !l->net->by_parts && s->stream->layers[layer_of(&l->net->cfg, p)].streamed)
 		b.layer = layer_of(&l->net->cfg, p);
 	b.norm1 = sb_weight_set_norm(s, p, "norm1");
 	b.norm2 = sb_weight_set_norm(s, p, "norm2");
@@ -386,7 +422,7 @@ enum sb_status sb_front_net_open(struct sb_backend *be, const struct sb_front_co
         const struct sb_weights *weights, struct sb_front_net **out, struct sb_error *err)
 {
 	struct sb_front_net *net = calloc(1, sizeof(*net));
-	struct loader l = { .net = net, .weights = weights, .layer = -1 };
+	struct loader l = { .net = net, .weights = weights };
 	struct tables t;
 	enum sb_status status;
 

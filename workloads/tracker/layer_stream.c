@@ -47,7 +47,7 @@ static int next_resident(const struct sb_layer_stream *s, int64_t left)
 	return best;
 }
 
-void sb_stream_choose(struct sb_layer_stream *s, int64_t budget)
+void sb_stream_choose(struct sb_layer_stream *s, int64_t budget, int slots)
 {
 	int kept = 0, i;
 
@@ -67,7 +67,9 @@ void sb_stream_choose(struct sb_layer_stream *s, int64_t budget)
 			s->slot_bytes = l->bytes;
 	}
 	s->n_visits = kept;
-	s->n_slots = kept < SB_STREAM_SLOTS ? kept : SB_STREAM_SLOTS;
+	if (slots < 1 || slots > SB_STREAM_SLOTS)
+		SB_BUG("%d slots", slots);
+	s->n_slots = kept < slots ? kept : slots;
 }
 
 size_t sb_stream_slots_bytes(const struct sb_layer_stream *s)

@@ -1,7 +1,8 @@
 /*
- * layer_stream: weights of layers that live in host memory and come to the device as their turn comes, through two
- * slots of device memory: while the layer in one is at work, the next one is copied into the other. The host waits for
- * nothing. A budget keeps some layers resident.
+ * layer_stream: weights of layers that live in host memory and come to the device as their turn comes, through slots
+ * of device memory. With two slots, while the layer in one is at work the next one is copied into the other. The host
+ * waits for nothing. A budget keeps some layers resident. A "layer" is whatever comes and goes together: a block, or a
+ * whole model.
  *
  * Layers have numbers; `visits` is the order in which a pass uses them, some more than once.
  */
@@ -16,7 +17,8 @@ struct sb_stream_layer {
 	size_t bytes;
 	int visits; /* in a pass */
 	bool streamed;
-	void *host; /* its prepared weights, as they lie in a slot; NULL: resident */
+	size_t placed; /* bytes that its tensors take so far, while they are added */
+	void *host;    /* its prepared weights, as they lie in a slot; NULL: resident */
 };
 
 struct sb_layer_stream {
@@ -32,8 +34,11 @@ struct sb_layer_stream {
 enum sb_status sb_stream_init(struct sb_layer_stream *s, struct sb_backend *be, int n_layers, const int *visits,
         int n_visits, struct sb_error *err);
 void sb_stream_release(struct sb_layer_stream *s); /* accepts what was zeroed only */
-/* With all layers' bytes set: which stay on the device, at most `budget` bytes of them; those most visited first. */
-void sb_stream_choose(struct sb_layer_stream *s, int64_t budget);
+/*
+ * With all layers' bytes set: which stay on the device, at most `budget` bytes of them; those most visited first. The
+ * others pass through `slots` slots, at most SB_STREAM_SLOTS; with one, a copy waits for the work on the layer before.
+ */
+void sb_stream_choose(struct sb_layer_stream *s, int64_t budget, int slots);
 size_t sb_stream_slots_bytes(const struct sb_layer_stream *s);
 size_t sb_stream_host_bytes(const struct sb_layer_stream *s);
 /* While weights are prepared: the layer lies finished in slot 0; keep it in host memory. Errors: SB_E_NOMEM. */

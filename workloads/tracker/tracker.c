@@ -1,4 +1,5 @@
 /* The tracker as a workload: a case becomes a clip, a preset's two networks and passes over them. */
+#include "offload_measures.h"
 #include "planted.h"
 #include "prepare.h"
 #include "quality.h"
@@ -15,7 +16,7 @@
 #include <string.h>
 
 /* Prepared weights of every level pair that the arms ask for: gemm x conv x offload. */
-#define NETS 8
+#define NETS 12
 
 #define TIME_ROWS_MAX 4096 /* of a time embedding, in a file */
 
@@ -445,32 +446,6 @@ static struct sb_value steps_of(const struct sb_ba_result *ba)
 	                                                     : "skipped: nothing finite to start from");
 }
 
-/* What offload=layers did: bytes it took off the device, bytes it moved in the pass, and what that cost. */
-static int offload_measures(const struct sb_workload *w, struct sb_measure *out)
-{
-	int64_t host = sb_front_net_host_bytes(w->net->front), resident = sb_front_net_bytes(w->net->front);
-	struct sb_value copy = sb_value_absent("the copies are no work beside the device's"), stall = copy,
-	                hidden = copy;
-	int64_t copy_ns = 0, stall_ns = 0;
-
-	if (w->be->ops->stream_times)
-		w->be->ops->stream_times(w->be, &copy_ns, &stall_ns);
-	if (copy_ns > 0) {
-		copy = sb_value_of((double)copy_ns);
-		stall = sb_value_of((double)stall_ns);
-		hidden = sb_value_of(stall_ns < copy_ns ? 1.0 - (double)stall_ns / (double)copy_ns : 0.0);
-	}
-	out[0] = (struct sb_measure){ "offload.host_bytes", sb_value_of((double)host) };
-	out[1] = (struct sb_measure){ "offload.resident_bytes", sb_value_of((double)resident) };
-	out[2] = (struct sb_measure){ "offload.moved_bytes", sb_value_of((double)w->be->streamed_bytes) };
-	out[3] = (struct sb_measure){ "offload.copy_ns", copy };
-	out[4] = (struct sb_measure){ "offload.stall_ns", stall };
-	out[5] = (struct sb_measure){ "offload.hidden", hidden };
-	out[6] = (struct sb_measure){ "offload.saved_bytes",
-		sb_value_of((double)sb_front_net_saved_bytes(w->net->front)) };
-	return 7;
-}
-
 /* Of bundle adjustments the last: the last window's, in its last iteration. */
 static int tracker_measures(const struct sb_workload *w, struct sb_measure out[SB_QUALITY_MAX])
 {
@@ -478,8 +453,8 @@ static int tracker_measures(const struct sb_workload *w, struct sb_measure out[S
 	const struct sb_ba_result *ba = &met->ba;
 	int n = 0;
 
-	if (w->be->levels.part[SB_PART_OFFLOAD] == SB_OFFLOAD_LAYERS)
-		n = offload_measures(w, out);
+	if (w->be->levels.part[SB_PART_OFFLOAD] != SB_OFFLOAD_OFF)
+		n = sb_offload_measures(w->be, w->net->front, sb_front_net_bytes(w->net->front), out);
 	if (!w->plant_inputs) /* a planted depth is valid everywhere */
 		out[n++] = (struct sb_measure){ "track.replaced", sb_value_of((double)met->replaced) };
 	else

@@ -66,16 +66,16 @@ void sb_weight_set_add(
 		e->offset = sb_weight_set_reserve(s, sb_weight_set_size(s, use, shape, ndim));
 }
 
-void sb_weight_set_add_streamed(struct sb_weight_set *s, enum sb_weight_use use, const char *name, const int64_t *shape,
-        int ndim, int layer, size_t *at)
+void sb_weight_set_add_streamed(
+        struct sb_weight_set *s, enum sb_weight_use use, const char *name, const int64_t *shape, int ndim, int layer)
 {
 	struct sb_weight_entry *e = add_entry(s, use, name, shape, ndim);
 
 	if (!e)
 		return;
 	e->layer = layer;
-	e->offset = *at;
-	*at += sb_weight_set_size(s, use, shape, ndim);
+	e->offset = s->stream->layers[layer].placed;
+	s->stream->layers[layer].placed += sb_weight_set_size(s, use, shape, ndim);
 }
 
 static int by_name(const void *a, const void *b)

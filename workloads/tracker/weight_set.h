@@ -46,9 +46,9 @@ struct sb_weight_set {
 /* Room for a tensor of the network. */
 void sb_weight_set_add(
         struct sb_weight_set *s, enum sb_weight_use use, const char *name, const int64_t *shape, int ndim);
-/* The same in layer `layer` of the stream, at byte *at of it, which moves on. */
-void sb_weight_set_add_streamed(struct sb_weight_set *s, enum sb_weight_use use, const char *name, const int64_t *shape,
-        int ndim, int layer, size_t *at);
+/* The same in layer `layer` of the stream, behind what is in it. */
+void sb_weight_set_add_streamed(
+        struct sb_weight_set *s, enum sb_weight_use use, const char *name, const int64_t *shape, int ndim, int layer);
 /* Bytes that a tensor takes. */
 size_t sb_weight_set_size(const struct sb_weight_set *s, enum sb_weight_use use, const int64_t *shape, int ndim);
 /* Room for a table of our own; returns its offset. */
