@@ -74,6 +74,17 @@ void sb_doc_free(struct sb_doc *d)
 	free(d);
 }
 
+void sb_doc_fail(struct sb_doc *d)
+{
+	d->failed = true;
+}
+
+void sb_doc_release(struct sb_doc *d, struct sb_buf *b)
+{
+	d->failed |= b->failed;
+	sb_buf_release(b);
+}
+
 bool sb_doc_failed(const struct sb_doc *d)
 {
 	return d->failed;

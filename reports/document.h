@@ -95,6 +95,8 @@ struct sb_block {
 struct sb_doc;
 struct sb_doc *sb_doc_new(void); /* NULL: no memory */
 void sb_doc_free(struct sb_doc *d);
+void sb_doc_release(struct sb_doc *d, struct sb_buf *b); /* of a buffer whose text was added: fails with it */
+void sb_doc_fail(struct sb_doc *d);                      /* a part of it found no memory */
 bool sb_doc_failed(const struct sb_doc *d);
 const struct sb_block *sb_doc_blocks(const struct sb_doc *d);
 /* What a window or a list of pages calls it: no part of the text. */

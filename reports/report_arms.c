@@ -140,7 +140,7 @@ static void levels(struct sb_report *r)
 		sb_doc_stored(r->d, r->s->arms[i].name);
 		sb_doc_cell(r->d);
 		sb_doc_stored(r->d, sb_buf_str(&b));
-		sb_buf_release(&b);
+		sb_doc_release(r->d, &b);
 	}
 }
 
@@ -161,6 +161,8 @@ void sb_report_arms(struct sb_report *r)
 		sort(r, v, n);
 		print(r, v, n);
 	}
+	else
+		sb_doc_fail(r->d);
 	free(v);
 	sb_report_plot(r, "arms");
 	sb_report_plot(r, "time-memory");

@@ -16,7 +16,7 @@ static void say_short(struct sb_report *r, struct sb_buf *title, const char *nam
 	sb_buf_puts(&b, name[n] ? ".." : "");
 	sb_doc_stored(r->d, sb_buf_str(&b));
 	sb_buf_puts(title, sb_buf_str(&b));
-	sb_buf_release(&b);
+	sb_doc_release(r->d, &b);
 }
 
 static void say_word(struct sb_report *r, struct sb_buf *title, const char *word)
@@ -39,7 +39,7 @@ static void title(struct sb_report *r)
 	say_word(r, &title, " on ");
 	say_short(r, &title, r->s->device ? r->s->device : "a device that was not recorded");
 	sb_doc_set_title(r->d, sb_buf_str(&title));
-	sb_buf_release(&title);
+	sb_doc_release(r->d, &title);
 }
 
 /* ---- the verdict ------------------------------------------------------------------------------------------------- */

@@ -235,6 +235,7 @@ static enum sb_status write_report(
 		.summary = &l->summary,
 		.arms = l->arms,
 		.n_arms = l->n_arms,
+		.plots_absent = "this version makes none yet",
 		.database = l->db };
 	enum sb_status status;
 

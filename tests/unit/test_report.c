@@ -1,4 +1,7 @@
-/* The report as a document: the same figures in both of its forms, whatever a database holds, and nothing that runs. */
+/*
+ * The report as a document: the same figures in both of its forms, whatever a database holds, and nothing that runs.
+ * Linked with --wrap=malloc and so on, so that memory can run out.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +19,38 @@
 
 static const char hostile[] = "<script>alert('1')</script>\"x\" & | `b` \x01\x1b[31m \xff\xfe \xe2\x80\xae "
                               "a_very_long_name_without_a_blank_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+/* ---- memory -------------------------------------------------------------------------------------------------------
+ */
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+
+static long fail_in; /* the n-th request from now fails; 0: none */
+
+static bool due(void)
+{
+	return fail_in > 0 && --fail_in == 0;
+}
+
+void *__wrap_malloc(size_t n)
+{
+	return due() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return due() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	return due() ? NULL : __real_realloc(p, n);
+}
 
 /* ---- a run, its summaries, its document ---------------------------------------------------------------------------
  */
@@ -359,6 +394,45 @@ static void a_run_that_lacks_something_says_so(void **state)
 	must_say(failures, of_failures);
 }
 
+/* A report is whole, or it is an error: nothing is left out of it in silence. */
+static void memory_that_runs_out_is_an_error(void **state)
+{
+	enum sb_status (*const forms[])(
+	        const struct sb_doc *, struct sb_buf *, struct sb_error *) = { sb_doc_html, sb_doc_markdown };
+	struct fixture fx;
+	struct made m;
+	char *whole;
+
+	(void)state;
+	fx_gpu_run(&fx);
+	read_run(&fx, &m);
+	for (size_t form = 0; form < 2; form++) {
+		bool failed = true;
+
+		whole = render(&m, forms[form]);
+		for (long n = 1; failed; n += n < 60 ? 1 : 311) {
+			struct sb_doc *doc = NULL;
+			struct sb_buf b = { 0 };
+			struct sb_error err = { .code = SB_OK };
+
+			fail_in = n;
+			if (!sb_report_build(&m.in, &doc, &err))
+				forms[form](doc, &b, &err);
+			failed = fail_in == 0;
+			fail_in = 0;
+			if (err.code)
+				assert_int_equal(err.code, SB_E_NOMEM);
+			else
+				assert_string_equal(b.s, whole);
+			assert_true(failed == (err.code != SB_OK));
+			sb_buf_release(&b);
+			sb_doc_free(doc);
+		}
+		free(whole);
+	}
+	release(&m);
+}
+
 /* ---- colours and plots
  * ----------------------------------------------------------------------------------------------- */
 
@@ -448,6 +522,7 @@ int main(void)
 		cmocka_unit_test(no_name_gets_out_of_its_place),
 		cmocka_unit_test(a_run_that_lacks_something_says_so),
 		cmocka_unit_test(times_that_drift_are_named),
+		cmocka_unit_test(memory_that_runs_out_is_an_error),
 		cmocka_unit_test(every_text_is_told_from_its_ground),
 		cmocka_unit_test(the_styles_use_colours_that_there_are),
 		cmocka_unit_test(ids_of_two_plots_do_not_meet),
