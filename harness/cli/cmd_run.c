@@ -68,7 +68,7 @@ enum {
 const struct sb_option sb_run_options[] = {
 	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
 	[OPT_WORKLOAD] = { "workload", "NAME",
-	        "tracker, or churn: clips of changing size one after the other, for fragmentation [tracker]" },
+	        "tracker; churn: clips of changing size one after the other, for fragmentation; churn-own [tracker]" },
 	[OPT_VIDEO] = { "video", "PATH",
 	        "a folder of PNG images, a .y4m file or any video that ffmpeg decodes [built-in]" },
 	[OPT_RAW] = { "raw", "WxH", "--video is a file of packed 8-bit RGB frames of this size" },
@@ -144,7 +144,8 @@ const char sb_run_details[] =
         "Ctrl-C ends the run after the current trial, with everything stored; 'run --resume' completes it.\n"
         "A trial that runs out of memory, crashes or hangs is stored as such and the run goes on.\n"
         "The churn workload fragments memory: its claim is judged on 'run --workload churn', which compares the\n"
-        "allocators with TF32 and efficient attention on; --seed draws another list of clips.\n"
+        "allocators with TF32 and efficient attention on; --seed draws another list of clips. It asks for memory as\n"
+        "PyTorch's modules do; churn-own: as spabench's fused ops need it, a quarter of that.\n"
         "An arm can name a level: +alloc=stitched, expandable segments that move unused pages (experimental).\n"
         "Weights are synthetic unless a file is given: F32, F16 or BF16, tensors named as in the released "
         "checkpoints.\n"
@@ -158,8 +159,8 @@ struct request {
 	const char *set[16];
 	int n_set;
 	bool all, quiet, resume, budget_given, on_gpu;
-	const char *resume_ref; /* NULL: the newest that is not complete */
 	int devices;            /* of --device all; 0: one is named */
+	const char *resume_ref; /* NULL: the newest that is not complete */
 	struct sb_session_options opt;
 };
 
@@ -306,13 +307,13 @@ static void choose_defaults(struct request *q)
 {
 	struct sb_worker_setup *setup = &q->opt.setup;
 
-	sb_case_choose_device(setup->device, sizeof(setup->device));
 	if (q->devices)
 		snprintf(setup->device, sizeof(setup->device), "cuda:0");
+	sb_case_choose_device(setup->device, sizeof(setup->device));
 	q->on_gpu = !strncmp(setup->device, "cuda", 4);
 	if (!strcmp(setup->c.preset, "auto"))
 		snprintf(setup->c.preset, sizeof(setup->c.preset), "%s", q->on_gpu ? "full" : "tiny");
-	if (!strcmp(setup->c.workload, "churn") && !q->arms && !q->factors && !q->all)
+	if (!strncmp(setup->c.workload, "churn", 5) && !q->arms && !q->factors && !q->all)
 		q->arms = CHURN_ARMS;
 	/* A card may be too small for the preset's clip, a CPU's memory is not: there only a limit is. */
 	q->opt.fit =
@@ -421,13 +422,13 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 		q->resume_ref = p.n_operands ? p.operands[0] : NULL;
 		return SB_OK;
 	}
-	choose_defaults(q);
 	if (!strcmp(q->opt.setup.device, "all") && sb_run_all_count(&q->devices, err))
 		return err->code;
-	if (p.n_operands)
+	choose_defaults(q);
 	if (q->devices && sb_session_save_wanted(&q->save))
 		return sb_fail(err, SB_E_USAGE,
 		        "--device all goes with no --save.. option: name the GPU whose results are wanted");
+	if (p.n_operands)
 		return sb_fail(
 		        err, SB_E_USAGE, "run takes no argument '%.64s'; a video is given with --video", p.operands[0]);
 	if (q->opt.setup.c.raw_width && !q->opt.setup.c.video[0])
@@ -658,7 +659,6 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 	return status ? status : save_results(q, &result, err);
 }
 
-enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err)
 static enum sb_status run_one_of_all(void *q, struct sb_error *err)
 {
 	return run(q, err);
@@ -671,6 +671,7 @@ static enum sb_status run_here(struct request *q, struct sb_error *err)
 	return sb_run_all(sb_database_path(q->db), q->devices, &q->opt, run_one_of_all, q, err);
 }
 
+enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err)
 {
 	struct request *q = calloc(1, sizeof(*q));
 	struct sb_buf command = { 0 };

@@ -4,7 +4,8 @@
 #include "sb_experiment.h"
 #include "sb_tracker.h"
 
-static const struct sb_workload_ops *const workloads[] = { &sb_workload_tracker, &sb_workload_churn, NULL };
+static const struct sb_workload_ops *const workloads[] = { &sb_workload_tracker, &sb_workload_churn,
+	&sb_workload_churn_own, NULL };
 
 const struct sb_option sb_worker_options[] = {
 	{ "fd", "N", "the socket to the parent" },

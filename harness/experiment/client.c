@@ -230,7 +230,8 @@ static enum sb_status check_setup(const struct sb_worker *w, const struct sb_wor
 	if (check_capability(w, s->c.weights_front[0], "weights", "read weights from files", err) ||
 	        check_capability(w, s->c.weights_track[0], "weights-track", "read the tracker's weights", err) ||
 	        check_capability(w, !strcmp(s->c.workload, "tracker"), "tracker", "run the tracker", err) ||
-	        check_capability(w, !strcmp(s->c.workload, "churn"), "churn", "run the churn workload", err))
+	        check_capability(w, !strncmp(s->c.workload, "churn", 5), "churn-modules",
+	                "run the churn workload with the requests of PyTorch's modules", err))
 		return err->code;
 	if (check_capability(w, s->trace_calls, "trace-calls", "record calls of the API", err))
 		return err->code;

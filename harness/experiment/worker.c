@@ -804,7 +804,7 @@ static enum sb_status serve_save(struct server *s, const struct sb_frame *f, str
 
 const char sb_worker_capabilities[] =
         "weights,weights-track,tracker,churn,raw,save,save-npz,depth-images,overlay,trace-calls,counters,"
-        "alloc-conf,memory-trace,offload,plant";
+        "alloc-conf,memory-trace,offload,plant,churn-modules";
 
 static enum sb_status serve(struct server *s, const struct sb_workload_ops *const *workloads, struct sb_error *err)
 {

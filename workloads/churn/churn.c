@@ -1,4 +1,6 @@
 #include "sb_churn.h"
+
+#include "offload_measures.h"
 #include "sb_clip.h"
 #include "sb_front.h"
 #include "sb_presets.h"
@@ -7,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEVELS      8 /* gemm x conv x offload */
+#define LEVELS      12 /* gemm x conv x offload */
 #define HEIGHTS_MAX SB_CHURN_CLIPS
 
 struct sized_net {
@@ -20,6 +22,7 @@ struct sb_workload {
 	const struct sb_preset *preset;
 	struct sb_churn_clip list[SB_CHURN_CLIPS];
 	struct sb_front_input input[SB_CHURN_CLIPS]; /* frames and geometry of each */
+	bool as_modules;                             /* of the requests for memory; see sb_churn.h */
 	int64_t width;
 	struct sb_clip clip; /* the longest; the others take its first frames */
 	struct {
@@ -139,8 +142,10 @@ static void fill_info(const struct sb_workload *w, struct sb_workload_info *info
 	snprintf(info->clip_source, sizeof(info->clip_source), "%s", w->clip.source);
 	snprintf(info->clip_note, sizeof(info->clip_note), "%s", w->clip.note);
 	snprintf(info->inputs_note, sizeof(info->inputs_note),
-	        "%d clips a pass, one after the other: %lld to %lld frames, %lld to %lld pixels high", SB_CHURN_CLIPS,
-	        (long long)few, (long long)info->frames, (long long)low, (long long)high);
+	        "%d clips a pass, one after the other: %lld to %lld frames, %lld to %lld pixels high; memory is asked "
+	        "for %s",
+	        SB_CHURN_CLIPS, (long long)few, (long long)info->frames, (long long)low, (long long)high,
+	        w->as_modules ? "as PyTorch's modules do" : "as spabench's own ops need it");
 }
 
 static enum sb_status load(
@@ -159,7 +164,7 @@ static enum sb_status load(
 	return SB_OK;
 }
 
-static enum sb_status churn_open(const struct sb_case *c, struct sb_backend *be, struct sb_workload **out,
+static enum sb_status open_as(bool as_modules, const struct sb_case *c, struct sb_backend *be, struct sb_workload **out,
         struct sb_workload_info *info, struct sb_error *err)
 {
 	struct sb_workload *w = calloc(1, sizeof(*w));
@@ -168,12 +173,25 @@ static enum sb_status churn_open(const struct sb_case *c, struct sb_backend *be,
 		return sb_fail(err, SB_E_NOMEM, "no memory for the workload");
 	w->be = be;
 	w->current = -1;
+	w->as_modules = as_modules;
 	if (load(w, c, info, err)) {
 		churn_close(w);
 		return err->code;
 	}
 	*out = w;
 	return SB_OK;
+}
+
+static enum sb_status churn_open(const struct sb_case *c, struct sb_backend *be, struct sb_workload **out,
+        struct sb_workload_info *info, struct sb_error *err)
+{
+	return open_as(true, c, be, out, info, err);
+}
+
+static enum sb_status churn_own_open(const struct sb_case *c, struct sb_backend *be, struct sb_workload **out,
+        struct sb_workload_info *info, struct sb_error *err)
+{
+	return open_as(false, c, be, out, info, err);
 }
 
 /* ---- passes -------------------------------------------------------------------------------------------------- */
@@ -233,6 +251,14 @@ static int64_t churn_weights_bytes(const struct sb_workload *w)
 	return bytes;
 }
 
+/* Nothing is left to say of a pass without offload. */
+static int churn_measures(const struct sb_workload *w, struct sb_measure out[SB_QUALITY_MAX])
+{
+	if (w->be->levels.part[SB_PART_OFFLOAD] == SB_OFFLOAD_OFF || w->current < 0)
+		return 0;
+	return sb_offload_measures(w->be, w->levels[w->current].sized[0].net, churn_weights_bytes(w), out);
+}
+
 static enum sb_status churn_run(struct sb_workload *w, bool perturb, struct sb_error *err)
 {
 	for (int i = 0; i < SB_CHURN_CLIPS; i++) {
@@ -241,6 +267,7 @@ static enum sb_status churn_run(struct sb_workload *w, bool perturb, struct sb_e
 		struct sb_front_outputs out = sb_front_outputs_as(&w->room, c->frames, c->height, w->width);
 
 		in.perturb = perturb;
+		in.as_modules = w->as_modules;
 		if (sb_front_run(w->be, net_for(w, w->current, c->height), &in, &out, NULL, err))
 			return sb_wrap(err, "clip %d of %d (%lld frames of %lldx%lld)", i + 1, SB_CHURN_CLIPS,
 			        (long long)c->frames, (long long)w->width, (long long)c->height);
@@ -256,4 +283,16 @@ const struct sb_workload_ops sb_workload_churn = {
 	.prepare = churn_prepare,
 	.weights_bytes = churn_weights_bytes,
 	.run = churn_run,
+	.measures = churn_measures,
+};
+
+const struct sb_workload_ops sb_workload_churn_own = {
+	.name = "churn-own",
+	.fresh_memory = true,
+	.open = churn_own_open,
+	.close = churn_close,
+	.prepare = churn_prepare,
+	.weights_bytes = churn_weights_bytes,
+	.run = churn_run,
+	.measures = churn_measures,
 };

@@ -8,7 +8,11 @@
 
 #include "sb_workload.h"
 
-extern const struct sb_workload_ops sb_workload_churn;
+/*
+ * churn: buffers come and go as in PyTorch (as_modules of sb_front.h), so that an allocator meets what an application
+ * would ask it for. churn-own: as spabench's fused ops need them, about a quarter of it.
+ */
+extern const struct sb_workload_ops sb_workload_churn, sb_workload_churn_own;
 
 /* One clip of the list; its width is the list's. */
 struct sb_churn_clip {

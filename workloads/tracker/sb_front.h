@@ -71,6 +71,12 @@ struct sb_front_input {
 	 */
 	int perturb;
 	struct sb_front_device *keep; /* or NULL */
+	/*
+	 * Every buffer comes and goes as in PyTorch, whose modules have a result for each operation, and whose
+	 * variables live until their function returns: what the allocator is asked for is then what an application asks
+	 * for. The results are the same to the bit where no library chooses by alignment. Not with `keep` or a tap.
+	 */
+	bool as_modules;
 };
 
 /* For tests: called with every intermediate that the goldens hold. `data` is device memory, valid during the call. */
