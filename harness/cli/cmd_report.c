@@ -29,6 +29,8 @@ const char sb_report_details[] = "REF is [FILE:][RUN][/ARM]. RUN is the beginnin
                                  "DIR gets index.html, which needs no other file, and report.md.\n"
                                  "Of a folder that holds a report already, the report's own files are replaced.\n";
 
+enum { PDF_SECONDS = 60 };
+
 struct request {
 	const char *db, *out;
 	bool pdf, force;
@@ -205,7 +207,7 @@ static bool put_pdf(const struct sb_report_folder *f, char why[512])
 	if (page.failed || pdf.failed || scratch.failed)
 		snprintf(why, 512, "no memory for its name");
 	else
-		done = sb_report_pdf(page.s, pdf.s, scratch.s, stop, why);
+		done = sb_report_pdf(page.s, pdf.s, scratch.s, PDF_SECONDS, stop, why);
 	sb_buf_release(&page);
 	sb_buf_release(&pdf);
 	sb_buf_release(&scratch);

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SECONDS_MAX = 60, ARGUMENTS_MAX = 12 };
+enum { ARGUMENTS_MAX = 12 };
 
 /* Programs that print a page, in the order they are tried; each is given its arguments by one of the kinds below. */
 enum kind { BROWSER, WEASYPRINT, WKHTMLTOPDF };
@@ -129,9 +129,9 @@ static pid_t start(const char *const *argv, const char *said)
 }
 
 /* Its status, or -1 where it was ended: it took too long, or was stopped. */
-static int wait_for(pid_t pid, bool (*stop)(void))
+static int wait_for(pid_t pid, int seconds, bool (*stop)(void))
 {
-	int64_t until = sb_now_ns() + SECONDS_MAX * INT64_C(1000000000);
+	int64_t until = sb_now_ns() + seconds * INT64_C(1000000000);
 	int status = 0;
 	pid_t got;
 
@@ -175,7 +175,7 @@ static void last_line(const char *path, char line[256])
 }
 
 static bool print_with(const struct printer *p, const char *program, const char *html, const char *pdf,
-        const char *scratch, bool (*stop)(void), char why[512])
+        const char *scratch, int seconds, bool (*stop)(void), char why[512])
 {
 	struct words w = { .url = { 0 } };
 	struct sb_buf said = { 0 };
@@ -188,11 +188,11 @@ static bool print_with(const struct printer *p, const char *program, const char 
 	if (!w.url.failed && !w.out.failed && !w.profile.failed && !said.failed && !mkdir(scratch, 0700))
 		pid = start(w.v, said.s);
 	if (pid > 0)
-		status = wait_for(pid, stop);
+		status = wait_for(pid, seconds, stop);
 	if (pid > 0 && !is_pdf(pdf)) {
 		last_line(said.s, line);
 		if (status == -1)
-			snprintf(why, 512, "%s was ended after %d s", p->name, SECONDS_MAX);
+			snprintf(why, 512, "%s was ended after %d s", p->name, seconds);
 		else
 			snprintf(why, 512, "%s failed%s%s", p->name, line[0] ? ": " : "", line);
 	} else if (pid <= 0) {
@@ -204,7 +204,8 @@ static bool print_with(const struct printer *p, const char *program, const char 
 	return pid > 0 && is_pdf(pdf);
 }
 
-bool sb_report_pdf(const char *html, const char *pdf, const char *scratch, bool (*stop)(void), char why[512])
+bool sb_report_pdf(
+        const char *html, const char *pdf, const char *scratch, int seconds, bool (*stop)(void), char why[512])
 {
 	bool done = false;
 
@@ -213,7 +214,7 @@ bool sb_report_pdf(const char *html, const char *pdf, const char *scratch, bool 
 		char *program = find(printers[i].name);
 
 		if (program)
-			done = print_with(&printers[i], program, html, pdf, scratch, stop, why);
+			done = print_with(&printers[i], program, html, pdf, scratch, seconds, stop, why);
 		if (!done && program)
 			unlink(pdf);
 		free(program);

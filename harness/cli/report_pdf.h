@@ -5,9 +5,11 @@
 #include "sb_base.h"
 
 /*
- * Print the page `html` into `pdf`; all paths are absolute. `scratch` is a folder that may be made for the program, and
- * is removed. False: not done, and `why` says why (no program is there, or it failed); stop() ends it early.
+ * Print the page `html` into `pdf`; all paths are absolute. `scratch` is a folder that is made for the program and
+ * removed. A program may take so many seconds, and stop() ends it earlier. False: not done, and `why` says why (no
+ * program is there, or it failed).
  */
-bool sb_report_pdf(const char *html, const char *pdf, const char *scratch, bool (*stop)(void), char why[512]);
+bool sb_report_pdf(
+        const char *html, const char *pdf, const char *scratch, int seconds, bool (*stop)(void), char why[512]);
 
 #endif
