@@ -1,5 +1,7 @@
 /* compare: the before/after table of a run. */
 #include "sb_cli.h"
+#include "sb_pair_report.h"
+#include "sb_pairs.h"
 #include "sb_reports.h"
 #include "sb_store.h"
 #include "sb_summary.h"
@@ -116,6 +118,32 @@ static enum sb_status print(const struct request *q, const struct sb_summary *s,
 	return sb_report_text(s, stdout, &text, err);
 }
 
+/* A run that was measured by pairs of processes has a table of its own. */
+static bool is_of_pairs(struct sb_store *st, int64_t key)
+{
+	struct sb_error ignored;
+	struct sb_run run;
+	bool pairs;
+
+	if (sb_store_read_run(st, key, &run, &ignored))
+		return false;
+	pairs = sb_run_fact(&run, SB_PAIRS_FACT) != NULL;
+	sb_run_release(&run);
+	return pairs;
+}
+
+static enum sb_status print_pairs(struct sb_store *st, int64_t key, int format, struct sb_error *err)
+{
+	struct sb_pair_table table;
+	enum sb_status status = sb_pair_table_build(st, key, 0.0, &table, err);
+
+	if (status)
+		return status;
+	status = sb_pair_report(&table, format, stdout, err);
+	sb_pair_table_release(&table);
+	return status;
+}
+
 enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err)
 {
 	struct request q = { .format = TEXT, .color = AUTO };
@@ -131,6 +159,11 @@ enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err)
 	if (sb_store_open(db, SB_STORE_READ, &st, err))
 		return err->code;
 	status = sb_store_find_run(st, run, &key, err);
+	if (!status && q.n_refs < 2 && !opt.after && is_of_pairs(st, key)) {
+		status = print_pairs(st, key, q.format, err);
+		sb_store_close(st);
+		return status;
+	}
 	if (!status)
 		status = sb_summary_build(st, key, &opt, &summary, err);
 	if (!status) {
