@@ -44,9 +44,9 @@ static void line(struct sb_buf *b, const struct sb_line *l)
 
 /* ---- blocks ---------------------------------------------------------------------------------------------------- */
 
-static const char *mark_of(enum sb_tone tone)
+static bool is_set_off(enum sb_tone tone)
 {
-	return tone == SB_TONE_BAD || tone == SB_TONE_UNSURE ? "> **Note.** " : tone == SB_TONE_GOOD ? "> " : "";
+	return tone == SB_TONE_GOOD || tone == SB_TONE_BAD || tone == SB_TONE_UNSURE;
 }
 
 static void list(struct sb_buf *b, const struct sb_block *l)
@@ -161,7 +161,7 @@ static void block(struct sb_buf *b, const struct sb_doc *d, const struct sb_bloc
 		heading(b, of);
 		break;
 	case SB_BLOCK_PARAGRAPH:
-		sb_buf_puts(b, mark_of(of->tone));
+		sb_buf_puts(b, is_set_off(of->tone) ? "> " : "");
 		line(b, &of->text);
 		sb_buf_puts(b, "\n\n");
 		break;

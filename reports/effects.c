@@ -103,8 +103,7 @@ static double size_of(const struct sb_summary_lattice_metric *m, const struct sb
 	return fabs(m->compare == SB_COMPARE_RATIO ? log(e->estimate.v) : e->estimate.v);
 }
 
-/* The switch on whose level the effect of `factor` depends most, -1: on none for certain, or by less than a 20th. */
-static int strongest_partner(const struct sb_summary_lattice *l, const struct sb_summary_lattice_metric *m, int factor)
+int sb_effects_partner(const struct sb_summary_lattice *l, const struct sb_summary_lattice_metric *m, int factor)
 {
 	double largest = 0.05 * size_of(m, &find(m, SB_LATTICE_MAIN, factor, -1, false)->effect);
 	int found = -1;
@@ -151,7 +150,7 @@ bool sb_effects_sentence(
 
 	if (!main || main->effect.estimate.absent || m->emulated)
 		return false;
-	partner = strongest_partner(l, m, factor);
+	partner = sb_effects_partner(l, m, factor);
 	if (partner < 0 && m->section == SB_SECTION_STAGES && !is_there(m, &main->effect))
 		return false; /* of many stages what matters */
 	sb_buf_addf(b, "%s: ", l->factors[factor]);

@@ -11,6 +11,9 @@
 bool sb_effects_sentence(
         struct sb_buf *b, const struct sb_summary_lattice *l, const struct sb_summary_lattice_metric *m, int factor);
 
+/* The switch on whose level the effect of `factor` depends most, -1: on none for certain, or by less than a 20th. */
+int sb_effects_partner(const struct sb_summary_lattice *l, const struct sb_summary_lattice_metric *m, int factor);
+
 /* True when a row was marked as emulated. */
 bool sb_effects_text(struct sb_page *p, const struct sb_summary *s);
 void sb_effects_markdown(struct sb_buf *b, const struct sb_summary *s);

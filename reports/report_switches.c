@@ -1,4 +1,5 @@
 /* What each switch brings, alone and in all combinations, and the evidence that it was in effect. */
+#include "effects.h"
 #include "report_internal.h"
 
 #include <string.h>
@@ -98,6 +99,7 @@ static void effect_sentence(
 {
 	const struct sb_summary_lattice_row *main = find(m, SB_LATTICE_MAIN, factor, -1, false),
 	                                    *share = find(m, SB_LATTICE_SHARE, factor, -1, false);
+	int partner = main && !main->effect.estimate.absent ? sb_effects_partner(l, m, factor) : -1;
 	char what[192], level[128];
 	struct sb_told t;
 
@@ -105,30 +107,26 @@ static void effect_sentence(
 		return;
 	t = told_of(l, m, main, what);
 	sb_doc_item(r->d);
-	sb_doc_stored(r->d, m->label);
-	sb_doc_text(r->d, ", ");
 	sb_doc_strong(r->d, l->factors[factor]);
+	sb_doc_text(r->d, ", ");
+	sb_doc_stored(r->d, m->label);
 	sb_doc_text(r->d, m->compare == SB_COMPARE_RATIO ? ": ratio " : ": ");
 	sb_say_effect(r, &t);
 	if (m->compare == SB_COMPARE_RATIO) {
 		sb_doc_text(r->d, ", ");
 		sb_say_times(r, &t);
 	}
-	for (int other = 0, n = 0; other < l->n_factors; other++) {
-		for (int on = 0; on < 2; on++) {
-			const struct sb_summary_lattice_row *at = find(m, SB_LATTICE_AT, factor, other, on);
-			const struct sb_summary_lattice_row *pair = find(m, SB_LATTICE_PAIR,
-			        factor < other ? factor : other, factor < other ? other : factor, false);
+	for (int on = 0; on < 2 && partner >= 0; on++) {
+		const struct sb_summary_lattice_row *at = find(m, SB_LATTICE_AT, factor, partner, on);
 
-			if (!at || !pair || !sb_effect_direction(&pair->effect, m->compare))
-				continue;
-			t = told_of(l, m, at, what);
-			sb_doc_text(r->d, n++ ? ", " : "; ");
-			sb_say_effect(r, &t);
-			snprintf(level, sizeof(level), "%.60s=%.60s", l->factors[other], l->levels[other][on]);
-			sb_doc_text(r->d, " with ");
-			sb_doc_code_span(r->d, level);
-		}
+		if (!at)
+			continue;
+		t = told_of(l, m, at, what);
+		sb_doc_text(r->d, on ? ", " : "; ");
+		sb_say_effect(r, &t);
+		snprintf(level, sizeof(level), "%.60s=%.60s", l->factors[partner], l->levels[partner][on]);
+		sb_doc_text(r->d, " with ");
+		sb_doc_code_span(r->d, level);
 	}
 	if (share && !share->effect.estimate.absent) {
 		t = told_of(l, m, share, what);
