@@ -209,21 +209,40 @@ static void say_planted(struct sb_report *r)
 	sb_doc_text(r->d, ".");
 }
 
+static const struct sb_summary_row *total_without_interval(const struct sb_report *r)
+{
+	const struct sb_summary_row *total = r->main->after ? sb_group_row(r->main, "wall_ns") : NULL;
+
+	return total && !total->effect.has_interval ? total : NULL;
+}
+
+static bool few_trace_blocks(const struct sb_report *r)
+{
+	return r->main->after && r->s->blocks[1] > 0 && r->s->blocks[1] < 6;
+}
+
 static bool few_pairs(const struct sb_report *r)
 {
-	const struct sb_summary_row *total = sb_group_row(r->main, "wall_ns");
-
-	return r->main->after && total && !total->effect.has_interval;
+	return total_without_interval(r) || few_trace_blocks(r);
 }
 
 static void say_few_pairs(struct sb_report *r)
 {
-	const struct sb_summary_row *total = sb_group_row(r->main, "wall_ns");
-	struct sb_told t = sb_told_row(r->main, total);
+	const struct sb_summary_row *total = total_without_interval(r);
 
-	sb_doc_text(r->d, "The total rests on ");
-	sb_say_count(r, &t);
-	sb_doc_text(r->d, total->effect.pairs == 1 ? " pair" : " pairs");
+	if (total) {
+		struct sb_told t = sb_told_row(r->main, total);
+
+		sb_doc_text(r->d, "the total rests on ");
+		sb_say_count(r, &t);
+		sb_doc_text(r->d, total->effect.pairs == 1 ? " pair" : " pairs");
+	}
+	sb_doc_text(r->d, total && few_trace_blocks(r) ? ", and " : "");
+	if (few_trace_blocks(r)) {
+		sb_doc_text(r->d, "kinds of op rest on ");
+		sb_say_number(r, "blocks", "trace", r->s->blocks[1]);
+		sb_doc_text(r->d, r->s->blocks[1] == 1 ? " trace block" : " trace blocks");
+	}
 	sb_doc_text(r->d, "; below 6 there is no interval, and a ratio without one may be noise.");
 }
 

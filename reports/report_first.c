@@ -58,9 +58,11 @@ static int count_claims(const struct sb_summary *s, int n[SB_VERDICT_NOT_TESTED 
 
 static enum sb_tone tone_of(const int *n, int tested)
 {
-	if (!tested)
+	if (n[SB_VERDICT_NOT_MET])
+		return SB_TONE_BAD;
+	if (n[SB_VERDICT_INCONCLUSIVE] || !tested)
 		return SB_TONE_UNSURE;
-	return n[SB_VERDICT_NOT_MET] ? SB_TONE_BAD : n[SB_VERDICT_INCONCLUSIVE] ? SB_TONE_UNSURE : SB_TONE_GOOD;
+	return tested > n[SB_VERDICT_NOT_TESTED] ? SB_TONE_GOOD : SB_TONE_PLAIN; /* a few prove little */
 }
 
 static void claims_in_words(struct sb_report *r, const int *n, int tested)
