@@ -258,8 +258,12 @@ static void figure(struct sb_buf *b, const struct sb_block *f)
 	sb_buf_puts(b, "<figure");
 	attribute(b, "id", f->id);
 	sb_buf_puts(b, ">\n");
+	/* On a narrow screen the plot scrolls in its frame: smaller, its words could not be read. */
+	sb_buf_puts(b, "<div class=\"plot\" role=\"region\" tabindex=\"0\"");
+	attribute(b, "aria-label", p->alt);
+	sb_buf_puts(b, ">");
 	sb_svg_inline(b, p->svg_text, p->id, p->alt);
-	sb_buf_puts(b, "<figcaption>");
+	sb_buf_puts(b, "</div><figcaption>");
 	line(b, &f->text);
 	file_link(b, p->svg, "SVG", &any);
 	file_link(b, p->png, "PNG", &any);

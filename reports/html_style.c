@@ -98,7 +98,8 @@ static const char sheet[] =
         ".scroll{overflow-x:auto;border:1px solid var(--line);border-radius:.4rem}"
         "table{border-collapse:collapse;width:100%;font-size:.9rem}"
         "caption>span{position:sticky;left:.7rem;display:inline-block;max-width:min(60rem,100vw - 3.4rem)}"
-        "table.keys{overflow-wrap:anywhere}table.keys thead th{white-space:normal}table.keys th{width:9rem}table.keys tbody th[scope=row]{min-width:5.5rem}"
+        "table.keys{overflow-wrap:anywhere}table.keys thead th{white-space:normal}table.keys th{width:9rem}table.keys "
+        "tbody th[scope=row]{min-width:5.5rem}"
         "caption{caption-side:top;text-align:left;padding:.55rem .7rem;color:var(--quiet);"
         "border-bottom:1px solid var(--line)}"
         "th,td{padding:.28rem .7rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}"
@@ -109,7 +110,7 @@ static const char sheet[] =
         "tr.section>*{font-weight:650;background:var(--raised)}"
         "tbody th[scope=row]{position:sticky;left:0;background:var(--ground);min-width:7rem}"
         "figure{border:1px solid var(--line);border-radius:.4rem;padding:.7rem}"
-        "figure svg{display:block;width:100%;height:auto;max-height:85vh}"
+        ".plot{overflow-x:auto}.plot svg{display:block;width:100%;min-width:38rem;height:auto}"
         "figcaption{font-size:.88rem;color:var(--quiet);margin-top:.5rem;overflow-wrap:anywhere}"
         "footer{margin-top:3rem;font-size:.88rem;color:var(--quiet)}"
         "@media (max-width:30rem){main{padding:1rem .7rem 3rem}h1{font-size:1.4rem}table{font-size:.84rem}"
@@ -118,7 +119,7 @@ static const char sheet[] =
         "h2,h3,caption{break-after:avoid}tr,figure,.card,.tone{break-inside:avoid}"
         ".scroll{overflow:visible;border:0}table{font-size:.82em}th,td{padding:.15rem .4rem}"
         "tbody th[scope=row]{position:static;min-width:0}p,li{max-width:none}a{color:inherit;text-decoration:none}"
-        "figure svg{max-height:22cm}@page{margin:1.6cm}}";
+        ".plot{overflow:visible}.plot svg{min-width:0;max-height:22cm}@page{margin:1.6cm}}";
 
 static void colours(struct sb_buf *out, bool dark)
 {
