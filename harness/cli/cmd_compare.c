@@ -1,4 +1,5 @@
 /* compare: the before/after table of a run. */
+#include "ci_outputs.h"
 #include "sb_cli.h"
 #include "sb_pair_report.h"
 #include "sb_pairs.h"
@@ -10,13 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_DB, OPT_FORMAT, OPT_COLOR, OPT_EFFECTS };
+enum { OPT_DB, OPT_FORMAT, OPT_COLOR, OPT_EFFECTS, OPT_JUNIT, OPT_GITHUB };
 
 const struct sb_option sb_compare_options[] = {
 	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
 	[OPT_FORMAT] = { "format", "FORMAT", "text, markdown, csv or json [text]" },
 	[OPT_COLOR] = { "color", "auto|always|never", "colour in the text [auto: on a terminal]" },
 	[OPT_EFFECTS] = { "effects", NULL, "what each switch brings on every stage, at every level of the others" },
+	[OPT_JUNIT] = { "junit", "FILE", "the claims as JUnit's XML, too: a test each" },
+	[OPT_GITHUB] = { "github", NULL, "the claims for GitHub Actions, too: step summary and annotations" },
 	{ NULL, NULL, NULL },
 };
 
@@ -29,6 +32,7 @@ struct request {
 	const char *db;
 	int format, color; /* indices into the lists below */
 	bool effects;
+	struct sb_ci_outputs ci;
 	struct sb_reference ref[2];
 	int n_refs;
 };
@@ -59,6 +63,12 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 			break;
 		case OPT_EFFECTS:
 			q->effects = true;
+			break;
+		case OPT_JUNIT:
+			q->ci.junit = value;
+			break;
+		case OPT_GITHUB:
+			q->ci.github = true;
 			break;
 		}
 	}
@@ -132,15 +142,31 @@ static bool is_of_pairs(struct sb_store *st, int64_t key)
 	return pairs;
 }
 
-static enum sb_status print_pairs(struct sb_store *st, int64_t key, int format, struct sb_error *err)
+static enum sb_status print_pairs(struct sb_store *st, int64_t key, const struct request *q, struct sb_error *err)
 {
 	struct sb_pair_table table;
-	enum sb_status status = sb_pair_table_build(st, key, 0.0, &table, err);
+	enum sb_status status;
 
+	if (q->ci.junit || q->ci.github)
+		return sb_fail(err, SB_E_USAGE,
+		        "--junit and --github show claims, and a run of pairs has none; 'spabench gate' judges pairs");
+	status = sb_pair_table_build(st, key, 0.0, &table, err);
 	if (status)
 		return status;
-	status = sb_pair_report(&table, format, stdout, err);
+	status = sb_pair_report(&table, q->format, stdout, err);
 	sb_pair_table_release(&table);
+	return status;
+}
+
+/* What other programs read of a summary. Annotations are for a table's reader; others' output stays what it is. */
+static enum sb_status write_ci(const struct request *q, const struct sb_summary *s, struct sb_error *err)
+{
+	struct sb_ci_report r;
+	enum sb_status status;
+
+	sb_ci_of_claims(&r, s);
+	status = sb_ci_outputs_write(&q->ci, &r, q->format == TEXT || q->format == MARKDOWN ? stdout : stderr, err);
+	sb_ci_release(&r);
 	return status;
 }
 
@@ -156,11 +182,11 @@ enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err)
 
 	if (parse(argc, argv, &q, err) || merge(&q, &db, &run, &opt, err))
 		return err->code;
-	if (sb_store_open(db, SB_STORE_READ, &st, err))
+	if (sb_ci_outputs_check(&q.ci, db, err) || sb_store_open(db, SB_STORE_READ, &st, err))
 		return err->code;
 	status = sb_store_find_run(st, run, &key, err);
 	if (!status && q.n_refs < 2 && !opt.after && is_of_pairs(st, key)) {
-		status = print_pairs(st, key, q.format, err);
+		status = print_pairs(st, key, &q, err);
 		sb_store_close(st);
 		return status;
 	}
@@ -168,6 +194,8 @@ enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err)
 		status = sb_summary_build(st, key, &opt, &summary, err);
 	if (!status) {
 		status = print(&q, &summary, err);
+		if (!status)
+			status = write_ci(&q, &summary, err);
 		sb_summary_release(&summary);
 	}
 	sb_store_close(st);

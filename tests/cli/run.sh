@@ -13,7 +13,7 @@ rm -rf -- "$sb_work"
 mkdir -p -- "$sb_work/cwd" && cd -- "$sb_work/cwd" || exit 99
 
 # Nothing of the caller's surroundings may show in what is compared.
-unset SPABENCH_DB SPABENCH_DATA SPABENCH_FAULT NO_COLOR COLUMNS OMP_NUM_THREADS
+unset GITHUB_ACTIONS GITHUB_STEP_SUMMARY SPABENCH_DB SPABENCH_DATA SPABENCH_FAULT NO_COLOR COLUMNS OMP_NUM_THREADS
 export LC_ALL=C TERM=dumb
 . "$sb_here/lib.sh"
 
