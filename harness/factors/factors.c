@@ -7,7 +7,7 @@ static const char *const precision_levels[] = { "fp32", "tf32", NULL };
 static const char *const attention_levels[] = { "standard", "efficient", NULL };
 static const char *const alloc_levels[] = { "default", "expandable", "stitched", NULL };
 
-static const char *const offload_levels[] = { "off", "layers", NULL };
+static const char *const offload_levels[] = { "off", "layers", "model", NULL };
 
 const struct sb_part_info sb_parts[SB_PART_COUNT] = {
 	[SB_PART_PRECISION_GEMM] = { "precision.gemm", "precision", precision_levels },

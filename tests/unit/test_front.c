@@ -265,7 +265,8 @@ static void front_tiny_equals_the_reference_with_efficient_attention(void **stat
 
 /* What a run of run_tiny_on() is and what it met. */
 struct tiny_run {
-	int64_t budget;                   /* of offload */
+	int64_t budget; /* of offload */
+	bool as_modules;
 	const struct sb_backend_ops *ops; /* NULL: the device's own */
 	int64_t resident, host, saved, moved;
 };
@@ -281,6 +282,7 @@ static void run_tiny_on(const char *levels_text, struct tiny_run *t, struct sb_f
 	struct sb_levels levels;
 
 	in.rgb = read_frames(in.frames, &in.h, &in.w);
+	in.as_modules = t->as_modules;
 	assert_int_equal(sb_preset_find("tiny", &preset, &err), SB_OK);
 	assert_int_equal(sb_clip_geometry(in.h, in.w, 252, 140, &in.geo, &err), SB_OK);
 	be = test_device_open();
@@ -336,6 +338,28 @@ static void offloaded_layers_change_no_bit_of_the_results(void **state)
 	assert_true(half.host >= none.host - half.budget && half.host < none.host);
 	assert_true(half.moved > 0 && half.moved < none.moved);
 	run_tiny_on("attention=efficient,offload=layers", &all, &b);
+	same_results(&a, &b);
+	assert_true(all.moved == 0 && all.host == 0 && all.resident == off.resident);
+	sb_front_outputs_release(&a);
+}
+
+/* The models of the front end one after the other, all of them, some, none. */
+static void models_that_take_turns_change_no_bit_of_the_results(void **state)
+{
+	struct tiny_run off = { 0 }, none = { 0 }, some = { 0 }, all = { .budget = INT64_MAX };
+	struct sb_front_outputs a, b;
+
+	(void)state;
+	run_tiny_on("attention=standard", &off, &a);
+	run_tiny_on("attention=standard,offload=model", &none, &b);
+	same_results(&a, &b);
+	assert_true(none.moved > 0 && none.moved == none.host); /* each once */
+	assert_true(none.saved > 0 && none.resident == off.resident - none.saved);
+	some.budget = none.host - none.saved - 1; /* not the largest, but others */
+	run_tiny_on("attention=standard,offload=model", &some, &b);
+	same_results(&a, &b);
+	assert_true(some.moved > 0 && some.moved < none.moved && some.host >= none.host - some.budget);
+	run_tiny_on("attention=standard,offload=model", &all, &b);
 	same_results(&a, &b);
 	assert_true(all.moved == 0 && all.host == 0 && all.resident == off.resident);
 	sb_front_outputs_release(&a);
@@ -407,6 +431,15 @@ static void a_layer_is_read_only_between_its_copy_and_the_next(void **state)
 	run_tiny("attention=standard", &a);
 	run_tiny_on("attention=standard,offload=layers", &on, &b);
 	assert_true(late.copies > 4 && late.copies == late.waits);
+	same_results(&a, &b);
+	on.budget = 0;
+	for (int modules = 0; modules < 2; modules++) {
+		on.as_modules = modules;
+		run_tiny_on("attention=standard,offload=model", &on, &b);
+		same_results(&a, &b);
+	}
+	assert_int_equal(late.copies, late.waits);
+	run_tiny_on("attention=standard,offload=layers", &on, &b);
 	same_results(&a, &b);
 	on.budget = on.host - 1; /* a single layer is left, or few */
 	run_tiny_on("attention=standard,offload=layers", &on, &b);
@@ -609,6 +642,7 @@ int main(void)
 		cmocka_unit_test(front_tiny_equals_the_reference_with_efficient_attention),
 		cmocka_unit_test(results_do_not_depend_on_the_allocator),
 		cmocka_unit_test(offloaded_layers_change_no_bit_of_the_results),
+		cmocka_unit_test(models_that_take_turns_change_no_bit_of_the_results),
 		cmocka_unit_test(a_layer_is_read_only_between_its_copy_and_the_next),
 		cmocka_unit_test(layers_take_turns_in_the_slots),
 		cmocka_unit_test(host_memory_that_is_short_is_told_and_given_back),

@@ -107,9 +107,13 @@ static enum sb_status plan_blocks(struct loader *l, struct sb_error *err)
 static enum sb_status plan_parts(struct loader *l, struct sb_error *err)
 {
 	static const int visits[] = { SB_FRONT_BACKBONE, SB_FRONT_AGGREGATOR, SB_FRONT_CAMERA, SB_FRONT_DEPTH };
+	static const char *const names[] = { "backbone", "aggregator", "camera head", "depth head" };
 
 	l->net->by_parts = true;
-	return sb_stream_init(&l->net->stream, l->set->be, SB_FRONT_PARTS, visits, SB_FRONT_PARTS, err);
+	if (sb_stream_init(&l->net->stream, l->set->be, SB_FRONT_PARTS, visits, SB_FRONT_PARTS, err))
+		return err->code;
+	l->net->stream.names = names;
+	return SB_OK;
 }
 
 /* Which weights come from the host, and how. */

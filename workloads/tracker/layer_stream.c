@@ -92,7 +92,8 @@ enum sb_status sb_stream_store(struct sb_layer_stream *s, int layer, struct sb_e
 	struct sb_op op = { .id = SB_OP_DOWNLOAD };
 
 	if (!l->host && sb_backend_host_alloc(s->be, l->bytes, &l->host, err))
-		return sb_wrap(err, "offload of layer %d", layer);
+		return s->names ? sb_wrap(err, "offload of the %s", s->names[layer])
+		                : sb_wrap(err, "offload of layer %d", layer);
 	op.u.download = (struct sb_transfer_args){ l->host, s->slots, l->bytes };
 	if (s->be->ops->submit(s->be, &op, err) || s->be->ops->sync(s->be, err))
 		return err->code;

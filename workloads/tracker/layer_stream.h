@@ -27,7 +27,8 @@ struct sb_layer_stream {
 	int *visits; /* after choose(): of streamed layers only */
 	int n_layers, n_visits, n_slots;
 	size_t slot_bytes;
-	char *slots; /* device; slot i begins at i * slot_bytes. Its owner's */
+	const char *const *names; /* of the layers, static; NULL: they have numbers */
+	char *slots;              /* device; slot i begins at i * slot_bytes. Its owner's */
 };
 
 /* Zeroed before. `visits` is copied. Errors: SB_E_NOMEM. */
