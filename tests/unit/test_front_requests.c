@@ -223,6 +223,8 @@ static void large_requests_are_those_of_the_trace(void **state)
 		}
 	}
 	print_message("  %d large requests, %d of libraries besides\n", ours.n_allocs, workspaces);
+	/* The recorded trace without its workspaces, replayed under `default`, reserves as much. */
+	assert_int_equal(stats.of[SB_ALLOC_RESERVED_BYTES][SB_ALLOC_ALL].peak, INT64_C(15873343488));
 	assert_int_equal(at, ours.n);
 	assert_int_equal(open, 1); /* cuBLAS */
 	assert_true(ours.n_allocs > 50000);
@@ -249,6 +251,55 @@ static void overheads_are_near_those_of_pytorch(void **state)
 	assert_true(classic > 31.9 && classic < 37.9);
 	assert_true(overhead("expandable", true) <= 3.0);
 	assert_true(overhead("stitched", true) <= 1.5);
+}
+
+/* A clip of two chunks with the n-th driver call failing; was it reached? */
+static bool run_with_fault(struct sb_backend *be, const struct sb_front_net *net, int64_t n)
+{
+	static const uint8_t never_read[1];
+	struct sb_front_input in = { .rgb = never_read, .frames = 9, .h = 388, .w = WIDTH, .as_modules = true };
+	struct sb_front_outputs out;
+	struct sb_error err = { .msg = "" };
+	enum sb_status status;
+
+	assert_int_equal(sb_clip_geometry(388, WIDTH, WIDTH, 392, &in.geo, &err), SB_OK);
+	assert_int_equal(sb_front_outputs_init(&out, in.frames, 392, WIDTH, &err), SB_OK);
+	assert_int_equal(sb_backend_begin_arm(be, &err), SB_OK);
+	assert_int_equal(sb_backend_begin_pass(be, 0, &err), SB_OK);
+	sb_pages_fail_in(be->pages, n, SB_E_NOMEM, true);
+	status = sb_front_run(be, net, &in, &out, NULL, &err);
+	sb_pages_fail_in(be->pages, 0, SB_OK, false);
+	sb_backend_end_arm(be);
+	sb_front_outputs_release(&out);
+	assert_true(status == SB_OK || err.msg[0]);
+	return status != SB_OK;
+}
+
+static void every_failing_driver_call_ends_the_pass_and_nothing_is_kept(void **state)
+{
+	static const char *const policies[] = { "default", "expandable" };
+
+	(void)state;
+	for (size_t i = 0; i < SB_ARRAY_LEN(policies); i++) {
+		struct sb_backend *be = open_idle(policies[i]);
+		int64_t free_before, free_after, total, n = 1;
+		const struct sb_preset *preset;
+		struct sb_front_net *net;
+		struct sb_error err;
+
+		assert_int_equal(sb_preset_find("full", &preset, &err), SB_OK);
+		assert_int_equal(sb_front_net_open(be, &preset->front, 392, WIDTH, &no_weights, &net, &err), SB_OK);
+		assert_int_equal(sb_pages_info(be->pages, &free_before, &total, &err), SB_OK);
+		while (run_with_fault(be, net, n)) {
+			assert_int_equal(sb_pages_info(be->pages, &free_after, &total, &err), SB_OK);
+			assert_int_equal(free_after, free_before);
+			n++;
+		}
+		print_message("  %s: %lld driver calls\n", policies[i], (long long)n - 1);
+		assert_true(n > 10);
+		sb_front_net_close(net);
+		sb_backend_close(be);
+	}
 }
 
 /* ---- the same results ------------------------------------------------------------------------------------------- */
@@ -303,6 +354,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(large_requests_are_those_of_the_trace),
 		cmocka_unit_test(overheads_are_near_those_of_pytorch),
+		cmocka_unit_test(every_failing_driver_call_ends_the_pass_and_nothing_is_kept),
 		cmocka_unit_test(results_are_the_same_to_the_bit),
 	};
 
