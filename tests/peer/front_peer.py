@@ -4,6 +4,7 @@
   front_peer.py --check tests/data/front_tiny.safetensors [--attention F]   against the reference network's own outputs
   front_peer.py --capacity --limit-gib 24 --attention F --size 518x294      the longest clip that fits (CUDA)
   front_peer.py --time --frames T --attention F --size 518x294              how long a pass takes
+  front_peer.py --churn                                 clips of changing size, as 'spabench run --workload churn' (CUDA)
 
 Needs torch and nothing else. The allocator is what PYTORCH_CUDA_ALLOC_CONF says. Prints one JSON object.
 """
@@ -137,10 +138,19 @@ def preset_of(meta):
 
 
 def check(a):
-    golden, meta = read_safetensors(a.check)
-    frames = int(re.search(r"first (\d+) frames", meta["input"]).group(1))
+    try:
+        golden, meta = read_safetensors(a.check)
+    except (OSError, ValueError, KeyError, struct.error) as e:
+        fail("cannot read '%s': %s" % (a.check, e))
+    frames = re.search(r"first (\d+) frames", meta.get("input", ""))
+    if not frames:
+        fail("'%s' does not say how many frames it is of: no file of golden outputs" % a.check)
+    frames = int(frames.group(1))
     folder = a.frames_dir or os.path.join(os.path.dirname(os.path.abspath(a.check)), "frames")
-    rgb = torch.stack([read_png(os.path.join(folder, "%03d.png" % i)) for i in range(frames)])
+    try:
+        rgb = torch.stack([read_png(os.path.join(folder, "%03d.png" % i)) for i in range(frames)])
+    except (OSError, zlib.error, struct.error) as e:
+        fail("cannot read the frames of '%s': %s; --frames-dir names their folder" % (a.check, e))
     images = rgb.permute(0, 3, 1, 2).to(a.device).float() / 255
     preset, c = preset_of(meta), Check(golden, meta)
     h, w = images.shape[2:]
@@ -194,6 +204,11 @@ def empty_cache(a):
     if clear:
         clear()
     torch.cuda.empty_cache()
+
+
+def need_cuda(what):
+    if not torch.cuda.is_available():
+        fail(what + " needs a CUDA device")
 
 
 def one_pass(a, net, frames):
@@ -269,8 +284,7 @@ def search(probe_of, limit, most, hint, standard):
 
 
 def capacity(a):
-    if not a.device.startswith("cuda") or not torch.cuda.is_available():
-        fail("--capacity needs a CUDA device")
+    need_cuda("--capacity")
     limit, (free, total) = int(a.limit_gib * GIB), torch.cuda.mem_get_info()
     if limit > free:
         fail("--limit-gib %g: the device has %.1f GiB free" % (a.limit_gib, free / GIB))
@@ -313,6 +327,32 @@ def measure(a):
     return out, False
 
 
+# ---- churn ----------------------------------------------------------------------------------------------------------
+
+# (frames, height), width 518: the list of workloads/churn/list.c
+CLIPS = "7x392,23x224,11x392,16x392,4x392,4x336,11x392,7x224,31x336,23x392,16x336,31x224,7x224,40x392,16x182,31x182," \
+        "7x392,4x294,40x182,40x294,16x392,31x336,31x336,16x392"
+
+
+def churn(a):
+    """One pass over the clips from a cache that holds the weights alone; memory as PyTorch counts it, weights included."""
+    need_cuda("--churn")
+    net = prepare(a)
+    torch.cuda.reset_peak_memory_stats()
+    before, began = torch.cuda.memory_stats(), time.perf_counter()
+    for n, h in a.clips:
+        a.size = (h, a.size[1])
+        one_pass(a, net, frames_of(a, n))
+    torch.cuda.synchronize()
+    seconds, stats = time.perf_counter() - began, torch.cuda.memory_stats()
+    peak = {k: stats[k + "_bytes.all.peak"] for k in ("requested", "allocated", "active", "reserved")}
+    return dict(format="spabench-peer-churn", **dict(facts(a), height=None), clips=len(a.clips), seconds=seconds,
+                **{k + "_peak_bytes": v for k, v in peak.items()}, weights_bytes=before["allocated_bytes.all.current"],
+                reserved_over_allocated=peak["reserved"] / peak["allocated"] - 1,
+                driver_allocations=stats["num_device_alloc"] - before["num_device_alloc"],
+                retries=stats["num_alloc_retries"], out_of_memory=stats["num_ooms"]), False
+
+
 # ---- the command line -------------------------------------------------------------------------------------------------
 
 
@@ -321,6 +361,15 @@ def size(text):
     if not m or any(int(n) % 14 or not int(n) for n in m.groups()):
         raise argparse.ArgumentTypeError("'%s' is no WIDTHxHEIGHT in multiples of 14" % text)
     return int(m.group(2)), int(m.group(1))
+
+
+def clips(text):
+    if not re.fullmatch(r"\d+x\d+(,\d+x\d+)*", text):
+        raise argparse.ArgumentTypeError("'%s' is no list of FRAMESxHEIGHT" % text)
+    out = [tuple(int(n) for n in c.split("x")) for c in text.split(",")]
+    if any(not n or not h or h % 14 for n, h in out):
+        raise argparse.ArgumentTypeError("'%s': frames from 1, heights in multiples of 14" % text)
+    return out
 
 
 def positive(kind):
@@ -341,6 +390,8 @@ def parse(argv):
     what.add_argument("--check", metavar="GOLDEN", help="compare with the outputs in a safetensors file")
     what.add_argument("--capacity", action="store_true", help="the largest number of frames that fits")
     what.add_argument("--time", action="store_true", help="the median time of a pass")
+    what.add_argument("--churn", action="store_true", help="memory over clips of changing size")
+    p.add_argument("--clips", type=clips, default=clips(CLIPS), help="--churn: FRAMESxHEIGHT,.. [a list of 24]")
     p.add_argument("--attention", choices=sorted(front_network.ATTENTION), default="efficient")
     p.add_argument("--precision", choices=("fp32", "tf32"), default="fp32", help="of products and convolutions [fp32]")
     p.add_argument("--preset", choices=sorted(front_network.PRESETS), default="full")
@@ -362,7 +413,7 @@ def main():
     a = parse(sys.argv[1:])
     torch.backends.cuda.matmul.allow_tf32 = a.precision == "tf32"
     torch.backends.cudnn.allow_tf32 = a.precision == "tf32"
-    result, bad = check(a) if a.check else capacity(a) if a.capacity else measure(a)
+    result, bad = check(a) if a.check else capacity(a) if a.capacity else churn(a) if a.churn else measure(a)
     json.dump(result, sys.stdout, indent=1)
     print()
     return 1 if bad else 0
