@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "fake_cupti.h"
@@ -319,6 +320,7 @@ static void a_pass_after_a_failed_one_is_whole(void **state)
 	begin(c);
 	ask(c, 0, 1);
 	fake.kernel(1, "a", 1, 2);
+	fake.overhead(2 << 16, 300); /* a leak, unless it is freed */
 	assert_int_equal(setenv("SB_FAKE_CUPTI", "fail=cuptiActivityGetNumDroppedRecords", 1), 0);
 	assert_int_equal(sb_cupti_end(c, &a, &n, &account, &err), SB_E_ENV);
 	assert_non_null(strstr(err.msg, "CUPTI_ERROR_OF_THE_FAKE"));
@@ -338,6 +340,99 @@ static void a_pass_after_a_failed_one_is_whole(void **state)
 	fake.state(&counts);
 	assert_int_equal(counts.dirty, 0); /* CUPTI was told that they are zeroed */
 	sb_cupti_close(c);
+}
+
+static void assert_all_off(void)
+{
+	struct fake_cupti_counts n;
+
+	fake.state(&n);
+	assert_true(n.callbacks == 0 && n.kinds == 0 && n.driver_calls == 0 && n.external == 0);
+}
+
+/* Whatever fails, and first: nothing goes on recording, and the next pass is whole. */
+static void a_pass_that_fails_leaves_nothing_on(void **state)
+{
+	static const char *const of_end[] = { "fail=cuptiActivityFlushAll", "fail=cuptiActivityDisable",
+		"fail=cuptiEnableCallback", "fail=cuptiActivityGetNumDroppedRecords" };
+	static const char *const of_begin[] = { "fail=cuptiActivityFlushAll",
+		"fail=cuptiActivityGetNumDroppedRecords" };
+	struct sb_cupti *c = open_told("", 8);
+	struct sb_activity_account account = { .requested = -7 };
+	struct sb_error err = { .msg = "" };
+	const struct sb_activity *a;
+	struct seen s;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(sb_cupti_record_calls(c, &err), SB_OK);
+	for (size_t i = 0; i < SB_ARRAY_LEN(of_end); i++) {
+		begin(c);
+		ask(c, 0, 1);
+		fake.kernel(1, "a", 1, 2);
+		fake.overhead(2 << 16, 300);
+		assert_int_equal(setenv("SB_FAKE_CUPTI", of_end[i], 1), 0);
+		assert_int_equal(sb_cupti_end(c, &a, &n, &account, &err), SB_E_ENV);
+		assert_int_equal(setenv("SB_FAKE_CUPTI", "", 1), 0);
+		assert_int_equal(account.requested, -7);
+		assert_all_off();
+	}
+	for (size_t i = 0; i < SB_ARRAY_LEN(of_begin); i++) {
+		assert_int_equal(setenv("SB_FAKE_CUPTI", of_begin[i], 1), 0);
+		assert_int_equal(sb_cupti_begin(c, &err), SB_E_ENV);
+		assert_int_equal(setenv("SB_FAKE_CUPTI", "", 1), 0);
+		assert_all_off();
+	}
+	begin(c);
+	ask(c, 4, 2);
+	fake.kernel(2, "b", 3, 4);
+	s = end(c);
+	assert_account(&s, 1, 1, 0, 0, 0);
+	assert_int_equal(s.account.overhead_ns, 0);
+	sb_cupti_close(c);
+}
+
+static int lift_limit(void **state)
+{
+	struct rlimit r;
+
+	(void)state;
+	if (getrlimit(RLIMIT_AS, &r))
+		return -1;
+	r.rlim_cur = r.rlim_max;
+	return setrlimit(RLIMIT_AS, &r);
+}
+
+/* Dropped and counted while there is no memory for a buffer, however often one is asked for, and not after that. */
+static void a_buffer_without_memory_is_asked_for_again(void **state)
+{
+#ifdef __SANITIZE_ADDRESS__ /* it needs addresses of its own, and ends the process when there are none */
+	(void)state;
+	skip();
+#else
+	enum { TIMES = 70 }; /* more than there are buffers */
+	struct rlimit before, none;
+	struct sb_cupti *c;
+	struct seen s;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+	none = before;
+	none.rlim_cur = 1 << 20;
+	assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+	c = open_told("", 8);
+	for (uint32_t pass = 0; pass <= TIMES; pass++) {
+		begin(c);
+		ask(c, 0, pass + 1);
+		fake.kernel(pass + 1, "a", 1, 2);
+		if (pass == TIMES) /* in the pass: the buffer is made in the callback */
+			assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+		s = end(c);
+		assert_int_equal(s.account.dropped, pass < TIMES);
+		assert_int_equal(s.account.delivered, pass == TIMES);
+	}
+	sb_cupti_close(c);
+#endif
 }
 
 /* Every call of the API, where that is asked for: behind the device's records, in their own order, each with its op. */
@@ -485,6 +580,8 @@ static void a_version_that_is_known_to_do_harm_is_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		/* First: later the heap has room that others gave back. */
+		cmocka_unit_test_teardown(a_buffer_without_memory_is_asked_for_again, lift_limit),
 		cmocka_unit_test(records_are_joined_with_the_ops_that_asked_for_them),
 		cmocka_unit_test(what_is_missing_or_too_much_is_counted),
 		cmocka_unit_test(a_record_without_times_is_counted_and_kept),
@@ -494,6 +591,7 @@ int main(void)
 		cmocka_unit_test(overhead_and_calls_for_memory_add_up),
 		cmocka_unit_test(outside_of_a_pass_nothing_is_switched_on),
 		cmocka_unit_test(a_pass_after_a_failed_one_is_whole),
+		cmocka_unit_test(a_pass_that_fails_leaves_nothing_on),
 		cmocka_unit_test(calls_belong_to_the_op_they_were_made_for),
 		cmocka_unit_test(calls_beyond_the_room_for_them_are_dropped),
 		cmocka_unit_test(a_missing_or_old_library_says_what_to_do),

@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUFFER_BYTES ((size_t)8 << 20)
-#define NAMES_MAX    4096
-#define BUFFERS_MADE 4 /* beforehand; the others when they are needed */
-#define BUFFERS_MAX  64
-#define CALLS        4 /* of the API, for each request there is room for */
-#define EXTERNAL     CUPTI_EXTERNAL_CORRELATION_KIND_CUSTOM0
+#define BUFFER_BYTES  ((size_t)8 << 20)
+#define NAMES_MAX     4096
+#define BUFFERS_MADE  4 /* before the first pass */
+#define BUFFERS_SPARE 2 /* beyond what the largest pass so far took, before each further one */
+#define BUFFERS_MAX   64
+#define CALLS         4 /* of the API, for each request there is room for */
+#define EXTERNAL      CUPTI_EXTERNAL_CORRELATION_KIND_CUSTOM0
 
 /* Functions of libcupti, found by name: X(member, function). */
 #define FUNCTIONS(X)                                                  \
@@ -44,8 +45,11 @@ struct external {
 	uint32_t correlation, op;
 };
 
-/* FREE -> OUT when CUPTI asks for one -> FULL when it comes back, from whatever thread -> FREE when decoded. */
-enum buffer_state { FREE, OUT, FULL };
+/*
+ * FREE -> TAKEN -> OUT when CUPTI asks for one -> FULL when it comes back, from whatever thread -> FREE when decoded.
+ * The memory of a TAKEN one belongs to the thread that took it, which may have to make it.
+ */
+enum buffer_state { FREE, TAKEN, OUT, FULL };
 
 struct buffer {
 	uint8_t *memory; /* NULL: not made yet; FREE: zeroed */
@@ -67,7 +71,9 @@ struct sb_cupti {
 	struct request *request;
 	struct sb_activity *activity;
 	size_t capacity, n_requests;
-	int64_t beyond; /* requests that found no room */
+	int64_t beyond;        /* requests that found no room */
+	size_t most_used;      /* buffers, by a pass */
+	_Atomic int made_late; /* buffers, in a callback of this pass */
 	/* Where calls are recorded: they stand in `activity` behind the requests, with room for CALLS times as many. */
 	struct external *external;
 	size_t n_external, n_calls;
@@ -108,7 +114,7 @@ static enum sb_status failed(const struct sb_cupti *c, CUptiResult r, const char
 			return failed((c), r_, #call, (err)); \
 	} while (0)
 
-/* ---- callbacks: they take what is ready, and never wait ------------------------------------------------------- */
+/* ---- callbacks: they take what is ready; a buffer beyond those that are is made there, and counted -------------- */
 
 static uint64_t CUPTIAPI now(void)
 {
@@ -124,6 +130,14 @@ static void make_buffer(struct buffer *b)
 	b->memory = aligned_alloc(64, BUFFER_BYTES);
 	if (b->memory)
 		memset(b->memory, 0, BUFFER_BYTES);
+}
+
+/* Not in a pass. Without memory: when one is asked for. */
+static void make_buffers(struct sb_cupti *c, size_t n)
+{
+	for (size_t i = 0; i < n && i < BUFFERS_MAX; i++)
+		if (atomic_load(&c->buffer[i].state) == FREE && !c->buffer[i].memory)
+			make_buffer(&c->buffer[i]);
 }
 
 static void free_buffer(struct buffer *b)
@@ -143,10 +157,13 @@ static void CUPTIAPI give_buffer(uint8_t **memory, size_t *size, size_t *max_rec
 		struct buffer *b = &c->buffer[i];
 		int is_free = FREE;
 
-		if (!atomic_compare_exchange_strong(&b->state, &is_free, OUT))
+		if (!atomic_compare_exchange_strong(&b->state, &is_free, TAKEN))
 			continue;
-		if (!b->memory)
+		if (!b->memory) {
 			make_buffer(b);
+			atomic_fetch_add(&c->made_late, 1);
+		}
+		atomic_store(&b->state, b->memory ? OUT : FREE);
 		if (!b->memory)
 			return;
 		*memory = b->memory;
@@ -163,9 +180,11 @@ static void CUPTIAPI take_buffer(CUcontext context, uint32_t stream, uint8_t *me
 	(void)stream;
 	(void)size;
 	for (size_t i = 0; c && i < BUFFERS_MAX; i++) {
-		if (c->buffer[i].memory == memory) {
-			c->buffer[i].valid = valid;
-			atomic_store(&c->buffer[i].state, FULL);
+		struct buffer *b = &c->buffer[i];
+
+		if (atomic_load(&b->state) == OUT && b->memory == memory) {
+			b->valid = valid;
+			atomic_store(&b->state, FULL);
 			return;
 		}
 	}
@@ -292,11 +311,10 @@ static enum sb_status subscribe(struct sb_cupti *c, struct sb_error *err)
 	return r == CUPTI_SUCCESS ? SB_OK : failed(c, r, "subscribe", err);
 }
 
-/* Outside of a pass nobody is called: a launch costs what it costs. */
-static enum sb_status watch_requests(struct sb_cupti *c, uint32_t on, struct sb_error *err)
+static enum sb_status watch_requests(struct sb_cupti *c, struct sb_error *err)
 {
 	for (size_t i = 0; i < SB_ARRAY_LEN(requests); i++)
-		CHECK(c, enable_callback(on, c->subscriber, CUPTI_CB_DOMAIN_DRIVER_API, requests[i]), err);
+		CHECK(c, enable_callback(1, c->subscriber, CUPTI_CB_DOMAIN_DRIVER_API, requests[i]), err);
 	return SB_OK;
 }
 
@@ -345,8 +363,7 @@ enum sb_status sb_cupti_open(size_t capacity, struct sb_cupti **out, struct sb_e
 		return sb_fail(err, SB_E_NOMEM, "no memory to trace %zu launches", capacity);
 	}
 	memset(c->request, 0, capacity * sizeof(*c->request)); /* no page is missing in a pass */
-	for (size_t i = 0; i < BUFFERS_MADE; i++)
-		make_buffer(&c->buffer[i]); /* without it: when it is asked for */
+	make_buffers(c, BUFFERS_MADE);
 	the_cupti = c;
 	if (load(c, err) || prepare(c, err)) {
 		sb_cupti_close(c);
@@ -354,6 +371,22 @@ enum sb_status sb_cupti_open(size_t capacity, struct sb_cupti **out, struct sb_e
 	}
 	*out = c;
 	return SB_OK;
+}
+
+/* Records that nobody will decode; what CUPTI allocated for them is the client's to free. */
+static void drop_records(struct sb_cupti *c)
+{
+	for (size_t i = 0; i < BUFFERS_MAX; i++) {
+		struct buffer *b = &c->buffer[i];
+		CUpti_Activity *record = NULL;
+
+		if (atomic_load(&b->state) != FULL)
+			continue;
+		while (c->next_record(b->memory, b->valid, &record) == CUPTI_SUCCESS)
+			if (record->kind == CUPTI_ACTIVITY_KIND_OVERHEAD)
+				free(((CUpti_ActivityOverhead3 *)(void *)record)->overheadData);
+		free_buffer(b);
+	}
 }
 
 void sb_cupti_close(struct sb_cupti *c)
@@ -364,6 +397,7 @@ void sb_cupti_close(struct sb_cupti *c)
 		c->unsubscribe(c->subscriber);
 	if (c->library && c->flush)
 		c->flush(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED);
+	drop_records(c); /* none is FULL where the library was not loaded */
 	the_cupti = NULL;
 	for (size_t i = 0; i < BUFFERS_MAX; i++)
 		free(c->buffer[i].memory);
@@ -405,9 +439,9 @@ static enum sb_status begin(struct sb_cupti *c, struct sb_error *err)
 		CHECK(c, enable(kinds[i]), err);
 	CHECK(c, flush(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), err);
 	CHECK(c, dropped(NULL, 0, &dropped), err); /* reading resets it */
-	for (size_t i = 0; i < BUFFERS_MAX; i++)
-		if (atomic_load(&c->buffer[i].state) == FULL) /* of a pass that failed */
-			free_buffer(&c->buffer[i]);
+	drop_records(c);                           /* of no pass */
+	make_buffers(c, c->most_used + BUFFERS_SPARE);
+	atomic_store(&c->made_late, 0);
 	c->n_requests = 0;
 	c->beyond = 0;
 	c->op = 0;
@@ -425,10 +459,52 @@ static bool watch_memory(struct sb_cupti *c, bool on)
 	return all;
 }
 
-enum sb_status sb_cupti_begin(struct sb_cupti *c, struct sb_error *err)
+/* The first of what failed is told, in err. */
+static void note_failure(
+        const struct sb_cupti *c, CUptiResult r, const char *what, enum sb_status *status, struct sb_error *err)
 {
-	c->bare = c->called = false;
-	if (watch_requests(c, 1, err))
+	if (r != CUPTI_SUCCESS && !*status)
+		*status = failed(c, r, what, err);
+}
+
+/*
+ * Outside of a pass nobody is called and nothing is recorded: a launch costs what it costs. So everything is switched
+ * off, whatever of it fails.
+ */
+static enum sb_status switch_off(struct sb_cupti *c, struct sb_error *err)
+{
+	enum sb_status status = SB_OK;
+	uint64_t last;
+
+	c->running = false;
+	if (c->calls && !c->bare)
+		c->pop_id(EXTERNAL, &last);
+	note_failure(c, c->flush(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), "flush", &status, err);
+	for (size_t i = 0; i < SB_ARRAY_LEN(kinds) && !(c->bare && i); i++)
+		note_failure(c, c->disable(kinds[i]), "disable", &status, err);
+	for (size_t i = 0; i < SB_ARRAY_LEN(requests) && (!c->bare || c->called); i++)
+		note_failure(c, c->enable_callback(0, c->subscriber, CUPTI_CB_DOMAIN_DRIVER_API, requests[i]),
+		        "end of callbacks", &status, err);
+	if (!c->bare)
+		watch_memory(c, false);
+	for (size_t i = 0; c->calls && !c->bare && i < SB_ARRAY_LEN(call_kinds); i++)
+		note_failure(c, c->disable(call_kinds[i]), "disable", &status, err);
+	return status;
+}
+
+/* A pass that does not begin leaves nothing on. Returns the status. */
+static enum sb_status begun(struct sb_cupti *c, enum sb_status status)
+{
+	struct sb_error later;
+
+	if (status)
+		switch_off(c, &later);
+	return status;
+}
+
+static enum sb_status begin_whole(struct sb_cupti *c, struct sb_error *err)
+{
+	if (watch_requests(c, err))
 		return err->code;
 	c->sees_memory = watch_memory(c, true);
 	c->n_calls = c->n_external = 0;
@@ -439,14 +515,18 @@ enum sb_status sb_cupti_begin(struct sb_cupti *c, struct sb_error *err)
 	return begin(c, err);
 }
 
+enum sb_status sb_cupti_begin(struct sb_cupti *c, struct sb_error *err)
+{
+	c->bare = c->called = false;
+	return begun(c, begin_whole(c, err));
+}
+
 enum sb_status sb_cupti_begin_bare(struct sb_cupti *c, bool called, struct sb_error *err)
 {
 	c->bare = true;
 	c->called = called;
 	c->sees_memory = false;
-	if (called && watch_requests(c, 1, err))
-		return err->code;
-	return begin(c, err);
+	return begun(c, called && watch_requests(c, err) ? err->code : begin(c, err));
 }
 
 void sb_cupti_op(struct sb_cupti *c, uint32_t index)
@@ -691,29 +771,12 @@ static size_t close_gaps(struct sb_cupti *c, struct sb_activity_account *account
 	return n;
 }
 
-enum sb_status sb_cupti_end(struct sb_cupti *c, const struct sb_activity **out, size_t *n,
-        struct sb_activity_account *account, struct sb_error *err)
+/* Into the activities of this pass and *account. */
+static void decode_all(struct sb_cupti *c, struct sb_activity_account *account)
 {
-	size_t dropped = 0;
+	size_t used = 0;
+	int late = atomic_load(&c->made_late);
 
-	uint64_t last;
-
-	c->running = false;
-	if (c->calls && !c->bare)
-		c->pop_id(EXTERNAL, &last);
-	*account =
-	        (struct sb_activity_account){ .requested = (int64_t)c->n_requests + c->beyond, .unmatched = c->beyond };
-	CHECK(c, flush(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), err);
-	for (size_t i = 0; i < SB_ARRAY_LEN(kinds) && !(c->bare && i); i++)
-		CHECK(c, disable(kinds[i]), err);
-	if ((!c->bare || c->called) && watch_requests(c, 0, err))
-		return err->code;
-	if (!c->bare)
-		watch_memory(c, false);
-	for (size_t i = 0; c->calls && !c->bare && i < SB_ARRAY_LEN(call_kinds); i++)
-		CHECK(c, disable(call_kinds[i]), err);
-	CHECK(c, dropped(NULL, 0, &dropped), err);
-	account->dropped = (int64_t)dropped;
 	for (size_t i = 0; i < c->n_requests; i++)
 		c->activity[i] = (struct sb_activity){ .op = c->request[i].op };
 	for (size_t i = 0; i < BUFFERS_MAX; i++) {
@@ -725,12 +788,31 @@ enum sb_status sb_cupti_end(struct sb_cupti *c, const struct sb_activity **out, 
 		while (c->next_record(b->memory, b->valid, &record) == CUPTI_SUCCESS)
 			decode(c, record, account);
 		free_buffer(b);
+		used++;
 	}
+	c->most_used = used > c->most_used ? used : c->most_used;
+	if (late)
+		sb_log(SB_LOG_DEBUG, "CUPTI: %d buffers of records were made while the pass ran", late);
+}
+
+enum sb_status sb_cupti_end(struct sb_cupti *c, const struct sb_activity **out, size_t *n,
+        struct sb_activity_account *account, struct sb_error *err)
+{
+	struct sb_activity_account sum = { .requested = (int64_t)c->n_requests + c->beyond, .unmatched = c->beyond };
+	enum sb_status status = switch_off(c, err);
+	size_t dropped = 0;
+
+	note_failure(c, c->dropped(NULL, 0, &dropped), "number of dropped records", &status, err);
+	sum.dropped = (int64_t)dropped;
+	decode_all(c, &sum); /* of a pass that failed, too: what its records hold is freed */
+	if (status)
+		return status;
 	if (!c->sees_memory)
-		account->memory_calls = account->memory_ns = account->memory_records = -1;
-	*n = close_gaps(c, account);
+		sum.memory_calls = sum.memory_ns = sum.memory_records = -1;
+	*n = close_gaps(c, &sum);
 	if (c->calls && !c->bare)
 		*n = join_calls(c, *n);
+	*account = sum;
 	*out = c->activity;
 	return SB_OK;
 }

@@ -9,7 +9,8 @@
  * Driver calls that get device memory or give it back have records of their own, which are counted. Other calls have
  * none, unless asked for.
  * Buffers are made beforehand, CUPTI's own in pinned host memory: device memory is not touched. Records are decoded
- * after the pass; callbacks never wait.
+ * after the pass. A pass that takes more buffers than any before it may find none left: that one is made where it is
+ * asked for, maybe in a launch, which then takes milliseconds. Without memory the records count as dropped.
  */
 #ifndef SB_CUPTI_H
 #define SB_CUPTI_H
@@ -48,7 +49,7 @@ enum sb_status sb_cupti_begin_bare(struct sb_cupti *c, bool called, struct sb_er
 void sb_cupti_op(struct sb_cupti *c, uint32_t index);
 /*
  * End a pass; the device has been synchronised. *out [*n], in the order of the requests, is the collector's memory,
- * valid until the next begin.
+ * valid until the next begin. After an error, too, nothing is recorded any more.
  */
 enum sb_status sb_cupti_end(struct sb_cupti *c, const struct sb_activity **out, size_t *n,
         struct sb_activity_account *account, struct sb_error *err);
