@@ -269,11 +269,11 @@ def next_try(low, high, most, guess):
     return (low + high) // 2
 
 
-def search(probe_of, limit, most, hint, standard):
+def search(probe_of, limit, most, hint, standard, slack=1):
     """The probes that were made; the hint, where it is one, and its half come first. Every third is no guess."""
     low, high, probes = 0, most + 1, []
     first = [n for n in (hint // 2, hint) if n]
-    while high - low > 1:
+    while high - low > (slack if low else 1):
         guess = predicted(probes, limit, standard) if len(probes) % 3 != 1 else 0
         n = first.pop(0) if first else next_try(low, high, most, guess)
         if not low < n < high:
@@ -290,7 +290,8 @@ def capacity(a):
         fail("--limit-gib %g: the device has %.1f GiB free" % (a.limit_gib, free / GIB))
     torch.cuda.set_per_process_memory_fraction(limit / total)
     net = prepare(a)
-    low, high, probes = search(lambda n: probe(a, net, n), limit, a.most, a.hint, a.attention == "standard")
+    low, high, probes = search(lambda n: probe(a, net, n), limit, a.most, a.hint, a.attention == "standard",
+                               a.slack)
     empty_cache(a)
     outside = free - torch.cuda.mem_get_info()[0] - torch.cuda.memory_reserved()
     why = next((p for p in probes if p["frames"] == high), {"reason": "nothing up to %d frames" % a.most})
@@ -402,6 +403,8 @@ def parse(argv):
     p.add_argument("--limit-gib", type=positive(float), default=24.0, help="--capacity: memory [24]")
     p.add_argument("--hint", type=positive(int), default=0, help="--capacity: about where to look")
     p.add_argument("--most", type=positive(int), default=1000, help="--capacity: do not try more frames [1000]")
+    p.add_argument("--slack", type=positive(int), default=1,
+                   help="--capacity: what fits and what does not may stay so far apart [1]")
     p.add_argument("--frames-dir", help="--check: folder of 000.png, 001.png, .. [frames/ beside the file]")
     p.add_argument("--device", help="[cuda if there is one]")
     a = p.parse_args(argv)
