@@ -260,22 +260,24 @@ def predicted(probes, limit, standard):
     return int(math.sqrt(most)) if standard else int(most)
 
 
-def next_try(low, high, most, guess):
+def next_try(low, high, most, guess, slack):
     """low fits (0: nothing did), high does not (most + 1: nothing failed); what to try between them."""
-    if guess:
-        return min(max(guess, low + 1), high - 1)
+    if low < guess < high:
+        return guess
+    if guess == low and low:
+        return min(low + slack, high - 1)
     if high > most:
         return min(max(1, 2 * low), most)
     return (low + high) // 2
 
 
 def search(probe_of, limit, most, hint, standard, slack=1):
-    """The probes that were made; the hint, where it is one, and its half come first. Every third is no guess."""
+    """The probes that were made; the hint, where it is one, and its half come first. Every fourth is no guess."""
     low, high, probes = 0, most + 1, []
     first = [n for n in (hint // 2, hint) if n]
     while high - low > (slack if low else 1):
-        guess = predicted(probes, limit, standard) if len(probes) % 3 != 1 else 0
-        n = first.pop(0) if first else next_try(low, high, most, guess)
+        guess = predicted(probes, limit, standard) if len(probes) % 4 != 1 else 0
+        n = first.pop(0) if first else next_try(low, high, most, guess, slack)
         if not low < n < high:
             continue
         probes.append(probe_of(n))
