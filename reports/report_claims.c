@@ -124,7 +124,7 @@ static void sentence(struct sb_report *r, const struct sb_summary_claim *c)
 		sb_doc_text(r->d, "With ");
 		sb_doc_code_span(r->d, c->after);
 	}
-	sb_doc_text(r->d, c->unit == SB_UNIT_RATIO ? ": ratio " : ": ");
+	sb_doc_text(r->d, ": ");
 	sb_say_effect(r, &t);
 	sb_doc_textf(r->d, "; expected is %s: %s", c->expected, meaning(c->verdict));
 	if (c->where) {

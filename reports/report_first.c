@@ -115,23 +115,27 @@ static bool is_emulated_time(const struct sb_summary_row *row)
 	return row->flags & SB_ROW_EMULATED && row->unit == SB_UNIT_TIME;
 }
 
-static void sentence(struct sb_report *r, const char *subject, const struct sb_summary_row *row)
+/* One of the two has a value, the other a reason. */
+static void one_sided(struct sb_report *r, const struct sb_summary_row *row)
 {
 	const struct sb_summary_group *g = r->main;
-	struct sb_told t;
+	bool after = row->before.absent != NULL;
 
-	sb_doc_text(r->d, subject);
-	if (!row || (row->before.absent && row->after.absent)) {
-		sb_doc_text(r->d, " was not measured. ");
-		return;
-	}
-	sb_doc_text(r->d, " is ");
-	if (!g->after) {
-		sb_say_median(r, g, row, false, 4);
-		sb_doc_text(r->d, ". ");
-		return;
-	}
-	t = sb_told_row(g, row);
+	sb_say_median(r, g, row, after, 4);
+	sb_doc_text(r->d, " with ");
+	sb_doc_code_span(r->d, after ? g->after : g->before);
+	sb_doc_text(r->d, "; with ");
+	sb_doc_code_span(r->d, after ? g->before : g->after);
+	sb_doc_text(r->d, " there is none (");
+	sb_doc_stored(r->d, after ? row->before.absent : row->after.absent);
+	sb_doc_text(r->d, "). ");
+}
+
+static void two_sided(struct sb_report *r, const struct sb_summary_row *row)
+{
+	const struct sb_summary_group *g = r->main;
+	struct sb_told t = sb_told_row(g, row);
+
 	sb_say_median(r, g, row, true, 4);
 	sb_doc_text(r->d, " with ");
 	sb_doc_code_span(r->d, g->after);
@@ -139,17 +143,31 @@ static void sentence(struct sb_report *r, const char *subject, const struct sb_s
 	sb_say_median(r, g, row, false, 4);
 	sb_doc_text(r->d, " with ");
 	sb_doc_code_span(r->d, g->before);
-	sb_doc_text(r->d, ": ratio ");
+	sb_doc_text(r->d, ": ");
 	sb_say_effect(r, &t);
-	if (is_emulated_time(row)) {
-		sb_doc_text(r->d, ", of a level that this device only imitates. ");
+	if (is_emulated_time(row))
+		sb_doc_text(r->d, ", of a level that this device only imitates");
+	else
+		sb_say_times(r, &t);
+	sb_doc_text(r->d, ". ");
+}
+
+static void sentence(struct sb_report *r, const char *subject, const struct sb_summary_row *row)
+{
+	sb_doc_text(r->d, subject);
+	if (!row || (row->before.absent && row->after.absent)) {
+		sb_doc_text(r->d, " was not measured. ");
 		return;
 	}
-	if (!t.effect->estimate.absent) {
-		sb_doc_text(r->d, ", ");
-		sb_say_times(r, &t);
+	sb_doc_text(r->d, " is ");
+	if (!r->main->after) {
+		sb_say_median(r, r->main, row, false, 4);
+		sb_doc_text(r->d, ". ");
+	} else if (row->before.absent || row->after.absent) {
+		one_sided(r, row);
+	} else {
+		two_sided(r, row);
 	}
-	sb_doc_text(r->d, ". ");
 }
 
 static void before_and_after(struct sb_report *r)
@@ -179,7 +197,7 @@ static void card_of_row(struct sb_report *r, const char *what, const struct sb_s
 		return;
 	t = sb_told_row(r->main, row);
 	sb_doc_cell(r->d);
-	sb_doc_text(r->d, is_emulated_time(row) ? "emulated; ratio " : "ratio ");
+	sb_doc_text(r->d, is_emulated_time(row) ? "emulated; " : "");
 	sb_say_effect(r, &t);
 }
 

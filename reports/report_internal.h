@@ -30,9 +30,10 @@ struct sb_told sb_told_row(const struct sb_summary_group *g, const struct sb_sum
 void sb_say_estimate(struct sb_report *r, const struct sb_told *t); /* "0.332"; "-" */
 void sb_say_interval(struct sb_report *r, const struct sb_told *t); /* "0.331..0.333"; "exact"; "-" */
 void sb_say_count(struct sb_report *r, const struct sb_told *t);    /* "10" */
-/* "0.332 (0.331..0.333, 10 pairs)"; "no ratio (needs arm x)". */
+/* "ratio 0.332 (0.331..0.333, 10 pairs)"; "no ratio (needs arm x)"; a difference or a value without that word. */
 void sb_say_effect(struct sb_report *r, const struct sb_told *t);
-/* "3.01 times as fast (3.00..3.02)", "0.26 % less time (..)", "no measurable difference". */
+/* ", 3.01 times as fast (3.00..3.02)", ", 0.26 % less time (..)", ", no measurable difference"; nothing where there is
+ * no interval. */
 void sb_say_times(struct sb_report *r, const struct sb_told *t);
 /* A median of one column of a row; `digits` significant ones. */
 void sb_say_median(struct sb_report *r, const struct sb_summary_group *g, const struct sb_summary_row *row, bool after,

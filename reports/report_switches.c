@@ -110,10 +110,9 @@ static void effect_sentence(
 	sb_doc_strong(r->d, l->factors[factor]);
 	sb_doc_text(r->d, ", ");
 	sb_doc_stored(r->d, m->label);
-	sb_doc_text(r->d, m->compare == SB_COMPARE_RATIO ? ": ratio " : ": ");
+	sb_doc_text(r->d, ": ");
 	sb_say_effect(r, &t);
 	if (m->compare == SB_COMPARE_RATIO) {
-		sb_doc_text(r->d, ", ");
 		sb_say_times(r, &t);
 	}
 	for (int on = 0; on < 2 && partner >= 0; on++) {
@@ -188,10 +187,9 @@ static void group_sentences(struct sb_report *r, const struct sb_summary_group *
 		sb_doc_stored(r->d, row->label);
 		sb_doc_text(r->d, ": ");
 		sb_say_change(r, g, row);
-		sb_doc_text(r->d, row->compare == SB_COMPARE_RATIO ? ", ratio " : ", difference ");
+		sb_doc_text(r->d, row->compare == SB_COMPARE_RATIO ? ", " : ", difference ");
 		sb_say_effect(r, &t);
 		if (row->compare == SB_COMPARE_RATIO) {
-			sb_doc_text(r->d, ", ");
 			sb_say_times(r, &t);
 		}
 		sb_doc_text(r->d, ".");

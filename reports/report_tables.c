@@ -209,7 +209,7 @@ static void say_ranked(struct sb_report *r, const struct sb_summary_group *g, co
 		sb_doc_stored(r->d, rows[i].row->label);
 		sb_doc_text(r->d, " ");
 		sb_say_change(r, g, rows[i].row);
-		sb_doc_text(r->d, ", ratio ");
+		sb_doc_text(r->d, ", ");
 		sb_say_effect(r, &t);
 	}
 	sb_doc_text(r->d, ".");

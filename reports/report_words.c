@@ -120,6 +120,7 @@ void sb_say_effect(struct sb_report *r, const struct sb_told *t)
 		sb_doc_text(r->d, ")");
 		return;
 	}
+	sb_doc_text(r->d, t->compare == SB_COMPARE_RATIO ? "ratio " : "");
 	sb_say_estimate(r, t);
 	sb_doc_text(r->d, " (");
 	if (t->effect->has_interval || t->exact)
@@ -153,7 +154,10 @@ void sb_say_times(struct sb_report *r, const struct sb_told *t)
 	struct sb_told told = *t;
 	char what[224];
 
-	if (e->estimate.absent || e->estimate.v == 1 || (e->has_interval && !sb_effect_direction(e, t->compare))) {
+	if (e->estimate.absent || (!e->has_interval && !t->exact)) /* it may be noise */
+		return;
+	sb_doc_text(r->d, ", ");
+	if (e->estimate.v == 1 || !sb_effect_direction(e, t->compare)) {
 		sb_doc_text(r->d, "no measurable difference");
 		return;
 	}
@@ -175,8 +179,6 @@ void sb_say_times(struct sb_report *r, const struct sb_told *t)
 	        : less  ? " less"
 	                : " more",
 	        !inverse && time ? " time" : "");
-	if (!e->has_interval && !t->exact)
-		return;
 	sb_doc_text(r->d, " (");
 	sb_say_interval(r, &told);
 	sb_doc_text(r->d, inverse || t->exact || e->lo == e->hi ? ")" : " %)");
