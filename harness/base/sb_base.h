@@ -130,6 +130,26 @@ bool sb_process_lives(int64_t pid, const char *start);
 /* False when the machine has no name. */
 bool sb_host_name(char *out, size_t n);
 
+/*
+ * A child of this very program that does something which may crash or hang, and answers by a pipe. Answers are structs
+ * as they lie in memory: parent and child are one program, so that even a pointer to a static text holds in both.
+ */
+struct sb_child {
+	int64_t pid;
+	int fd;
+};
+/*
+ * Run serve(user, fd) in a child, which ends when it returns, or with this process. Not while this process has threads.
+ * On SB_OK the caller ends it by sb_child_end(). Errors: SB_E_ENV.
+ */
+enum sb_status sb_child_start(struct sb_child *c, void (*serve)(void *user, int fd), void *user, struct sb_error *err);
+/* In the child: an answer. Does not return when nobody listens any more. Zero padding first: it is written, too. */
+void sb_child_say(int fd, const void *answer, size_t n);
+/* All of an answer, before this point of sb_now_ns(), INT64_MAX: however long it takes. false: it did not come. */
+bool sb_child_hear(const struct sb_child *c, void *answer, size_t n, int64_t deadline_ns);
+/* Wait for its end, and kill it when that takes longer. Returns what waitpid() says of it. */
+int sb_child_end(struct sb_child *c, int64_t patience_ns);
+
 /* ---- hash and random order ---------------------------------------------------------------------------------- */
 
 #define SB_FNV1A_INIT UINT64_C(0xcbf29ce484222325)

@@ -2,18 +2,13 @@
  * The replay on a device runs in a child of its own, which opens the device: a driver that crashes or hangs takes no
  * result along, and this process links and loads none. Two answers come back by a pipe: opened, and done.
  */
-#define _DEFAULT_SOURCE /* prctl() lives beside POSIX */
 #include "replay_device.h"
 #include "sb_backend.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #define OPEN_TIMEOUT_S 60
 
@@ -29,21 +24,10 @@ struct done {
 
 /* ---- in the child ------------------------------------------------------------------------------------------------ */
 
-static void put(int fd, const void *answer, size_t n)
-{
-	const char *at = answer;
-
-	while (n) {
-		ssize_t wrote = write(fd, at, n);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote <= 0) /* nobody listens any more */
-			_exit(0);
-		at += wrote;
-		n -= (size_t)wrote;
-	}
-}
+struct work {
+	struct sb_alloc_trace *trace;
+	const struct sb_replay_on *on;
+};
 
 static void describe(struct sb_backend *be, struct sb_replay_device *d)
 {
@@ -70,73 +54,28 @@ static void replay(struct sb_backend *be, struct sb_alloc_trace *t, const struct
 		a->err.code = SB_OK;
 }
 
-static _Noreturn void serve(struct sb_alloc_trace *t, const struct sb_replay_on *on, int fd)
+static void serve(void *user, int fd)
 {
+	const struct work *w = user;
 	struct sb_backend *be = NULL;
 	struct opened o;
 	struct done d;
 
 	memset(&o, 0, sizeof(o)); /* padding too: it is written */
 	memset(&d, 0, sizeof(d));
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	if (!sb_backend_open(on->device, on->limit_bytes, &be, &o.err)) {
+	if (!sb_backend_open(w->on->device, w->on->limit_bytes, &be, &o.err)) {
 		o.err.code = SB_OK;
 		describe(be, &o.device);
 	}
-	put(fd, &o, sizeof(o));
-	if (be) {
-		replay(be, t, on, &o.device, &d);
-		put(fd, &d, sizeof(d));
-		sb_backend_close(be);
-	}
-	_exit(0);
+	sb_child_say(fd, &o, sizeof(o));
+	if (!be)
+		return;
+	replay(be, w->trace, w->on, &o.device, &d);
+	sb_child_say(fd, &d, sizeof(d));
+	sb_backend_close(be);
 }
 
 /* ---- in the parent ----------------------------------------------------------------------------------------------- */
-
-/* All of an answer. timeout_ms < 0: however long it takes. */
-static bool get(int fd, void *answer, size_t n, int64_t timeout_ms)
-{
-	int64_t deadline_ns = sb_now_ns() + timeout_ms * 1000000;
-	char *at = answer;
-
-	while (n) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-		int64_t left_ms = timeout_ms < 0 ? -1 : (deadline_ns - sb_now_ns()) / 1000000;
-		ssize_t got;
-
-		if (timeout_ms >= 0 && left_ms <= 0)
-			return false;
-		got = poll(&p, 1, (int)left_ms);
-		if (got > 0)
-			got = read(fd, at, n);
-		else if (got == 0)
-			return false;
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		at += got;
-		n -= (size_t)got;
-	}
-	return true;
-}
-
-/* Closing a device may hang where using it did not. Returns its exit status. */
-static int collect(pid_t pid, bool said)
-{
-	int64_t deadline_ns = sb_now_ns() + (said ? INT64_C(10000000000) : INT64_C(1000000000));
-	int status = 0;
-
-	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (sb_now_ns() >= deadline_ns)
-			kill(pid, SIGKILL);
-		sb_sleep_ns(1000000);
-	}
-	return status;
-}
 
 static enum sb_status nothing_said(const char *device, bool open, int status, struct sb_error *err)
 {
@@ -154,29 +93,19 @@ static enum sb_status nothing_said(const char *device, bool open, int status, st
 enum sb_status sb_replay_on_device(struct sb_alloc_trace *t, const struct sb_replay_on *on,
         struct sb_replay_device *device, struct sb_replay_result *out, struct sb_error *err)
 {
+	struct work work = { t, on };
+	struct sb_child child;
 	bool open, ended;
 	struct opened o;
 	struct done d;
-	int fd[2], status;
-	pid_t pid;
+	int status;
 
-	if (pipe(fd))
-		return sb_fail(err, SB_E_ENV, "device '%.40s': cannot make a pipe: %s", on->device, strerror(errno));
-	pid = fork();
-	if (pid == 0) {
-		close(fd[0]);
-		serve(t, on, fd[1]);
-	}
-	close(fd[1]);
-	if (pid < 0) {
-		close(fd[0]);
-		return sb_fail(
-		        err, SB_E_ENV, "device '%.40s': cannot start a process: %s", on->device, strerror(errno));
-	}
-	open = get(fd[0], &o, sizeof(o), OPEN_TIMEOUT_S * 1000);
-	ended = open && o.err.code == SB_OK && get(fd[0], &d, sizeof(d), -1);
-	close(fd[0]);
-	status = collect(pid, ended || (open && o.err.code != SB_OK));
+	if (sb_child_start(&child, serve, &work, err))
+		return sb_wrap(err, "device '%.40s'", on->device);
+	open = sb_child_hear(&child, &o, sizeof(o), sb_now_ns() + OPEN_TIMEOUT_S * INT64_C(1000000000));
+	ended = open && o.err.code == SB_OK && sb_child_hear(&child, &d, sizeof(d), INT64_MAX);
+	/* Closing a device may hang where using it did not; who says no more than nothing is ending, or hangs. */
+	status = sb_child_end(&child, open ? INT64_C(10000000000) : INT64_C(1000000000));
 	if (open && o.err.code != SB_OK)
 		return sb_fail(err, o.err.code, "%s", o.err.msg);
 	if (!ended)

@@ -1,9 +1,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -144,6 +146,67 @@ static void buffer_grows_and_formats(void **state)
 	sb_buf_release(&b);
 }
 
+#define BIG (1 << 18) /* more than a pipe holds */
+
+/* Two answers, the second as `user` says: whole, half of it and then a crash, or late. */
+static void serve(void *user, int fd)
+{
+	static char big[BIG];
+	const char *how = user;
+
+	memset(big, 'x', sizeof(big));
+	sb_child_say(fd, &(int){ 41 }, sizeof(int));
+	if (!strcmp(how, "crash")) {
+		sb_child_say(fd, big, BIG / 2);
+		raise(SIGKILL);
+	}
+	if (!strcmp(how, "late"))
+		sb_sleep_ns(INT64_C(8000000000));
+	sb_child_say(fd, big, BIG);
+}
+
+static struct sb_child start(char *how, int *first)
+{
+	struct sb_child c;
+	struct sb_error err;
+
+	assert_int_equal(sb_child_start(&c, serve, how, &err), SB_OK);
+	assert_true(sb_child_hear(&c, first, sizeof(*first), INT64_MAX));
+	return c;
+}
+
+static void a_child_answers_crashes_or_is_not_waited_for(void **state)
+{
+	static char big[BIG];
+	char whole[] = "whole", crash[] = "crash", late[] = "late";
+	int64_t since = sb_now_ns();
+	struct sb_child c;
+	int first = 0, status;
+
+	(void)state;
+	c = start(whole, &first);
+	assert_int_equal(first, 41);
+	assert_true(sb_child_hear(&c, big, BIG, sb_now_ns() + INT64_C(60000000000)));
+	assert_true(big[0] == 'x' && big[BIG - 1] == 'x');
+	assert_false(sb_child_hear(&c, big, 1, INT64_MAX)); /* there is no more */
+	assert_int_equal(sb_child_end(&c, INT64_C(60000000000)), 0);
+
+	c = start(crash, &first);
+	assert_false(sb_child_hear(&c, big, BIG, INT64_MAX));
+	status = sb_child_end(&c, INT64_C(60000000000));
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+
+	c = start(late, &first);
+	assert_false(sb_child_hear(&c, big, BIG, sb_now_ns() + 1000000));
+	status = sb_child_end(&c, 0);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+
+	c = start(whole, &first);
+	status = sb_child_end(&c, INT64_C(60000000000)); /* nobody listens: it ends by itself */
+	assert_true(WIFEXITED(status) || WTERMSIG(status) == SIGPIPE);
+	assert_true(sb_now_ns() - since < INT64_C(7000000000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +220,7 @@ int main(void)
 		cmocka_unit_test(a_list_has_whole_words_only),
 		cmocka_unit_test(shuffle_is_a_permutation_and_seeded),
 		cmocka_unit_test(buffer_grows_and_formats),
+		cmocka_unit_test(a_child_answers_crashes_or_is_not_waited_for),
 	};
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }
