@@ -204,8 +204,8 @@ static enum sb_status apply_setup(int option, const char *value, struct sb_worke
 	switch (option) {
 	case CASE_WORKLOAD:
 		if (strcmp(value, "tracker") != 0 && strcmp(value, "churn") != 0 && strcmp(value, "churn-own") != 0)
-			return sb_fail(err, SB_E_USAGE, "no workload '%.40s'; there are tracker, churn and churn-own",
-			        value);
+			return sb_fail(
+			        err, SB_E_USAGE, "no workload '%.40s'; there are tracker, churn and churn-own", value);
 		return copy(value, "workload", s->c.workload, sizeof(s->c.workload), err);
 	case CASE_VIDEO:
 		if (!value[0])
