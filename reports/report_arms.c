@@ -160,9 +160,9 @@ void sb_report_arms(struct sb_report *r)
 	if (v) {
 		sort(r, v, n);
 		print(r, v, n);
-	}
-	else
+	} else {
 		sb_doc_fail(r->d);
+	}
 	free(v);
 	sb_report_plot(r, "arms");
 	sb_report_plot(r, "time-memory");

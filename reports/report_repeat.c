@@ -146,7 +146,7 @@ void sb_report_missing(struct sb_report *r)
 		sb_doc_stored(r->d, r->in->plots_absent);
 		sb_doc_text(r->d, ".");
 	}
-	for (size_t i = 0; i < r->in->n_plots; i++) {
+	for (size_t i = 0; i < r->in->n_plots && !r->in->plots_absent; i++) {
 		if (!r->in->plots[i].absent)
 			continue;
 		sb_doc_item(r->d);
