@@ -257,9 +257,9 @@ static void figure(struct sb_buf *b, const struct sb_block *f)
 	const struct sb_picture *p = &f->picture;
 	bool any = false;
 
-	sb_buf_puts(b, "<figure");
-	attribute(b, "id", f->id);
-	sb_buf_puts(b, ">\n");
+	sb_buf_puts(b, "<figure id=\"plot-");
+	sb_html_text(b, f->id);
+	sb_buf_puts(b, "\">\n");
 	/* On a narrow screen the plot scrolls in its frame: smaller, its words could not be read. */
 	sb_buf_puts(b, "<div class=\"plot\" role=\"region\" tabindex=\"0\"");
 	attribute(b, "aria-label", p->alt);

@@ -151,6 +151,27 @@ static void check_markup(const char *html)
 	assert_int_equal(depth, 0);
 }
 
+/* Links and labels find what they mean by its id. */
+static void check_ids(const char *html)
+{
+	for (const char *s = html; (s = strstr(s, " id=\""));) {
+		char id[128];
+
+		s += strlen(" id=\"");
+		snprintf(id, sizeof(id), " id=\"%.*s\"", (int)strcspn(s, "\""), s);
+		if (strstr(s, id))
+			fail_msg("twice:%s", id);
+	}
+	for (const char *s = html; (s = strstr(s, "href=\"#"));) {
+		char id[128];
+
+		s += strlen("href=\"#");
+		snprintf(id, sizeof(id), " id=\"%.*s\"", (int)strcspn(s, "\""), s);
+		if (!strstr(html, id))
+			fail_msg("nowhere:%s", id);
+	}
+}
+
 static void check_page(const char *html)
 {
 	static const char *const never[] = { "<script", "<iframe", "javascript:", "http://", "https://",
@@ -164,6 +185,7 @@ static void check_page(const char *html)
 		if (strstr(html, never[i]))
 			fail_msg("'%s' in %.80s", never[i], strstr(html, never[i]));
 	check_markup(html);
+	check_ids(html);
 }
 
 /* ---- the document --------------------------------------------------------------------------------------------------
