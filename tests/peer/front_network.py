@@ -367,7 +367,7 @@ def unproject(depth, k):
 
 
 class Front(nn.Module):
-    """frames [n, 3, h, w] of 0..1 at the network's size -> depth, confidence, points, pose, w2c, c2w, K."""
+    """video [n, 3, .., ..] of 0..1, size (h, w) of the network -> depth, confidence, points, pose, w2c, c2w, K."""
 
     def __init__(self, c, form):
         super().__init__()
@@ -375,8 +375,11 @@ class Front(nn.Module):
         self.camera_head = CameraHead(c, form)
         self.depth_head = DepthHead(c)
 
-    def forward(self, images, see=None):
-        h, w = images.shape[2:]
+    def forward(self, video, size, see=None):
+        h, w = size
+        images = F.interpolate(video, size=size, mode="bicubic", align_corners=False)  # exact where nothing changes
+        if see:
+            see("aggregator_input_image", images)
         pairs = self.aggregator(images, see)
         poses = self.camera_head(pairs[-1])
         depth, conf = self.depth_head(pairs, h, w)

@@ -101,14 +101,6 @@ def height_of(width, h, w):
     return 14 * round(h * (width / w) / 14)
 
 
-def to_network(frames, width):
-    """frames [n, 3, h, w] of 0..1 -> the network's size"""
-    size = (height_of(width, frames.shape[2], frames.shape[3]), width)
-    if frames.shape[2:] == size:
-        return frames
-    return torch.nn.functional.interpolate(frames, size=size, mode="bicubic", align_corners=False)
-
-
 class Check:
     def __init__(self, golden, meta):
         self.golden, self.meta, self.errors = golden, meta, {}
@@ -155,14 +147,13 @@ def check(a):
     preset, c = preset_of(meta), Check(golden, meta)
     h, w = images.shape[2:]
     with torch.inference_mode():
-        small = to_network(images, 518)
-        c.see("aggregator_input_image", small)
-        r = front_network.build(preset, a.attention, a.device)(small, c.see)
+        size = (height_of(518, h, w), 518)
+        r = front_network.build(preset, a.attention, a.device)(images, size, c.see)
         c.see("depth", r["depth"])
         c.see("c2w_poses", r["c2w"])
         c.see("depth_conf_resized", resized(r["conf"][..., None], h, w))
         c.see("points_map_resized", resized(r["points"], h, w))
-        scale = torch.tensor([w / small.shape[3], h / small.shape[2], 1.0], device=a.device)
+        scale = torch.tensor([w / size[1], h / size[0], 1.0], device=a.device)
         c.see("intrinsics", r["k"] * scale[:, None])
     missing = sorted(set(golden) - set(c.errors))
     worst = max(c.errors.values())
@@ -184,7 +175,7 @@ def frames_of(a, n):
 def facts(a):
     cuda = a.device.startswith("cuda")
     return dict(torch=torch.__version__, device=torch.cuda.get_device_name() if cuda else "cpu", preset=a.preset,
-                attention=a.attention, precision=a.precision, width=a.size[1], height=a.size[0],
+                attention=a.attention, precision=a.precision, autotune=a.autotune, width=a.size[1], height=a.size[0],
                 alloc_conf=os.environ.get("PYTORCH_ALLOC_CONF") or os.environ.get("PYTORCH_CUDA_ALLOC_CONF") or "")
 
 
@@ -213,7 +204,7 @@ def need_cuda(what):
 
 def one_pass(a, net, frames):
     with torch.inference_mode():
-        r = net(frames)
+        r = net(frames, a.size)
         return {k: v.cpu() for k, v in r.items()}
 
 
@@ -397,6 +388,7 @@ def parse(argv):
     p.add_argument("--clips", type=clips, default=clips(CLIPS), help="--churn: FRAMESxHEIGHT,.. [a list of 24]")
     p.add_argument("--attention", choices=sorted(front_network.ATTENTION), default="efficient")
     p.add_argument("--precision", choices=("fp32", "tf32"), default="fp32", help="of products and convolutions [fp32]")
+    p.add_argument("--autotune", action="store_true", help="cuDNN tries its algorithms: faster, with more workspace")
     p.add_argument("--preset", choices=sorted(front_network.PRESETS), default="full")
     p.add_argument("--size", type=size, default=(294, 518), metavar="WxH", help="[518x294]")
     p.add_argument("--frames", type=positive(int), default=24, help="--time: frames of the clip [24]")
@@ -418,6 +410,7 @@ def main():
     a = parse(sys.argv[1:])
     torch.backends.cuda.matmul.allow_tf32 = a.precision == "tf32"
     torch.backends.cudnn.allow_tf32 = a.precision == "tf32"
+    torch.backends.cudnn.benchmark = a.autotune
     result, bad = check(a) if a.check else capacity(a) if a.capacity else churn(a) if a.churn else measure(a)
     json.dump(result, sys.stdout, indent=1)
     print()
