@@ -1,6 +1,7 @@
 /* compare: the before/after table of a run. */
 #include "ci_outputs.h"
 #include "sb_cli.h"
+#include "sb_machines_report.h"
 #include "sb_pair_report.h"
 #include "sb_pairs.h"
 #include "sb_reports.h"
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_DB, OPT_FORMAT, OPT_COLOR, OPT_EFFECTS, OPT_JUNIT, OPT_GITHUB };
+enum { OPT_DB, OPT_FORMAT, OPT_COLOR, OPT_EFFECTS, OPT_JUNIT, OPT_GITHUB, OPT_MACHINES };
 
 const struct sb_option sb_compare_options[] = {
 	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
@@ -20,18 +21,22 @@ const struct sb_option sb_compare_options[] = {
 	[OPT_EFFECTS] = { "effects", NULL, "what each switch brings on every stage, at every level of the others" },
 	[OPT_JUNIT] = { "junit", "FILE", "the claims as JUnit's XML, too: a test each" },
 	[OPT_GITHUB] = { "github", NULL, "the claims for GitHub Actions, too: step summary and annotations" },
+	[OPT_MACHINES] = { "machines", NULL,
+	        "the same arms and case on every machine that has them here, or every GPU" },
 	{ NULL, NULL, NULL },
 };
 
 const char sb_compare_details[] =
         "REF is [FILE:][RUN][/ARM]. RUN is the beginning of a run's id; without one the newest run is shown.\n"
         "Two REFs of one run name the two arms of the first table, for instance 'compare /before /+attention'.\n"
+        "--machines: each machine's ratio, their mean with what differs between machines, and how far they are apart;\n"
+        "'spabench merge' joins databases of several, 'run --device all' measures every GPU of one.\n"
         "Ratio is after / before everywhere: below 1 is faster or smaller.\n";
 
 struct request {
 	const char *db;
 	int format, color; /* indices into the lists below */
-	bool effects;
+	bool effects, machines;
 	struct sb_ci_outputs ci;
 	struct sb_reference ref[2];
 	int n_refs;
@@ -70,10 +75,15 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 		case OPT_GITHUB:
 			q->ci.github = true;
 			break;
+		case OPT_MACHINES:
+			q->machines = true;
+			break;
 		}
 	}
 	if (i == -2)
 		return SB_E_USAGE;
+	if (q->machines && (q->effects || q->ci.junit || q->ci.github))
+		return sb_fail(err, SB_E_USAGE, "--machines goes with none of --effects, --junit and --github");
 	if (p.n_operands > 2)
 		return sb_fail(err, SB_E_USAGE, "compare takes one or two references, not %d", p.n_operands);
 	q->n_refs = p.n_operands;
@@ -158,6 +168,25 @@ static enum sb_status print_pairs(struct sb_store *st, int64_t key, const struct
 	return status;
 }
 
+static enum sb_status print_machines(
+        struct sb_store *st, int64_t key, const struct sb_summary_options *opt, int format, struct sb_error *err)
+{
+	static enum sb_status (*const renderers[])(const struct sb_machines *m, FILE *out, struct sb_error *err) = {
+		[TEXT] = sb_machines_text,
+		[MARKDOWN] = sb_machines_markdown,
+		[CSV] = sb_machines_csv,
+		[JSON] = sb_machines_json,
+	};
+	struct sb_machines machines;
+	enum sb_status status = sb_machines_build(st, key, opt, &machines, err);
+
+	if (status)
+		return status;
+	status = renderers[format](&machines, stdout, err);
+	sb_machines_release(&machines);
+	return status;
+}
+
 /* What other programs read of a summary. Annotations are for a table's reader; others' output stays what it is. */
 static enum sb_status write_ci(const struct request *q, const struct sb_summary *s, struct sb_error *err)
 {
@@ -185,6 +214,12 @@ enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err)
 	if (sb_ci_outputs_check(&q.ci, db, err) || sb_store_open(db, SB_STORE_READ, &st, err))
 		return err->code;
 	status = sb_store_find_run(st, run, &key, err);
+	if (q.machines) {
+		if (!status)
+			status = print_machines(st, key, &opt, q.format, err);
+		sb_store_close(st);
+		return status;
+	}
 	if (!status && q.n_refs < 2 && !opt.after && is_of_pairs(st, key)) {
 		status = print_pairs(st, key, &q, err);
 		sb_store_close(st);

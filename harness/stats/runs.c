@@ -72,3 +72,44 @@ void sb_runs_compare(const double *a, int n_a, const double *b, int n_b, double 
 	out->coverage = level;
 	out->has_interval = true;
 }
+
+/* The means of those machines that have a run. Their number. */
+static int machine_means(const double *const *x, const int *n, int k, double *mean, bool *repeated)
+{
+	int used = 0;
+
+	*repeated = false;
+	for (int i = 0; i < k; i++) {
+		if (n[i] < 1)
+			continue;
+		if (used == SB_MACHINES_MAX)
+			SB_BUG("more than %d machines", SB_MACHINES_MAX);
+		mean[used++] = sb_stats_mean(x[i], n[i]);
+		*repeated |= n[i] > 1;
+	}
+	return used;
+}
+
+void sb_machines_pool(const double *const *x, const int *n, int k, double level, struct sb_interval *out,
+        double *between, bool *apart)
+{
+	double mean[SB_MACHINES_MAX] = { 0 }, df, half;
+	int used = machine_means(x, n, k, mean, apart);
+
+	*out = (struct sb_interval){
+		.mid = sb_stats_mean(mean, used), .lo = NAN, .hi = NAN, .coverage = NAN, .n = used
+	};
+	*between = NAN;
+	if (used < 2) {
+		*apart = false;
+		return;
+	}
+	*between = *apart ? sqrt(sb_runs_between_variance(x, n, k, &df)) : sb_stats_sd(mean, used);
+	half = sb_stats_t_critical(used - 1, level) * sb_stats_sd(mean, used) / sqrt(used);
+	if (!isfinite(half))
+		return;
+	out->lo = out->mid - half;
+	out->hi = out->mid + half;
+	out->coverage = level;
+	out->has_interval = true;
+}

@@ -98,6 +98,19 @@ double sb_runs_between_variance(const double *const *x, const int *n, int k, dou
 void sb_runs_compare(const double *a, int n_a, const double *b, int n_b, double between, double between_df,
         double level, struct sb_interval *out);
 
+/*
+ * One effect over k machines: x[i][n[i]] are logs, one for each run of machine i (0: it has none). mid is the mean of
+ * the machines' means, each machine counting alike, and the interval Student's of these means: what another machine of
+ * the kind would add is in it, however precise each one is (Searle, Casella and McCulloch 1992, chapter 3). Two
+ * machines give 1 degree of freedom, and an interval as wide as that is.
+ * *between: standard deviation of the machines' true values. Where some machine has two runs it is that of
+ * sb_runs_between_variance(), and *apart is true; else the means' own, with whatever differs from run to run. NAN for
+ * fewer than two machines.
+ */
+#define SB_MACHINES_MAX 64 /* that have a run */
+void sb_machines_pool(const double *const *x, const int *n, int k, double level, struct sb_interval *out,
+        double *between, bool *apart);
+
 /* ---- the gate ------------------------------------------------------------------------------------------------ */
 
 /*

@@ -19,12 +19,17 @@ for uid in $("$SPABENCH" list --db all.db | sed '1d;s/ .*//'); do
 done | sort
 "$SPABENCH" show --db all.db | sed -n 's/.*group  *id: \([0-9a-f]*\).*/\1/p' >../id
 [ "$(wc -c <../id)" = 33 ] && echo 'a group has an id'
+"$SPABENCH" compare --machines --db all.db --format csv | tr -d '\r' | sed "s/$(uname -n)/HOST/" | grep -e '^metric' -e '^wall_ns' | cut -d , -f 1-5
+"$SPABENCH" compare --machines --db all.db | sed -n '1,3p;/^total  /,/between machines/p' | sed -E "s/$(uname -n)/HOST/; s/[0-9.]+ m?s\b/T/g; s/[0-9]+\.[0-9]+/N/g; s/ +/ /g"
 
 echo '--- one of them cannot'
 SB_FAKE_CUDA=devices=2,broken=1 sorted --db one.db
 "$SPABENCH" list --db one.db | sed '1d' | awk '{ print $3, $4, $5, $6 }'
 SB_FAKE_CUDA=devices=2,broken=1 sorted --exe /bin/false --db none.db
 ls
+try compare --machines --db one.db | sed -E "s/$(uname -n)/HOST/; s/run [0-9a-f]{8}/run ID/"
+try compare --machines --effects --db all.db
+try compare --machines --junit x.xml --db all.db
 
 echo '--- none to use'
 SPABENCH_CUDA_LIB=none try_tiny --device all --db no.db
