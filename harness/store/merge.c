@@ -158,6 +158,13 @@ static enum sb_status bind_columns(
 	return SB_OK;
 }
 
+/* A text that is never NULL in the table: so memory ran out. */
+static enum sb_status text_of(struct sb_store *st, sqlite3_stmt *row, int col, const char **out, struct sb_error *err)
+{
+	*out = (const char *)sqlite3_column_text(row, col);
+	return *out ? SB_OK : sb_store_no_memory(st, err);
+}
+
 /* ---- keys ------------------------------------------------------------------------------------------------------- */
 
 static int by_key(const void *a, const void *b)
@@ -198,12 +205,15 @@ static enum sb_status source_row(
 static enum sb_status look_up_name(struct sb_merge *m, int64_t key, bool add, int64_t *out, struct sb_error *err)
 {
 	enum sb_status status;
+	const char *text;
 	sqlite3_stmt *s;
 
 	status = source_row(m, SB_MERGE_NAME_TEXT, key, &s, err);
 	if (status)
 		return status;
-	status = sb_store_name_key(m->into, (const char *)sqlite3_column_text(s, 0), add, out, err);
+	status = text_of(m->from, s, 0, &text, err);
+	if (!status)
+		status = sb_store_name_key(m->into, text, add, out, err);
 	sqlite3_reset(s);
 	return status;
 }
@@ -278,11 +288,14 @@ static enum sb_status copy_samples(struct sb_merge *m, int64_t from, int64_t int
 {
 	enum sb_status status;
 	sqlite3_stmt *row, *s;
+	const char *text;
 	int64_t metric;
 
 	status = sb_merge_stmt(m, SB_MERGE_FROM, SB_MERGE_KEPT_SAMPLES, from, &row, err);
 	while (!status && sb_merge_step(m, SB_MERGE_FROM, row, &status, err)) {
-		status = sb_store_metric_key(m->into, (const char *)sqlite3_column_text(row, 0), &metric, err);
+		status = text_of(m->from, row, 0, &text, err);
+		if (!status)
+			status = sb_store_metric_key(m->into, text, &metric, err);
 		if (!status)
 			status = sb_merge_stmt(m, SB_MERGE_INTO, SB_MERGE_ADD_SAMPLE, into, &s, err);
 		if (status)
@@ -301,12 +314,14 @@ static enum sb_status bind_rollup(struct sb_merge *m, sqlite3_stmt *row, sqlite3
 	enum sb_status status = bind_columns(m, row, 0, 1, s, 2, err);
 
 	for (int i = 1; !status && i <= 4; i++) {
-		const char *text = (const char *)sqlite3_column_text(row, i);
-		int64_t key;
+		const char *text;
+		int64_t key = 0;
 
-		if (!text)
+		if (sqlite3_column_type(row, i) == SQLITE_NULL)
 			continue;
-		status = sb_store_name_key(m->into, text, true, &key, err);
+		status = text_of(m->from, row, i, &text, err);
+		if (!status)
+			status = sb_store_name_key(m->into, text, true, &key, err);
 		if (!status)
 			sb_store_bind_int(s, 2 + i, key);
 	}
@@ -335,7 +350,7 @@ static enum sb_status bind_trace(struct sb_merge *m, sqlite3_stmt *row, sqlite3_
 	enum sb_status status = bind_columns(m, row, 0, 4, s, 2, err);
 
 	for (int i = 4; !status && i < 8; i++) {
-		int64_t from = sqlite3_column_int64(row, i), key;
+		int64_t from = sqlite3_column_int64(row, i), key = 0;
 
 		if (sqlite3_column_type(row, i) == SQLITE_NULL)
 			continue;
@@ -578,14 +593,19 @@ static enum sb_status merge_runs(struct sb_merge *m, struct sb_store_merged *out
 
 	for (;;) {
 		char uid[64] = "";
+		const char *text;
 		sqlite3_stmt *s;
 
 		status = sb_merge_stmt(m, SB_MERGE_FROM, SB_MERGE_ALL_RUNS, key, &s, err);
 		if (status || !sb_merge_step(m, SB_MERGE_FROM, s, &status, err))
 			return status;
 		key = sqlite3_column_int64(s, 0);
-		strncat(uid, (const char *)sqlite3_column_text(s, 1), sizeof(uid) - 1);
+		status = text_of(m->from, s, 1, &text, err);
+		if (!status)
+			strncat(uid, text, sizeof(uid) - 1);
 		sqlite3_reset(s);
+		if (status)
+			return status;
 		out->runs++;
 		status = merge_run(m, key, uid, out, err);
 		if (status)

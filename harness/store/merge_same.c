@@ -1,6 +1,7 @@
 /* The same run in two databases: equal, one of them an earlier state of the other, or two that should not be. */
 #include "merge_internal.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,9 +79,11 @@ enum sb_status sb_merge_worker(
 
 /* ---- rows ------------------------------------------------------------------------------------------------------- */
 
+/* Where memory runs out values are not the same, which is an error in any case. */
 static bool same_value(sqlite3_stmt *a, sqlite3_stmt *b, int col)
 {
 	int type = sqlite3_column_type(a, col), n;
+	const void *x, *y;
 
 	if (type != sqlite3_column_type(b, col))
 		return false;
@@ -90,18 +93,15 @@ static bool same_value(sqlite3_stmt *a, sqlite3_stmt *b, int col)
 	case SQLITE_INTEGER:
 		return sqlite3_column_int64(a, col) == sqlite3_column_int64(b, col);
 	case SQLITE_FLOAT: {
-		double x = sqlite3_column_double(a, col), y = sqlite3_column_double(b, col);
+		double u = sqlite3_column_double(a, col), v = sqlite3_column_double(b, col);
 
-		return !memcmp(&x, &y, sizeof(x)); /* -0.0 is not 0.0 */
+		return u == v && signbit(u) == signbit(v); /* a NaN is NULL to SQLite */
 	}
-	default: /* the pointer first, the size then: SQLite's order */
-		if (type == SQLITE_TEXT) {
-			sqlite3_column_text(a, col);
-			sqlite3_column_text(b, col);
-		}
+	default: /* SQLite's order: the pointer, then the size */
+		x = type == SQLITE_TEXT ? sqlite3_column_text(a, col) : sqlite3_column_blob(a, col);
+		y = type == SQLITE_TEXT ? sqlite3_column_text(b, col) : sqlite3_column_blob(b, col);
 		n = sqlite3_column_bytes(a, col);
-		return n == sqlite3_column_bytes(b, col) &&
-		       (!n || !memcmp(sqlite3_column_blob(a, col), sqlite3_column_blob(b, col), (size_t)n));
+		return n == sqlite3_column_bytes(b, col) && (!n || (x && y && !memcmp(x, y, (size_t)n)));
 	}
 }
 
@@ -121,7 +121,7 @@ static enum sb_status same_rows(struct sb_merge *m, enum sb_merge_rows which, in
         same_more *more, bool *same, struct sb_error *err)
 {
 	enum sb_status status;
-	sqlite3_stmt *a, *b;
+	sqlite3_stmt *a = NULL, *b = NULL;
 
 	*same = true;
 	status = sb_merge_read(m, SB_MERGE_INTO, which, into, &a, err);

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -424,6 +426,97 @@ static void a_run_that_finds_no_room_is_not_there_at_all(void **state)
 	expect_equal(f, "a", "out");
 }
 
+/* SQLite's allocator, which gives nothing any more after `allocations_left`. */
+static sqlite3_mem_methods real_memory;
+static int64_t allocations_left;
+#define PLENTY (INT64_MAX / 2)
+
+static void *scarce_malloc(int n)
+{
+	return allocations_left-- <= 0 ? NULL : real_memory.xMalloc(n);
+}
+
+static void *scarce_realloc(void *p, int n)
+{
+	return allocations_left-- <= 0 ? NULL : real_memory.xRealloc(p, n);
+}
+
+static bool make_memory_scarce(void)
+{
+	sqlite3_mem_methods scarce;
+
+	if (sqlite3_shutdown() != SQLITE_OK || sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real_memory) != SQLITE_OK)
+		return false;
+	scarce = real_memory;
+	scarce.xMalloc = scarce_malloc;
+	scarce.xRealloc = scarce_realloc;
+	allocations_left = PLENTY;
+	return sqlite3_config(SQLITE_CONFIG_MALLOC, &scarce) == SQLITE_OK && sqlite3_initialize() == SQLITE_OK;
+}
+
+/* Merges "a" into "NAME" with ever more memory until it is enough. What fails must say so and leave the target whole.
+ */
+static int merge_with_little(struct fixture *f, const char *name, enum sb_status *last)
+{
+	struct sb_store_merged m;
+	int failures = 0;
+
+	*last = SB_E_NOMEM;
+	for (int64_t n = 0; *last && n < 100000; n += 1 + n / 30) {
+		struct sb_store *into = NULL, *from = NULL;
+
+		if (sb_store_open(at(f, name), SB_STORE_WRITE, &into, &f->err) ||
+		        sb_store_open(at(f, "a"), SB_STORE_READ, &from, &f->err))
+			return -1;
+		f->err.code = SB_OK;
+		allocations_left = n;
+		*last = sb_store_merge(into, from, &m, &f->err);
+		allocations_left = PLENTY;
+		failures += *last != SB_OK;
+		if (*last && f->err.code == SB_OK)
+			return -2;
+		sb_store_close(from);
+		sb_store_close(into); /* with a transaction that there was no memory to roll back, perhaps */
+		if (sb_store_open(at(f, name), SB_STORE_READ, &into, &f->err) || sb_store_check(into, &f->err))
+			return -3;
+		sb_store_close(into);
+	}
+	return failures;
+}
+
+/* In a child: the allocator is changed for good. */
+static void memory_that_runs_out_anywhere_is_an_error_and_no_damage(void **state)
+{
+	struct fixture *f = *state;
+	enum sb_status last;
+	int ws = 0, how;
+	pid_t pid;
+
+	make(f, "a", id_a, 5.5, "complete");
+	sb_store_close(open_db(f, "out", SB_STORE_WRITE));
+	copy(f, "a", "same");
+	make(f, "early", id_a, 0, "running");
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		how = make_memory_scarce() ? 0 : 10;
+		if (!how && (merge_with_little(f, "out", &last) < 50 || last))
+			how = 11;
+		if (!how && (merge_with_little(f, "same", &last) < 50 || last))
+			how = 12;
+		if (!how && (merge_with_little(f, "early", &last) < 50 || last))
+			how = 13;
+		if (how)
+			fprintf(stderr, "%d: %s\n", how, f->err.msg);
+		_exit(how);
+	}
+	assert_int_equal(waitpid(pid, &ws, 0), pid);
+	assert_int_equal(ws, 0);
+	expect_equal(f, "a", "out");
+	expect_equal(f, "a", "same");
+	expect_equal(f, "a", "early");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -437,6 +530,7 @@ int main(void)
 		T(every_difference_is_found),
 		T(a_damaged_database_is_refused_before_anything_is_merged),
 		T(a_run_that_finds_no_room_is_not_there_at_all),
+		T(memory_that_runs_out_anywhere_is_an_error_and_no_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
