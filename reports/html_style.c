@@ -111,7 +111,7 @@ static const char sheet[] =
         "tbody th[scope=row]{position:sticky;left:0;background:var(--ground);min-width:7rem}"
         "table.keys tbody th[scope=row]{min-width:0;max-width:none}"
         "figure{border:1px solid var(--line);border-radius:.4rem;padding:.7rem}"
-        ".plot{overflow-x:auto}.plot svg{display:block;width:100%;min-width:38rem;height:auto}"
+        ".plot{overflow-x:auto}.plot svg{display:block;width:100%;min-width:60rem;height:auto}"
         "figcaption{font-size:.88rem;color:var(--quiet);margin-top:.5rem;overflow-wrap:anywhere}"
         "footer{margin-top:3rem;font-size:.88rem;color:var(--quiet)}"
         "@media (max-width:30rem){table.keys th:first-child{width:28%}main{padding:1rem .7rem "

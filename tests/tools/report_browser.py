@@ -27,7 +27,7 @@ LOOK = """(() => {
   const ground = e => { const all = []; for (; e; e = e.parentElement) all.push(parse(getComputedStyle(e).backgroundColor));
     return all.reverse().reduce((below, c) => over(c, below), page); };
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  let contrast = [99, ''], size = [99, ''], n = 0;
+  let contrast = [99, ''], size = [99, ''], drawn_size = [99, ''], n = 0;
   while (walker.nextNode()) {
     const text = walker.currentNode.textContent.trim(), e = walker.currentNode.parentElement;
     if (!text || !e.getClientRects().length || e.closest('title,desc,style')) continue;
@@ -38,9 +38,10 @@ LOOK = """(() => {
     const px = parseFloat(s.fontSize) * scale;
     n++;
     if (ratio < contrast[0]) contrast = [ratio, text.slice(0, 40)];
-    if (px < size[0]) size = [px, text.slice(0, 40)];
+    if (!drawn && px < size[0]) size = [px, text.slice(0, 40)];
+    if (drawn && px < drawn_size[0]) drawn_size = [px, text.slice(0, 40)];
   }
-  return { contrast, size, n, wide: document.documentElement.scrollWidth, inner: innerWidth,
+  return { contrast, size, drawn_size, n, wide: document.documentElement.scrollWidth, inner: innerWidth,
     tall: document.documentElement.scrollHeight, plots: document.querySelectorAll('figure svg').length };
 })()"""
 
@@ -134,8 +135,10 @@ def look(browser, page, width, scheme, folder):
         wrong.append(f"the page scrolls sideways: {seen['wide']} of {seen['inner']} pixels")
     if seen["contrast"][0] < 4.5:
         wrong.append("contrast %.2f: '%s'" % tuple(seen["contrast"]))
-    if seen["size"][0] < 9:
+    if seen["size"][0] < 11:
         wrong.append("text of %.1f pixels: '%s'" % tuple(seen["size"]))
+    if seen["drawn_size"][0] < 8.5:
+        wrong.append("text of %.1f pixels in a plot: '%s'" % tuple(seen["drawn_size"]))
     if seen["n"] < 50:
         wrong.append(f"only {seen['n']} texts")
     if folder:

@@ -260,12 +260,13 @@ class Page(html.parser.HTMLParser):
     def __init__(self):
         super().__init__()
         self.figures, self.stored, self.own = [], [], []
-        self.stack, self.data = [], None
+        self.stack, self.data, self.missing = [], None, False
 
     def handle_starttag(self, tag, attributes):
         if tag in ("meta", "link"):
             return
         self.stack.append(tag)
+        self.missing |= ("id", "missing") in attributes  # reasons from elsewhere: the last part of the page
         if tag == "data":
             self.data = {k.removeprefix("data-"): v for k, v in attributes} | {"text": ""}
             self.own.append(" ")
@@ -281,7 +282,7 @@ class Page(html.parser.HTMLParser):
     def handle_data(self, text):
         if self.data is not None:
             self.data["text"] += text
-        elif "style" in self.stack or "svg" in self.stack or "figcaption" in self.stack or "title" in self.stack:
+        elif self.missing or "style" in self.stack or "svg" in self.stack or "figcaption" in self.stack or "title" in self.stack:
             pass
         elif "bdi" in self.stack or "code" in self.stack:
             self.stored.append(text)
