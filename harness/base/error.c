@@ -55,6 +55,8 @@ int sb_exit_code(enum sb_status code)
 		return 130;
 	case SB_E_VERDICT:
 		return 1;
+	case SB_E_OPEN:
+		return 5;
 	}
 	return 4;
 }

@@ -29,6 +29,7 @@ enum sb_status {
 	SB_E_NOMEM,       /* host or device memory is exhausted: exit 4, or a stored `oom` row */
 	SB_E_INTERRUPTED, /* the user pressed Ctrl-C: exit 130 */
 	SB_E_VERDICT,     /* all went well, and a check says no: exit 1 */
+	SB_E_OPEN,        /* all went well, and a check cannot say: exit 5 */
 };
 
 struct sb_error {

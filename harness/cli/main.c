@@ -17,6 +17,12 @@ const struct sb_command sb_commands[] = {
 	        sb_compare_details },
 	{ "pairs", sb_cmd_pairs, "measure two arms or two builds by pairs of fresh processes", "[OPTIONS]",
 	        sb_pairs_options, sb_pairs_details },
+	{ "gate", sb_cmd_gate, "is a new build slower or larger than a baseline? pass, fail or inconclusive",
+	        "[OPTIONS]", sb_gate_options, sb_gate_details },
+	{ "calibrate", sb_cmd_calibrate, "find out what a gate can tell on this machine", "[OPTIONS]",
+	        sb_calibrate_options, sb_calibrate_details },
+	{ "baseline", sb_cmd_baseline, "keep, list and drop what gates are held against",
+	        "set NAME [REF] | list | drop NAME", sb_baseline_options, sb_baseline_details },
 	{ "list", sb_cmd_list, "list the runs of a database", "[OPTIONS]", sb_list_options, NULL },
 	{ "show", sb_cmd_show, "print one run: environment, arms, workers, every metric", "[REF] [OPTIONS]",
 	        sb_show_options, sb_show_details },
@@ -49,7 +55,8 @@ static void help(void)
 		if (c->summary)
 			printf("  %-10s %s\n", c->name, c->summary);
 	puts("\n'spabench help COMMAND' describes a command. 'spabench run && spabench compare' needs no options.\n"
-	     "exit codes: 0 ok, 1 a check says no, 2 usage, 3 this machine cannot, 4 failed, 130 interrupted");
+	     "exit codes: 0 ok, 1 a check says no, 2 usage, 3 this machine cannot, 4 failed, 5 a gate cannot say,\n"
+	     "130 interrupted");
 }
 
 static int version(void)

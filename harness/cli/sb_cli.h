@@ -69,13 +69,17 @@ int sb_terminal_width(int fd); /* columns; 0 when it is no terminal */
 void sb_add_shell_word(const char *word, struct sb_buf *out);
 
 /* The commands. */
-extern const struct sb_option sb_pairs_options[], sb_run_options[], sb_compare_options[], sb_list_options[],
-        sb_show_options[], sb_doctor_options[], sb_export_options[], sb_replay_options[], sb_micro_options[],
-        sb_capacity_options[], sb_report_options[], sb_merge_options[], sb_worker_options[];
-extern const char sb_pairs_details[], sb_run_details[], sb_compare_details[], sb_show_details[], sb_doctor_details[],
-        sb_export_details[], sb_replay_details[], sb_micro_details[], sb_capacity_details[], sb_report_details[],
-        sb_merge_details[];
+extern const struct sb_option sb_pairs_options[], sb_gate_options[], sb_calibrate_options[], sb_baseline_options[],
+        sb_run_options[], sb_compare_options[], sb_list_options[], sb_show_options[], sb_doctor_options[],
+        sb_export_options[], sb_replay_options[], sb_micro_options[], sb_capacity_options[], sb_report_options[],
+        sb_merge_options[], sb_worker_options[];
+extern const char sb_pairs_details[], sb_gate_details[], sb_calibrate_details[], sb_baseline_details[],
+        sb_run_details[], sb_compare_details[], sb_show_details[], sb_doctor_details[], sb_export_details[],
+        sb_replay_details[], sb_micro_details[], sb_capacity_details[], sb_report_details[], sb_merge_details[];
 enum sb_status sb_cmd_pairs(int argc, char **argv, struct sb_error *err);
+enum sb_status sb_cmd_gate(int argc, char **argv, struct sb_error *err);
+enum sb_status sb_cmd_calibrate(int argc, char **argv, struct sb_error *err);
+enum sb_status sb_cmd_baseline(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_list(int argc, char **argv, struct sb_error *err);

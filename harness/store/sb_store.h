@@ -327,6 +327,42 @@ struct sb_run_lines {
 enum sb_status sb_store_list_runs(struct sb_store *st, struct sb_run_lines *out, struct sb_error *err);
 void sb_run_lines_release(struct sb_run_lines *l);
 
+/* ---- baselines and calibrations of gates ----------------------------------------------------------------------- */
+
+/* Texts are the caller's when storing, owned by the list when read. */
+struct sb_baseline {
+	char *name;
+	char *machine, *case_key; /* fingerprints, see harness/summary/sb_fingerprint.h */
+	int64_t run;              /* key; run_id "" where the run is gone */
+	int arm;
+	char *exe, *exe_digest; /* exe_digest "": not known */
+	int64_t created_ns;
+	char *run_id, *arm_name; /* of the run; not stored with the baseline */
+};
+struct sb_baselines {
+	struct sb_baseline *v;
+	size_t n;
+};
+/* In the place of an older one of this name, machine and case. */
+enum sb_status sb_store_set_baseline(struct sb_store *st, const struct sb_baseline *b, struct sb_error *err);
+/* By name, older ones first; none in files of formats before 3. */
+enum sb_status sb_store_list_baselines(struct sb_store *st, struct sb_baselines *out, struct sb_error *err);
+void sb_baselines_release(struct sb_baselines *b);
+/* All of this name; *n: how many there were. */
+enum sb_status sb_store_drop_baseline(struct sb_store *st, const char *name, int *n, struct sb_error *err);
+
+struct sb_calibration {
+	char *machine, *case_key, *levels, *metric, *figures; /* figures: JSON */
+	int64_t run, created_ns;
+};
+struct sb_calibrations {
+	struct sb_calibration *v;
+	size_t n;
+};
+enum sb_status sb_store_set_calibration(struct sb_store *st, const struct sb_calibration *c, struct sb_error *err);
+enum sb_status sb_store_list_calibrations(struct sb_store *st, struct sb_calibrations *out, struct sb_error *err);
+void sb_calibrations_release(struct sb_calibrations *c);
+
 /* PRAGMA integrity_check, foreign keys, and roll-up = trace rows for every trace trial. SB_E_DATA with the first fault.
  */
 enum sb_status sb_store_check(struct sb_store *st, struct sb_error *err);

@@ -176,5 +176,32 @@ static const char version_2[] = "CREATE TABLE memory_timeline (\n"
                                 "  data BLOB NOT NULL\n"
                                 ") STRICT;\n";
 
-const char *const sb_store_migrations[] = { version_1, version_2 };
+/*
+ * What gates are held against. A baseline's name may stand once for each machine and case, both as fingerprints in
+ * words; a calibration is of a machine, a case, an arm's levels and a metric, its figures are JSON.
+ */
+static const char version_3[] = "CREATE TABLE baseline (\n"
+                                "  name TEXT NOT NULL,\n"
+                                "  machine TEXT NOT NULL,\n"
+                                "  case_key TEXT NOT NULL,\n"
+                                "  run INTEGER NOT NULL REFERENCES run,\n"
+                                "  arm INTEGER NOT NULL,\n"
+                                "  exe TEXT NOT NULL,\n"
+                                "  exe_digest TEXT NOT NULL,\n" /* of the file; "" where it is not known */
+                                "  created_ns INTEGER NOT NULL,\n"
+                                "  PRIMARY KEY (name, machine, case_key),\n"
+                                "  FOREIGN KEY (run, arm) REFERENCES arm (run, idx)\n"
+                                ") STRICT, WITHOUT ROWID;\n"
+                                "CREATE TABLE calibration (\n"
+                                "  machine TEXT NOT NULL,\n"
+                                "  case_key TEXT NOT NULL,\n"
+                                "  levels TEXT NOT NULL,\n"
+                                "  metric TEXT NOT NULL,\n"
+                                "  run INTEGER NOT NULL REFERENCES run,\n"
+                                "  created_ns INTEGER NOT NULL,\n"
+                                "  figures TEXT NOT NULL,\n"
+                                "  PRIMARY KEY (machine, case_key, levels, metric)\n"
+                                ") STRICT, WITHOUT ROWID;\n";
+
+const char *const sb_store_migrations[] = { version_1, version_2, version_3 };
 const int sb_store_version = SB_ARRAY_LEN(sb_store_migrations);

@@ -71,6 +71,24 @@ static const char *const sql[SB_SQL_COUNT] = {
 
 	[SB_SQL_ADD_TIMELINE] = "INSERT INTO memory_timeline (trial, events, cut, data) VALUES (?1, ?2, ?3, ?4)",
 	[SB_SQL_READ_TIMELINE] = "SELECT events, cut, data FROM memory_timeline WHERE trial = ?1",
+	[SB_SQL_SET_BASELINE] =
+	        "INSERT INTO baseline (name, machine, case_key, run, arm, exe, exe_digest, created_ns) "
+	        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (name, machine, case_key) DO UPDATE SET "
+	        "run = excluded.run, arm = excluded.arm, exe = excluded.exe, exe_digest = excluded.exe_digest, "
+	        "created_ns = excluded.created_ns",
+	[SB_SQL_LIST_BASELINES] =
+	        "SELECT baseline.name, machine, case_key, baseline.run, baseline.arm, exe, exe_digest, "
+	        "baseline.created_ns, "
+	        "coalesce(run.uid, ''), coalesce(arm.name, '') FROM baseline LEFT JOIN run ON run.id = baseline.run "
+	        "LEFT JOIN arm ON arm.run = baseline.run AND arm.idx = baseline.arm "
+	        "ORDER BY baseline.name, baseline.created_ns",
+	[SB_SQL_DROP_BASELINE] = "DELETE FROM baseline WHERE name = ?1",
+	[SB_SQL_SET_CALIBRATION] =
+	        "INSERT INTO calibration (machine, case_key, levels, metric, run, created_ns, figures) "
+	        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (machine, case_key, levels, metric) DO UPDATE SET "
+	        "run = excluded.run, created_ns = excluded.created_ns, figures = excluded.figures",
+	[SB_SQL_LIST_CALIBRATIONS] = "SELECT machine, case_key, levels, metric, run, created_ns, figures FROM "
+	                             "calibration ORDER BY created_ns",
 	[SB_SQL_NEWEST_RUN] = "SELECT id FROM run ORDER BY id DESC LIMIT 1",
 	/* 'g' follows every hex digit. */
 	[SB_SQL_RUNS_BY_PREFIX] = "SELECT id, uid FROM run WHERE uid >= ?1 AND uid < ?1 || 'g' ORDER BY uid LIMIT 3",

@@ -18,6 +18,7 @@ extern int sb_store_busy_ms;
 /* Step i brings a database from user_version i to i + 1. Steps are never edited once released, only added. */
 extern const char *const sb_store_migrations[];
 #define SB_STORE_TIMELINE_VERSION 2 /* the first that has memory timelines */
+#define SB_STORE_BASELINE_VERSION 3 /* baselines and calibrations */
 extern const int sb_store_version;  /* how many steps there are: what this program writes */
 
 /* ---- dict.c: texts that stand in a table once and are named by their key ------------------------------------ */
@@ -67,6 +68,11 @@ enum sb_store_sql {
 	SB_SQL_ADD_TRACE,
 	SB_SQL_ADD_ROLLUP,
 	SB_SQL_ADD_TIMELINE,
+	SB_SQL_SET_BASELINE,
+	SB_SQL_LIST_BASELINES,
+	SB_SQL_DROP_BASELINE,
+	SB_SQL_SET_CALIBRATION,
+	SB_SQL_LIST_CALIBRATIONS,
 	SB_SQL_NEWEST_RUN,
 	SB_SQL_RUNS_BY_PREFIX,
 	SB_SQL_READ_RUN,

@@ -260,11 +260,11 @@ static void a_newer_version_is_refused_and_left_alone(void **state)
 	int64_t run;
 
 	make_db(f, 1, &run);
-	sql(f, "PRAGMA user_version = 3");
-	assert_refused(f, SB_STORE_READ, SB_E_DATA, "was made by a newer spabench (format 3, this one knows 2)");
-	assert_refused(f, SB_STORE_WRITE, SB_E_DATA, "was made by a newer spabench (format 3, this one knows 2)");
+	sql(f, "PRAGMA user_version = 4");
+	assert_refused(f, SB_STORE_READ, SB_E_DATA, "was made by a newer spabench (format 4, this one knows 3)");
+	assert_refused(f, SB_STORE_WRITE, SB_E_DATA, "was made by a newer spabench (format 4, this one knows 3)");
 	sql(f, "PRAGMA journal_mode = WAL");
-	assert_refused(f, SB_STORE_WRITE, SB_E_DATA, "was made by a newer spabench (format 3, this one knows 2)");
+	assert_refused(f, SB_STORE_WRITE, SB_E_DATA, "was made by a newer spabench (format 4, this one knows 3)");
 	sql(f, "PRAGMA user_version = 0");
 	assert_refused(f, SB_STORE_READ, SB_E_DATA, "has no format number");
 	sql(f, "PRAGMA user_version = -3");

@@ -1,0 +1,144 @@
+#include "gate_rules.h"
+#include "sb_file.h"
+
+#include <ini.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char ini_name[] = "spabench.ini";
+
+struct reader {
+	struct sb_gate_rules *rules;
+	double *budget_s;
+	int *trials;
+	struct sb_error err; /* of the first line that is wrong; code SB_OK: none */
+};
+
+/* "2", "2 %", "0.5%" -> 0.02, .. */
+static enum sb_status parse_percent(const char *value, const char *what, double *out, struct sb_error *err)
+{
+	char number[64];
+	size_t n = strlen(value);
+	double percent;
+
+	while (n && (value[n - 1] == ' ' || value[n - 1] == '%'))
+		n--;
+	if (n >= sizeof(number))
+		return sb_fail(err, SB_E_USAGE, "%s '%.40s' is no percentage", what, value);
+	snprintf(number, sizeof(number), "%.*s", (int)n, value);
+	if (sb_parse_double(number, what, 0.0, 100.0, &percent, err))
+		return err->code;
+	*out = percent / 100.0;
+	return SB_OK;
+}
+
+static enum sb_status add(
+        const char *metric, const char *value, const char *from, struct sb_gate_rules *rules, struct sb_error *err)
+{
+	struct sb_gate_threshold *t = &rules->threshold[rules->n];
+
+	if (rules->n == SB_GATE_RULES_MAX)
+		return sb_fail(err, SB_E_USAGE, "more than %d thresholds", SB_GATE_RULES_MAX);
+	if (!*metric || strlen(metric) >= sizeof(t->pattern))
+		return sb_fail(err, SB_E_USAGE, "'%.80s' is no metric", metric);
+	*t = (struct sb_gate_threshold){ .threshold = NAN, .from = from };
+	strcpy(t->pattern, metric);
+	if (strcmp(value, "off") != 0 && parse_percent(value, metric, &t->threshold, err))
+		return err->code;
+	rules->n++;
+	return SB_OK;
+}
+
+enum sb_status sb_gate_rules_add(const char *text, const char *from, struct sb_gate_rules *rules, struct sb_error *err)
+{
+	const char *equals = strchr(text, '=');
+	char metric[SB_GATE_PATTERN_MAX];
+
+	if (!equals || (size_t)(equals - text) >= sizeof(metric))
+		return sb_fail(err, SB_E_USAGE, "'%.80s' is not METRIC=PERCENT", text);
+	snprintf(metric, sizeof(metric), "%.*s", (int)(equals - text), text);
+	return add(metric, equals + 1, from, rules, err);
+}
+
+static enum sb_status set_gate(const char *key, const char *value, struct reader *r, struct sb_error *err)
+{
+	static const char *const corrections[] = { "bh", "by" };
+	int64_t n;
+
+	if (!strcmp(key, "alpha"))
+		return parse_percent(value, key, &r->rules->alpha, err);
+	if (!strcmp(key, "beta"))
+		return parse_percent(value, key, &r->rules->beta, err);
+	if (!strcmp(key, "budget"))
+		return sb_parse_double(value, key, 0.0, 1e7, r->budget_s, err);
+	if (!strcmp(key, "max_pairs") || !strcmp(key, "trials")) {
+		if (sb_parse_int(value, key, 1, SB_GATE_MAX_PAIRS, &n, err))
+			return err->code;
+		*(*key == 'm' ? &r->rules->max_pairs : r->trials) = (int)n;
+		return SB_OK;
+	}
+	if (strcmp(key, "correction") != 0)
+		return sb_fail(err, SB_E_USAGE,
+		        "[gate] has no key '%.40s'; there are alpha, beta, max_pairs, budget, trials and correction",
+		        key);
+	for (int i = 0; i < 2; i++) {
+		if (!strcmp(value, corrections[i])) {
+			r->rules->correction = (enum sb_gate_correction)i;
+			return SB_OK;
+		}
+	}
+	return sb_fail(err, SB_E_USAGE, "correction '%.40s': there are bh and by", value);
+}
+
+/* inih's: 0 ends up as the number of the line. */
+static int on_line(void *user, const char *section, const char *key, const char *value)
+{
+	struct reader *r = user;
+	struct sb_error err;
+	enum sb_status status;
+
+	if (!strcmp(section, "gate"))
+		status = set_gate(key, value, r, &err);
+	else if (!strcmp(section, "thresholds"))
+		status = add(key, value, ini_name, r->rules, &err);
+	else
+		status = sb_fail(&err, SB_E_USAGE, "no section [%.40s]; there are [gate] and [thresholds]", section);
+	if (status && !r->err.code)
+		r->err = err;
+	return !status;
+}
+
+static enum sb_status read_file(FILE *f, const char *path, struct reader *r, struct sb_error *err)
+{
+	int line = ini_parse_file(f, on_line, r);
+
+	if (line < 0)
+		return sb_fail(err, SB_E_NOMEM, "no memory to read '%.200s'", path);
+	if (line > 0)
+		return sb_fail(err, SB_E_USAGE, "%.200s, line %d: %.600s", path, line,
+		        r->err.code ? r->err.msg : "neither [section] nor key = value");
+	return SB_OK;
+}
+
+enum sb_status sb_gate_rules_read(
+        const char *path, struct sb_gate_rules *rules, double *budget_s, int *trials, struct sb_error *err)
+{
+	struct reader r = { .rules = rules, .budget_s = budget_s, .trials = trials };
+	enum sb_status status;
+	const char *why;
+	FILE *f;
+	int fd;
+
+	if (!path && access(ini_name, F_OK))
+		return SB_OK;
+	path = path ? path : ini_name;
+	fd = sb_open_file(path, &why);
+	f = fd < 0 ? NULL : fdopen(fd, "r");
+	if (!f)
+		return sb_fail(err, SB_E_USAGE, "cannot read '%.200s': %s", path, fd < 0 ? why : "no memory");
+	status = read_file(f, path, &r, err);
+	fclose(f);
+	return status;
+}

@@ -1,0 +1,78 @@
+/*
+ * gate result: what a gate says of a table of pairs, metric by metric: which are judged, against which threshold and
+ * from where it is, and each one's verdict. Pure: looks are taken as pairs come, nothing is measured here. The
+ * statistics and why they hold: harness/stats/sb_gate.h. Part of summary.
+ */
+#ifndef SB_GATE_RESULT_H
+#define SB_GATE_RESULT_H
+
+#include "sb_gate.h"
+#include "sb_pair_table.h"
+
+/* A threshold for every metric whose name or label matches the pattern; the last that matches counts. */
+#define SB_GATE_PATTERN_MAX 96
+struct sb_gate_threshold {
+	char pattern[SB_GATE_PATTERN_MAX];
+	double threshold; /* 0.02: 2 % slower or larger; NAN: it is not judged */
+	const char *from; /* "spabench.ini", "calibration", "the command line"; static */
+	bool used;
+};
+
+#define SB_GATE_RULES_MAX 96
+struct sb_gate_rules {
+	struct sb_gate_threshold threshold[SB_GATE_RULES_MAX];
+	int n;
+	double alpha, beta; /* 0: sb_gate_plan()'s */
+	int max_pairs;      /* 0: SB_GATE_MAX_PAIRS */
+	enum sb_gate_correction correction;
+};
+
+/*
+ * What is judged when nobody says otherwise: the total, and every stage that takes at least SB_GATE_STAGE_SHARE of it,
+ * by the defaults below; memory, exactly, by SB_GATE_DEFAULT_BYTES.
+ */
+#define SB_GATE_STAGE_SHARE   0.10
+#define SB_GATE_DEFAULT_GPU   0.01
+#define SB_GATE_DEFAULT_CPU   0.10
+#define SB_GATE_DEFAULT_BYTES 0.0
+
+struct sb_gate_row {
+	char metric[SB_GATE_PATTERN_MAX], label[SB_GATE_PATTERN_MAX]; /* copies: tables are made anew as pairs come */
+	bool exact;
+	double threshold;
+	const char *threshold_from; /* "default" */
+	enum sb_gate_verdict verdict;
+	int pairs, decided_at;
+	double p, p_adjusted, p_pass; /* NAN where exact */
+	double seen; /* smallest slowdown that the interval excludes: what could still be there, 0.013: 1.3 %; NAN: none
+	              */
+	const char *reason; /* of an inconclusive one, a few words; NULL */
+};
+
+struct sb_gate_result {
+	struct sb_gate_row *rows;
+	int n_rows, n_noisy;
+	struct sb_gate_design design;                      /* valid where n_noisy > 0 */
+	struct sb_gate_metric metric[SB_GATE_MAX_METRICS]; /* the noisy ones, in the order of rows */
+	int looks;                                         /* taken */
+	enum sb_gate_verdict verdict;                      /* of all */
+	const char
+	        *stopped; /* "every metric is decided", "the budget is spent", ..; NULL: not yet */
+};
+
+/*
+ * Choose metrics and thresholds from the first pairs. `gpu`: whose defaults. Errors: SB_E_USAGE: a rule's pattern that
+ * no metric of the table matches, a threshold that cannot pass or fail, a design that cannot (sb_gate_plan()), nothing
+ * left to judge; SB_E_NOMEM.
+ */
+enum sb_status sb_gate_result_begin(const struct sb_pair_table *t, struct sb_gate_rules *rules, bool gpu,
+        struct sb_gate_result *out, struct sb_error *err);
+/* Pairs that the next look wants; 0: there is none, or everything is decided. */
+int sb_gate_result_next(const struct sb_gate_result *r);
+/* The next look, at a table that has grown. */
+void sb_gate_result_look(struct sb_gate_result *r, const struct sb_pair_table *t);
+/* No look follows: fills what is left. stopped: NULL for the reason that the looks give. */
+void sb_gate_result_end(struct sb_gate_result *r, const struct sb_pair_table *t, const char *stopped);
+void sb_gate_result_release(struct sb_gate_result *r);
+
+#endif
