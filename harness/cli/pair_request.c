@@ -21,7 +21,6 @@ void sb_pair_request_init(struct sb_pair_request *q)
 	snprintf(setup->c.workload, sizeof(setup->c.workload), "tracker");
 	snprintf(setup->c.preset, sizeof(setup->c.preset), "auto");
 	snprintf(setup->device, sizeof(setup->device), "auto");
-	q->opt.trials = 3;
 	q->opt.timeout_s = 600.0;
 	q->opt.seed = (uint64_t)sb_wall_time_ns();
 	q->opt.seed = sb_splitmix64(&q->opt.seed) >> 1;
@@ -107,6 +106,9 @@ static void choose_case(struct sb_pair_request *q)
 		if (!c->support && !c->support_file[0])
 			c->support = 128;
 	}
+	/* What a process costs to start is to be worth it; on a CPU a trial takes longer than that. */
+	if (!q->opt.trials)
+		q->opt.trials = strncmp(q->opt.setup.device, "cuda", 4) ? 2 : 9;
 	if (!c->cameras[0])
 		snprintf(c->cameras, sizeof(c->cameras), "fixed");
 }

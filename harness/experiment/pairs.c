@@ -63,6 +63,7 @@ static enum sb_status launch(struct sb_pairs *p, int side, struct couple *c, str
 	struct sb_worker_setup setup = p->opt.setup;
 
 	setup.plant = p->opt.side[side].plant;
+	setup.reference = p->opt.side[side].arm.levels; /* weights are made for them at once */
 	return sb_worker_launch(p->opt.side[side].exe, &setup, setup_deadline_s(p), p->opt.hooks, &c->w[side], err);
 }
 

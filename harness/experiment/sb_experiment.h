@@ -158,7 +158,7 @@ struct sb_worker_setup {
 	int threads;                /* 0: all */
 	char alloc_conf[256];       /* PyTorch's settings for both allocators; "": its defaults */
 	struct sb_levels reference; /* the arm that quality is judged against: `before` */
-	bool no_reference;          /* quality is not judged: ready without a pass */
+	bool no_reference;          /* quality is not judged: ready without a pass, with weights for the levels above */
 	double plant;               /* 0.02: every timed pass is made 2 % longer, to test what finds it; 0: as it is */
 };
 

@@ -284,6 +284,10 @@ static enum sb_status set_up(struct server *s, const struct sb_workload_ops *con
 		sb_backend_counters_open(s->be, &s->untraced);
 	if (s->ops->open(&s->setup.c, s->be, &s->workload, &s->info, err))
 		return err->code;
+	if (s->setup.no_reference) { /* now, while others are set up, too; a failure will come again, in a trial */
+		sb_backend_set_levels(s->be, &s->setup.reference);
+		(void)s->ops->prepare(s->workload, &(struct sb_error){ .msg = "" });
+	}
 	ready = ready_json(s);
 	if (!ready)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a message");
