@@ -1,6 +1,7 @@
 /* report: a run as a document with plots, in HTML and Markdown, and in PDF where a program for that is found. */
 #include "report_folder.h"
 #include "report_pdf.h"
+#include "report_plots.h"
 #include "sb_cli.h"
 #include "sb_report.h"
 #include "sb_store.h"
@@ -226,6 +227,29 @@ static enum sb_status put_all(const struct request *q, const struct sb_report_fo
 	return put_document(f, in, err);
 }
 
+/* The plots, then what tells of them. */
+static enum sb_status put_plots_and_all(const struct request *q, const struct loaded *l,
+        const struct sb_report_folder *f, struct sb_report_input *in, char no_pdf[512], struct sb_error *err)
+{
+	const struct sb_plots_input of = {
+		.run = &l->run, .trials = &l->trials, .samples = &l->samples, .summary = &l->summary
+	};
+	struct sb_report_plots plots;
+	enum sb_status status = sb_report_plots_make(l->db, &of, f->temporary, stop, &plots, err);
+
+	if (status)
+		return status;
+	in->plots_absent = plots.absent;
+	in->plots = plots.v;
+	in->n_plots = plots.absent ? 0 : plots.n;
+	status = put_all(q, f, in, no_pdf, err);
+	in->plots = NULL;
+	in->n_plots = 0;
+	in->plots_absent = NULL;
+	sb_report_plots_release(&plots);
+	return status;
+}
+
 static enum sb_status write_report(
         const struct request *q, const struct loaded *l, char no_pdf[512], struct sb_error *err)
 {
@@ -237,7 +261,6 @@ static enum sb_status write_report(
 		.summary = &l->summary,
 		.arms = l->arms,
 		.n_arms = l->n_arms,
-		.plots_absent = "this version makes none yet",
 		.database = l->db };
 	enum sb_status status;
 
@@ -246,7 +269,7 @@ static enum sb_status write_report(
 	command_of(q, l, &command);
 	in.command = sb_buf_str(&command);
 	status = command.failed ? sb_fail(err, SB_E_NOMEM, "no memory for the report")
-	                        : put_all(q, &f, &in, no_pdf, err);
+	                        : put_plots_and_all(q, l, &f, &in, no_pdf, err);
 	if (!status && stop_asked)
 		status = sb_fail(err, SB_E_INTERRUPTED, "interrupted; nothing was written");
 	if (!status)

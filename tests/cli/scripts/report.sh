@@ -4,9 +4,9 @@ for program in sh awk cat cksum find ls head mkdir sort; do ln -s "$(command -v 
 path=$PATH
 PATH=$PWD/bin
 cat "$SB_SOURCE/reports/examples/h200-before-after.db" >run.db
-# here DIR: the files there
+# here DIR: the files there, but for what is kept of the plots
 here() {
-	find "$1" -type f | LC_ALL=C sort
+	find "$1" -path "$1/plots" -prune -o -type f -print | sort
 }
 report() {
 	echo "\$ spabench report --db run.db $*"
@@ -16,6 +16,8 @@ report() {
 }
 report --out new
 here new
+echo '# without gnuplot it says so'
+awk '/is missing here$/ { on = 1 } on' new/report.md
 echo '# once more: its own files are replaced, others stay'
 echo mine >new/mine.txt
 echo old >new/report.md
@@ -58,6 +60,6 @@ before=$(cksum <new/index.html)
 	report --out no-room
 )
 [ "$before" = "$(cksum <new/index.html)" ] && echo 'as it was'
-ls -a new | cat
+here new
 [ -e no-room ] || echo 'no such folder'
 PATH=$path

@@ -1,0 +1,167 @@
+/* Memory over one pass of each of two arms, drawn to the same scales. */
+#include "plots_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "timeline_bins.h"
+
+enum {
+	PANEL_PX = 250,
+	FRAME_PX = 130,
+	SHOWN_STAGES_PART = 14 /* stages shorter than a 14th of the picture have no name */
+};
+
+#define GIB (1024.0 * 1024.0 * 1024.0)
+
+struct side {
+	int arm, trial;
+	struct sb_bins *bins;
+};
+
+/* The main pair where both can be drawn, else the first arms that can. */
+static int choose(struct sb_plot *p, struct side *sides, const char **why)
+{
+	const struct sb_plots_input *in = p->in;
+	const struct sb_summary_group *g = &in->summary->groups[0];
+	int first[2] = { sb_plot_arm(in, g->before), sb_plot_arm(in, g->after) }, n = 0;
+
+	*why = "no trace trial that was complete";
+	for (int i = 0; i < 2 + in->run->n_arms && n < 2; i++) {
+		int arm = i < 2 ? first[i] : i - 2, trial;
+
+		if (arm < 0 || (n && sides[0].arm == arm) || (i >= 2 && (arm == first[0] || arm == first[1])))
+			continue;
+		trial = sb_timeline_trial(in, arm, why);
+		if (trial >= 0)
+			sides[n++] = (struct side){ .arm = arm, .trial = trial };
+	}
+	return n;
+}
+
+static const char *short_name(const char *stage)
+{
+	const char *dot = strchr(stage, '.');
+
+	return dot ? dot + 1 : stage;
+}
+
+static void add_curves(struct sb_plot *p, const struct side *s, double bin_ms, double *max)
+{
+	sb_buf_addf(&p->data,
+	        "%s# columns: time in ms, then least and largest within the next %.4g ms of allocated, active, "
+	        "reserved (GiB)\n",
+	        s->bins->n ? "" : "#\n", bin_ms);
+	for (int i = 0; i < s->bins->n; i++) {
+		const struct sb_bin *b = &s->bins->v[i];
+
+		sb_buf_addf(&p->data, "%.6g", i * bin_ms);
+		for (int k = 0; k < 2; k++)
+			sb_plot_number(&p->data, (double)b->allocated[k] / GIB);
+		for (int k = 0; k < 2; k++)
+			sb_plot_number(&p->data, (double)b->active[k] / GIB);
+		for (int k = 0; k < 2; k++)
+			sb_plot_number(&p->data, (double)b->reserved[k] / GIB);
+		sb_buf_puts(&p->data, "\n");
+		*max = fmax(*max, (double)b->reserved[1] / GIB);
+	}
+	sb_buf_puts(&p->data, "\n\n");
+}
+
+static void add_stages(struct sb_plot *p, const struct side *s, double end_ms)
+{
+	sb_buf_puts(&p->data,
+	        "# stages, from their first event of memory to the next one's: from, to (ms), name if there is "
+	        "room for it, which shade\n");
+	for (int i = 0; i < s->bins->n_stages; i++) {
+		const struct sb_stage_span *st = &s->bins->stages[i];
+		double from = (double)st->from_ns / 1e6, to = (double)st->to_ns / 1e6;
+		const char *name = short_name(st->name);
+		bool room = (to - from) * SHOWN_STAGES_PART > end_ms * (double)strlen(name) / 8;
+
+		sb_buf_addf(&p->data, "%.6g\t%.6g", from, to);
+		sb_plot_cell(&p->data, room ? name : " ", 20);
+		sb_buf_addf(&p->data, "\t%d\n", i % 2);
+	}
+	if (!s->bins->n_stages)
+		sb_buf_puts(&p->data, "0\t0\t \t0\n");
+	sb_buf_puts(&p->data, "\n\n");
+}
+
+static void say_side(struct sb_plot *p, const struct side *s, int k)
+{
+	double requested = sb_plot_sample(p->in, (size_t)s->trial, "memory.requested_peak_bytes") / GIB;
+	char name[32];
+
+	snprintf(name, sizeof(name), "arm_%d", k);
+	sb_plot_say(p, name, p->in->run->arms[s->arm].name);
+	snprintf(name, sizeof(name), "colour_%d", k);
+	sb_plot_sayf(p, name, "#%06x", sb_plot_look(p->in->run, s->arm).rgb);
+	snprintf(name, sizeof(name), "requested_%d", k);
+	sb_plot_set(p, name, isfinite(requested) ? requested : -1);
+}
+
+static bool write_sides(struct sb_plot *p, struct side *sides, int n, int64_t end_ns)
+{
+	int64_t bin_ns = end_ns / (SB_BINS - 1) + 1, cut = 0;
+	double max = 0;
+
+	for (int k = 0; k < n; k++) {
+		if (!sb_timeline_bins(p->in, sides[k].trial, bin_ns, sides[k].bins))
+			return sb_plot_why(p, "the memory timeline of arm '%.40s' is damaged",
+			        p->in->run->arms[sides[k].arm].name);
+		add_curves(p, &sides[k], (double)bin_ns / 1e6, &max);
+		add_stages(p, &sides[k], (double)end_ns / 1e6);
+		say_side(p, &sides[k], k + 1);
+		cut += sides[k].bins->cut;
+		p->n_trials++;
+	}
+	if (n == 1)
+		sb_buf_puts(&p->vars, "arm_2 = ''\ncolour_2 = '#000000'\nrequested_2 = -1\n");
+	sb_plot_set(p, "max_time", (double)end_ns / 1e6);
+	sb_plot_set(p, "max_memory", 1.12 * max);
+	sb_buf_addf(&p->caption,
+	        "One pass of each arm, both to the same scales, as its allocator was asked: %d traced passes, so their "
+	        "times are "
+	        "with the tracer. Without weights, which lie outside. Every column of the picture has the least and "
+	        "the largest "
+	        "within it. Requested is recorded as a peak only (dashed). The strips name the stages.",
+	        n);
+	if (cut)
+		sb_buf_addf(&p->caption, " The last %lld events found no room.", (long long)cut);
+	return true;
+}
+
+bool sb_plot_memory(struct sb_plot *p)
+{
+	struct side sides[2] = { { .arm = -1 } };
+	const char *why;
+	int n = choose(p, sides, &why);
+	int64_t end_ns = 0;
+	bool made = false;
+
+	if (!n)
+		return sb_plot_why(
+		        p, "no arm has a memory timeline: %s; trace trials have one (--trace-blocks 1 or more)", why);
+	for (int k = 0; k < n; k++) {
+		int64_t e = sb_timeline_end(p->in, sides[k].trial);
+
+		sides[k].bins = malloc(sizeof(*sides[k].bins));
+		p->data.failed |= !sides[k].bins;
+		end_ns = e > end_ns ? e : end_ns;
+	}
+	if (end_ns <= 0)
+		sb_plot_why(p, "the memory timelines have no event that can be read");
+	else if (!p->data.failed)
+		made = write_sides(p, sides, n, end_ns);
+	for (int k = 0; k < n; k++)
+		free(sides[k].bins);
+	p->n_what = n == 1 ? "traced pass" : "traced passes, one an arm";
+	sb_plot_count(p, "panels", n);
+	sb_plot_set(p, "panel_px", PANEL_PX);
+	sb_plot_count(p, "width", 960);
+	sb_plot_count(p, "height", FRAME_PX + PANEL_PX * n);
+	return made;
+}

@@ -1,0 +1,274 @@
+/*
+ * Time and memory against the number of frames: from the runs of the database that are like this one but for their
+ * frames. Where this run belongs to a sweep (fact "sweep"), only those of the same one count.
+ */
+#include "plots_internal.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RUNS_MAX = 256 };
+
+#define GIB (1024.0 * 1024.0 * 1024.0)
+
+struct point {
+	int frames, n;
+	struct sb_interval time, memory;
+	bool oom;
+};
+
+struct line {
+	char *arm, *levels;
+	struct sb_plot_look look;
+	struct point *v;
+	int n;
+};
+
+struct lines {
+	struct line *v;
+	int n;
+	int frames[RUNS_MAX], n_frames; /* each run's; the newest of equal ones alone is read */
+	bool failed;
+};
+
+/* ---- which runs -------------------------------------------------------------------------------------------------- */
+
+static int64_t number_in(json_t *params, const char *key)
+{
+	json_t *v = json_object_get(params, key);
+
+	return json_is_integer(v) ? json_integer_value(v) : -1;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return (!a && !b) || (a && b && !strcmp(a, b));
+}
+
+/* The same case on the same device, whatever its frames; *frames is what it has. */
+static bool is_like(const struct sb_run *a, const struct sb_run *b, int *frames)
+{
+	static const char *const keys[] = { "width", "height", "queries", "support", "iterations" };
+	json_t *x = json_loads(a->params, 0, NULL), *y = json_loads(b->params, 0, NULL);
+	int64_t t = y ? number_in(y, "frames") : -1;
+	bool like =
+	        x && y && t > 0 && t < 1000000 && !strcmp(a->workload, b->workload) && !strcmp(a->preset, b->preset);
+
+	for (size_t i = 0; like && i < SB_ARRAY_LEN(keys); i++)
+		like = number_in(x, keys[i]) == number_in(y, keys[i]);
+	like = like && same_text(sb_run_fact(a, "device.name"), sb_run_fact(b, "device.name"));
+	if (sb_run_fact(a, "sweep"))
+		like = like && same_text(sb_run_fact(a, "sweep"), sb_run_fact(b, "sweep"));
+	json_decref(x);
+	json_decref(y);
+	*frames = (int)t;
+	return like;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+static struct line *line_of(struct lines *l, const struct sb_run *run, int arm)
+{
+	struct line *v;
+
+	for (int i = 0; i < l->n; i++)
+		if (!strcmp(l->v[i].arm, run->arms[arm].name) && !strcmp(l->v[i].levels, run->arms[arm].levels))
+			return &l->v[i];
+	v = realloc(l->v, (size_t)(l->n + 1) * sizeof(*v));
+	if (!v) {
+		l->failed = true;
+		return NULL;
+	}
+	l->v = v;
+	v = &l->v[l->n++];
+	*v = (struct line){ .arm = sb_strdup(run->arms[arm].name),
+		.levels = sb_strdup(run->arms[arm].levels),
+		.look = sb_plot_look(run, arm),
+		.v = calloc(RUNS_MAX, sizeof(*v->v)) };
+	l->failed |= !v->arm || !v->levels || !v->v;
+	return l->failed ? NULL : v;
+}
+
+static bool ran_out(const struct sb_plots_input *in, int arm)
+{
+	for (size_t i = 0; i < in->trials->n; i++)
+		if (in->trials->v[i].arm == arm && !strcmp(in->trials->v[i].outcome, "oom"))
+			return true;
+	return false;
+}
+
+static void add_run(struct lines *l, const struct sb_plots_input *in, int frames)
+{
+	for (int a = 0; a < in->run->n_arms && !l->failed; a++) {
+		struct line *line = line_of(l, in->run, a);
+		struct point pt = { .frames = frames };
+
+		if (!line || line->n == RUNS_MAX)
+			return;
+		pt.time = sb_plot_median(in, a, "wall_ns", SB_PLOT_TIMING);
+		pt.memory = sb_plot_median(in, a, "memory.weights_bytes+memory.allocated_peak_bytes", SB_PLOT_TIMING);
+		pt.oom = ran_out(in, a);
+		if (isfinite(pt.time.mid) || pt.oom)
+			line->v[line->n++] = pt;
+	}
+}
+
+static bool seen(struct lines *l, int frames)
+{
+	for (int i = 0; i < l->n_frames; i++)
+		if (l->frames[i] == frames)
+			return true;
+	l->frames[l->n_frames++] = frames;
+	return false;
+}
+
+static enum sb_status read_run(const struct sb_plots_input *in, const char *id, struct lines *l, struct sb_error *err)
+{
+	struct sb_run run = { .id = NULL };
+	struct sb_trials trials = { .v = NULL };
+	struct sb_samples samples = { .value = NULL };
+	struct sb_plots_input other = {
+		.store = in->store, .run = &run, .trials = &trials, .samples = &samples, .summary = in->summary
+	};
+	int frames = 0;
+	int64_t key;
+	enum sb_status status = sb_store_find_run(in->store, id, &key, err);
+
+	if (!status)
+		status = sb_store_read_run(in->store, key, &run, err);
+	if (!status && is_like(in->run, &run, &frames) && !seen(l, frames)) {
+		status = sb_store_read_trials(in->store, key, &trials, err);
+		if (!status)
+			status = sb_store_read_samples(in->store, key, &trials, &samples, err);
+		if (!status)
+			add_run(l, &other, frames);
+	}
+	sb_samples_release(&samples);
+	sb_trials_release(&trials);
+	sb_run_release(&run);
+	return status;
+}
+
+/* This run first: of several with the same frames it is the one that counts. */
+static enum sb_status read_runs(const struct sb_plots_input *in, struct lines *l, struct sb_error *err)
+{
+	struct sb_run_lines runs = { .v = NULL };
+	enum sb_status status = read_run(in, in->run->id, l, err);
+
+	if (!status)
+		status = sb_store_list_runs(in->store, &runs, err);
+	for (size_t i = 0; i < runs.n && !status && l->n_frames < RUNS_MAX; i++)
+		if (strcmp(runs.v[i].id, in->run->id) != 0)
+			status = read_run(in, runs.v[i].id, l, err);
+	sb_run_lines_release(&runs);
+	return status;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+static int by_frames(const void *a, const void *b)
+{
+	return ((const struct point *)a)->frames - ((const struct point *)b)->frames;
+}
+
+struct extent {
+	int least, most;
+	double time, memory;
+};
+
+static void add_line(struct sb_plot *p, struct line *l, struct extent *x)
+{
+	qsort(l->v, (size_t)l->n, sizeof(*l->v), by_frames);
+	for (int i = 0; i < l->n; i++) {
+		const struct point *pt = &l->v[i];
+
+		sb_buf_addf(&p->data, "%d", pt->frames);
+		sb_plot_number(&p->data, pt->time.mid / 1e9);
+		sb_plot_number(&p->data, sb_plot_lo(&pt->time) / 1e9);
+		sb_plot_number(&p->data, sb_plot_hi(&pt->time) / 1e9);
+		sb_plot_number(&p->data, pt->memory.mid / GIB);
+		sb_buf_addf(&p->data, "\t%d\t%d\n", pt->time.n, pt->oom && !isfinite(pt->time.mid));
+		if (isfinite(pt->time.mid))
+			x->time = fmax(x->time, sb_plot_hi(&pt->time) / 1e9);
+		if (isfinite(pt->memory.mid))
+			x->memory = fmax(x->memory, pt->memory.mid / GIB);
+		x->least = pt->frames < x->least ? pt->frames : x->least;
+		x->most = pt->frames > x->most ? pt->frames : x->most;
+	}
+	sb_buf_puts(&p->data, "\n\n");
+}
+
+static void write_lines(struct sb_plot *p, struct lines *l)
+{
+	struct extent x = { .least = 1 << 30 };
+	int n = 0;
+
+	sb_buf_puts(&p->data,
+	        "# a block an arm; columns: frames, time: median, interval from, to (s), memory of a trial (GiB), n, "
+	        "1: out of memory\n");
+	sb_plot_key(p, l->n + 1);
+	for (int i = 0; i < l->n; i++) {
+		if (!l->v[i].n)
+			continue;
+		sb_plot_key_row(p, ++n, l->v[i].arm, l->v[i].look);
+		add_line(p, &l->v[i], &x);
+	}
+	sb_plot_count(p, "arms", n);
+	sb_plot_set(p, "least", x.least);
+	sb_plot_set(p, "most", x.most);
+	sb_plot_set(p, "max_time", 1.08 * (x.time > 0 ? x.time : 1));
+	sb_plot_set(p, "max_memory", 1.12 * (x.memory > 0 ? x.memory : 1));
+	sb_plot_count(p, "width", 960);
+	sb_plot_count(p, "height", 620);
+	p->n_trials = (size_t)l->n_frames;
+	p->n_what = "runs";
+	sb_buf_addf(&p->caption,
+	        "%d runs of this case with other numbers of frames. Marks: medians of each run's timing trials, "
+	        "with 95 %% intervals where there are six or more; crosses at the top: out of memory.",
+	        l->n_frames);
+}
+
+bool sb_plot_sweep(struct sb_plot *p)
+{
+	struct lines l = { .n = 0 };
+	struct sb_error err = { .msg = "" };
+	int points = 0, longest = 0;
+	bool made = false;
+
+	if (!p->in->store)
+		return sb_plot_why(p, "the database is not open");
+	if (read_runs(p->in, &l, &err))
+		sb_plot_why(p, "%s", err.msg);
+	for (int i = 0; i < l.n && !l.failed; i++) {
+		points += l.v[i].n;
+		longest = l.v[i].n > longest ? l.v[i].n : longest;
+	}
+	if (l.failed)
+		p->data.failed = true;
+	else if (!p->why.len && l.n_frames < 2)
+		sb_plot_why(p, "the database holds no run of this case with another number of frames ('spabench run "
+		               "--frames N')");
+	else if (!p->why.len && (!points || longest < 2))
+		sb_plot_why(p, "no arm has a time for two numbers of frames");
+	else if (!p->why.len)
+		made = true;
+	if (made)
+		write_lines(p, &l);
+	for (int i = 0; i < l.n; i++) {
+		free(l.v[i].arm);
+		free(l.v[i].levels);
+		free(l.v[i].v);
+	}
+	free(l.v);
+	return made;
+}
+
+/* ---- capacity ---------------------------------------------------------------------------------------------------- */
+
+bool sb_plot_capacity(struct sb_plot *p)
+{
+	return sb_plot_why(p, "'spabench capacity' prints what it finds, and no run holds it");
+}
