@@ -237,7 +237,6 @@ void sb_doc_figure(struct sb_doc *d, const struct sb_picture *p)
 		return;
 	b->picture = (struct sb_picture){ .id = copy(d, p->id),
 		.alt = copy(d, p->alt),
-		.folder = copy(d, p->folder),
 		.svg_text = copy(d, p->svg_text),
 		.svg = copy(d, p->svg),
 		.png = copy(d, p->png),

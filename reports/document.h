@@ -73,10 +73,9 @@ struct sb_row {
 	struct sb_row *next;
 };
 
-/* A plot as files: the markup that stands in the HTML, and what is beside it. */
+/* A plot as files: the markup that stands in the HTML, and names relative to the report's folder. */
 struct sb_picture {
 	const char *id, *alt;
-	const char *folder;                    /* within the report's, where the files are; NULL: beside the report */
 	const char *svg_text;                  /* the whole SVG */
 	const char *svg, *png, *data, *script; /* NULL: there is none */
 };

@@ -108,17 +108,11 @@ static void cards(struct sb_buf *b, const struct sb_block *c)
 }
 
 /* Names of our own making: nothing in them needs to be escaped. */
-static void file_name(struct sb_buf *b, const struct sb_picture *p, const char *file)
-{
-	sb_buf_addf(b, "(%s%s%s)", p->folder ? p->folder : "", p->folder ? "/" : "", file);
-}
-
-static void file_link(struct sb_buf *b, const struct sb_picture *p, const char *file, const char *word, bool *any)
+static void file_link(struct sb_buf *b, const char *file, const char *word, bool *any)
 {
 	if (!file)
 		return;
-	sb_buf_addf(b, "%s[%s]", *any ? ", " : " Files: ", word);
-	file_name(b, p, file);
+	sb_buf_addf(b, "%s[%s](%s)", *any ? ", " : " Files: ", word, file);
 	*any = true;
 }
 
@@ -130,15 +124,13 @@ static void figure(struct sb_buf *b, const struct sb_block *f)
 	if (p->png || p->svg) {
 		sb_buf_puts(b, "![");
 		sb_markdown_text(b, p->alt ? p->alt : "");
-		sb_buf_puts(b, "]");
-		file_name(b, p, p->png ? p->png : p->svg);
-		sb_buf_puts(b, "\n\n");
+		sb_buf_addf(b, "](%s)\n\n", p->png ? p->png : p->svg);
 	}
 	line(b, &f->text);
-	file_link(b, p, p->svg, "SVG", &any);
-	file_link(b, p, p->png, "PNG", &any);
-	file_link(b, p, p->data, "data", &any);
-	file_link(b, p, p->script, "script", &any);
+	file_link(b, p->svg, "SVG", &any);
+	file_link(b, p->png, "PNG", &any);
+	file_link(b, p->data, "data", &any);
+	file_link(b, p->script, "script", &any);
 	sb_buf_puts(b, "\n\n");
 }
 

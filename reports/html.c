@@ -240,16 +240,14 @@ static void table(struct sb_buf *b, const struct sb_block *t)
 	sb_buf_puts(b, "</tbody></table></div>\n");
 }
 
-static void file_link(struct sb_buf *b, const struct sb_picture *p, const char *file, const char *word, bool *any)
+static void file_link(struct sb_buf *b, const char *file, const char *word, bool *any)
 {
 	if (!file)
 		return;
-	sb_buf_puts(b, *any ? ", <a href=\"" : " Files: <a href=\"");
+	sb_buf_puts(b, *any ? ", <a" : " Files: <a");
 	*any = true;
-	sb_html_text(b, p->folder ? p->folder : "");
-	sb_buf_puts(b, p->folder ? "/" : "");
-	sb_html_text(b, file);
-	sb_buf_addf(b, "\">%s</a>", word);
+	attribute(b, "href", file);
+	sb_buf_addf(b, ">%s</a>", word);
 }
 
 static void figure(struct sb_buf *b, const struct sb_block *f)
@@ -267,10 +265,10 @@ static void figure(struct sb_buf *b, const struct sb_block *f)
 	sb_svg_inline(b, p->svg_text, p->id, p->alt);
 	sb_buf_puts(b, "</div><figcaption>");
 	line(b, &f->text);
-	file_link(b, p, p->svg, "SVG", &any);
-	file_link(b, p, p->png, "PNG", &any);
-	file_link(b, p, p->data, "data", &any);
-	file_link(b, p, p->script, "script", &any);
+	file_link(b, p->svg, "SVG", &any);
+	file_link(b, p->png, "PNG", &any);
+	file_link(b, p->data, "data", &any);
+	file_link(b, p->script, "script", &any);
 	sb_buf_puts(b, "</figcaption></figure>\n");
 }
 
