@@ -27,7 +27,9 @@ const struct sb_option sb_report_options[] = {
 const char sb_report_details[] = "REF is [FILE:][RUN][/ARM]. RUN is the beginning of a run's id; without one the "
                                  "newest run is shown. With an ARM,\n"
                                  "that arm is set beside the first one.\n"
-                                 "DIR gets index.html, which needs no other file, and report.md.\n"
+                                 "DIR gets index.html, which needs no other file, report.md, and plots/: each plot as "
+                                 "SVG and PNG with its data\n"
+                                 "and a script for gnuplot that draws it again.\n"
                                  "Of a folder that holds a report already, the report's own files are replaced.\n";
 
 enum { PDF_SECONDS = 60 };
