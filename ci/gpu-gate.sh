@@ -6,8 +6,10 @@
 #   ci/gpu-gate.sh --baseline NAME      another baseline
 #   ci/gpu-gate.sh --allow-inconclusive what could not be decided is 0 and not 5, for a service that knows no third way
 # With --built as well: nothing is installed or built, build/release is taken as it is (ci/gpu.sh has more on that).
-# From the environment: VIDEO=FILE is measured instead of the built-in clip, which ffmpeg decodes. SPABENCH_DB=FILE is
-# the database that the baseline lies in; it must outlive the job [$HOME/.local/share/spabench/gate.db].
+# From the environment: VIDEO=FILE is measured instead of the built-in clip, which ffmpeg decodes; a baseline keeps which
+# it was. SPABENCH_DB=FILE is the database that the baseline lies in; it must outlive the job
+# [$HOME/.local/share/spabench/gate.db]. Thresholds: spabench.ini in the folder that this is called from, else what
+# 'spabench calibrate' found for this machine and case, else 1 %.
 # Results in build/gate: gate.txt, gate.xml (JUnit), gate.db (a copy), report/. Within GitHub Actions the step's summary
 # and annotations, too.
 # Exit codes are those of `spabench gate`: 0 no regression, 1 one, 3 this machine cannot, and why, 4 the build or the
@@ -79,8 +81,8 @@ run_gate() {
 	local code=0
 
 	say "spabench gate --baseline $baseline"
-	"$spabench" gate --baseline "$baseline" --db "$db" "${case_options[@]}" --junit "$out/gate.xml" --github \
-		</dev/null >"$out/gate.txt" || code=$?
+	"$spabench" gate --baseline "$baseline" --db "$db" --junit "$out/gate.xml" --github </dev/null >"$out/gate.txt" ||
+		code=$?
 	cat -- "$out/gate.txt"
 	return "$code"
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "sb_base.h"
+#include "sb_gate_report.h"
 #include "sb_summary.h"
 
 enum sb_ci_outcome {
@@ -53,6 +54,9 @@ struct sb_ci_case *sb_ci_add_case(struct sb_ci_report *r, const char *group, con
         enum sb_ci_outcome outcome, const char *word, const char *message);
 size_t sb_ci_count(const struct sb_ci_report *r, enum sb_ci_outcome outcome);
 void sb_ci_release(struct sb_ci_report *r);
+
+/* What a gate decided, a case for each metric. host: NULL: not known. */
+void sb_ci_of_gate(struct sb_ci_report *r, const struct sb_gate_report *g, int64_t created_ns, const char *host);
 
 /* The claims of a table: met, or better, is passed; not met failed; everything else open. */
 void sb_ci_of_claims(struct sb_ci_report *r, const struct sb_summary *s);

@@ -1,5 +1,6 @@
 /* gate: is the new build slower or larger than the baseline? An answer with an exit code. */
 #include "baseline_find.h"
+#include "ci_outputs.h"
 #include "gate_lock.h"
 #include "gate_rules.h"
 #include "pair_request.h"
@@ -21,6 +22,8 @@ enum {
 	OPT_MAX_PAIRS,
 	OPT_OTHER_MACHINE,
 	OPT_FORMAT,
+	OPT_JUNIT,
+	OPT_GITHUB,
 };
 
 const struct sb_option sb_gate_options[] = {
@@ -36,6 +39,8 @@ const struct sb_option sb_gate_options[] = {
 	[OPT_MAX_PAIRS] = { "max-pairs", "N", "pairs of processes at most [64]" },
 	[OPT_OTHER_MACHINE] = { "other-machine", NULL, "take a baseline of another machine, whose binary runs here" },
 	[OPT_FORMAT] = { "format", "FORMAT", "text, markdown or json [text]" },
+	[OPT_JUNIT] = { "junit", "FILE", "the verdicts as JUnit's XML, too: a test for each metric" },
+	[OPT_GITHUB] = { "github", NULL, "the verdicts for GitHub Actions, too: step summary and annotations" },
 	{ NULL, NULL, NULL },
 };
 
@@ -55,6 +60,7 @@ struct request {
 	const char *baseline, *config, *exe[2];
 	char arms[256];
 	bool other_machine, case_given, max_given;
+	struct sb_ci_outputs ci;
 	int n_exe, format, max_pairs;
 	const char *threshold[32];
 	int n_thresholds;
@@ -103,6 +109,12 @@ static enum sb_status apply_own(int option, const char *value, struct request *r
 		return SB_OK;
 	case OPT_FORMAT:
 		return sb_parse_word(value, "--format", sb_gate_formats, &r->format, err);
+	case OPT_JUNIT:
+		r->ci.junit = value;
+		return SB_OK;
+	case OPT_GITHUB:
+		r->ci.github = true;
+		return SB_OK;
 	}
 	SB_BUG("option %d", option);
 }
@@ -372,6 +384,21 @@ static enum sb_status judge(struct gate *g, struct sb_error *err)
 	return status;
 }
 
+/* Annotations stand behind the table; a document for programs stays what it is. */
+static enum sb_status write_ci(const struct gate *g, const struct sb_gate_report *report, struct sb_error *err)
+{
+	bool json = !strcmp(sb_gate_formats[g->r->format], "json");
+	struct sb_ci_report r;
+	enum sb_status status;
+	char host[256];
+
+	sb_ci_of_gate(&r, report, sb_wall_time_ns() - (int64_t)(report->elapsed_s * 1e9),
+	        sb_host_name(host, sizeof(host)) ? host : NULL);
+	status = sb_ci_outputs_write(&g->r->ci, &r, json ? stderr : stdout, err);
+	sb_ci_release(&r);
+	return status;
+}
+
 static enum sb_status say(struct gate *g, struct sb_error *err)
 {
 	const struct sb_gate_report report = { .result = &g->result,
@@ -389,7 +416,9 @@ static enum sb_status say(struct gate *g, struct sb_error *err)
 	status = sb_store_add_fact(g->st, sb_pairs_run_key(g->p), &verdict, err);
 	sb_buf_release(&sentence);
 	sb_pair_end_progress(&g->r->q);
-	return status ? status : sb_gate_report(&report, g->r->format, stdout, err);
+	if (!status)
+		status = sb_gate_report(&report, g->r->format, stdout, err);
+	return status ? status : write_ci(g, &report, err);
 }
 
 static enum sb_status exit_status(enum sb_gate_verdict verdict, struct sb_error *err)
@@ -435,7 +464,7 @@ static enum sb_status run(struct request *r, int argc, char **argv, struct sb_er
 	enum sb_status status;
 	int lock;
 
-	if (sb_store_open(db, SB_STORE_WRITE, &st, err))
+	if (sb_ci_outputs_check(&r->ci, db, err) || sb_store_open(db, SB_STORE_WRITE, &st, err))
 		return err->code;
 	status = sb_gate_lock(db, &lock, err);
 	if (!status)

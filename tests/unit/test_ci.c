@@ -324,6 +324,94 @@ static void memory_that_ran_out_is_no_document(void **state)
 	sb_ci_release(&r);
 }
 
+/* ---- a gate ------------------------------------------------------------------------------------------------------ */
+
+static void a_gate_is_a_case_for_each_metric(void **state)
+{
+	struct sb_pair_row pairs[] = {
+		{ .metric = "wall_ns",
+		        .label = "total",
+		        .unit = SB_UNIT_TIME,
+		        .median_a = 100e6,
+		        .median_b = 103e6,
+		        .hodges_lehmann = { sb_value_of(1.03), 1.025, 1.035, true, 16 },
+		        .flaws = { .drifts = true } },
+		{ .metric = "stage.x_ns",
+		        .label = "x|y",
+		        .unit = SB_UNIT_TIME,
+		        .median_a = 10e6,
+		        .median_b = 10e6,
+		        .hodges_lehmann = { sb_value_of(1.0), 0.98, 1.02, true, 16 } },
+		{ .metric = "memory.reserved_peak_bytes",
+		        .label = "peak reserved",
+		        .unit = SB_UNIT_BYTES,
+		        .exact = true,
+		        .median_a = 1048576,
+		        .median_b = 1048576 },
+	};
+	struct sb_pair_table table = { .run_id = "cafe",
+		.side = { { .arm = "A/after", .build_id = "b1" },
+		        { .arm = "B/after", .build_id = "b2", .plant = 0.02 } },
+		.pairs = 16,
+		.dropped = 1,
+		.rows = pairs,
+		.n_rows = SB_ARRAY_LEN(pairs) };
+	struct sb_gate_row rows[] = {
+		{ .metric = "wall_ns",
+		        .label = "total",
+		        .threshold = 0.01,
+		        .threshold_from = "calibration",
+		        .verdict = SB_GATE_FAIL,
+		        .pairs = 16 },
+		{ .metric = "stage.x_ns",
+		        .label = "x|y",
+		        .threshold = 0.01,
+		        .threshold_from = "default",
+		        .verdict = SB_GATE_OPEN,
+		        .pairs = 16,
+		        .seen = 0.02,
+		        .reason = "the budget is spent" },
+		{ .metric = "memory.reserved_peak_bytes",
+		        .label = "peak reserved",
+		        .exact = true,
+		        .threshold_from = "default",
+		        .verdict = SB_GATE_PASS,
+		        .pairs = 16 },
+	};
+	struct sb_gate_result result = {
+		.rows = rows, .n_rows = SB_ARRAY_LEN(rows), .verdict = SB_GATE_FAIL, .stopped = "the budget is spent"
+	};
+	const struct sb_gate_report gate = { .result = &result,
+		.table = &table,
+		.baseline = "main",
+		.machine = "device NVIDIA H200",
+		.elapsed_s = 42.5 };
+	struct sb_ci_report r;
+	char *text;
+
+	(void)state;
+	sb_ci_of_gate(&r, &gate, 0, "runner-1");
+	assert_int_equal(r.outcome, SB_CI_FAILED);
+	text = rendered(sb_ci_junit, &r);
+	assert_has(text, "tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\" time=\"42.500\"");
+	assert_has(text,
+	        "<testcase name=\"total\" classname=\"against main\" time=\"0.000\">\n      <failure message=\"fail: "
+	        "100.0 ms -&gt; 103.0 ms, x 1.0300 (1.0250..1.0350), threshold 1 % (calibration), 16 pairs; "
+	        "drifts\" type=\"fail\">");
+	assert_has(text, "<skipped message=\"inconclusive: the budget is spent; 10.00 ms -&gt; 10.00 ms, x 1.0000 "
+	                 "(0.9800..1.0200), threshold 1 % (default), 16 pairs; it may be slower by up to 2.00 %\"/>");
+	assert_has(text, "peak reserved: pass: 1.000 MiB -&gt; 1.000 MiB, threshold 0 % (default), 16 pairs<");
+	assert_has(text, "<property name=\"B\" value=\"B/after, build b2, made 2 % slower for a test\"/>");
+	assert_has(text, "<property name=\"pairs that did not end well\" value=\"1\"/>");
+	free(text);
+	text = rendered(sb_ci_github_annotations, &r);
+	assert_int_equal(count(text, "::error title=spabench gate::against main: total: fail: "), 1);
+	assert_int_equal(count(text, "::warning title=spabench gate::against main: x|y: inconclusive: "), 1);
+	assert_int_equal(count(text, "\n"), 2);
+	free(text);
+	sb_ci_release(&r);
+}
+
 /* ---- claims ------------------------------------------------------------------------------------------------------ */
 
 static void claims_that_are_not_met_fail_and_untested_ones_are_no_news(void **state)
@@ -404,6 +492,7 @@ int main(void)
 		cmocka_unit_test(the_summary_begins_with_what_failed),
 		cmocka_unit_test(no_name_breaks_out_of_the_summary),
 		cmocka_unit_test(a_long_summary_counts_what_it_leaves_out),
+		cmocka_unit_test(a_gate_is_a_case_for_each_metric),
 		cmocka_unit_test(claims_that_are_not_met_fail_and_untested_ones_are_no_news),
 		cmocka_unit_test(memory_that_ran_out_is_no_document),
 	};

@@ -35,3 +35,10 @@ try compare --db missing.db --junit claims.xml
 GITHUB_STEP_SUMMARY=$PWD/folder try compare --db churn.db --github
 GITHUB_STEP_SUMMARY=no/such/file try compare --db churn.db --github
 [ -e no ] || ls
+
+echo '--- of a gate: before anything is measured'
+try gate --arms before,after --db gate.db --junit folder
+try gate --arms before,after --db gate.db --junit gate.db
+try gate --arms before,after --db gate.db --junit gate.db-shm
+GITHUB_STEP_SUMMARY=$PWD/folder try gate --arms before,after --db gate.db --github
+[ -e gate.db ] || echo 'no database was made'
