@@ -18,6 +18,7 @@ const char sb_merge_details[] =
         "FILE.. are databases, as several runners leave them; they are not changed, and may be of an older format.\n"
         "A run has an id of its own, so merging again adds nothing. Where both have a run, and one of them as it was\n"
         "before it ended or was resumed, the later state is kept; two that do not agree are an error.\n"
+        "Of baselines and calibrations for one machine and case the newer is kept.\n"
         "Each run is taken whole or not at all. 'spabench compare' without a run shows the one merged last.\n";
 
 /* Databases are opened before anything is written, and all of them stay open. */
@@ -76,6 +77,10 @@ static void say(const char *path, const struct sb_store_merged *m)
 		printf(", %lld there already", (long long)m->same);
 	if (m->older)
 		printf(", %lld there in a later state", (long long)m->older);
+	if (m->baselines)
+		printf("; %lld baseline%s", (long long)m->baselines, m->baselines == 1 ? "" : "s");
+	if (m->calibrations)
+		printf("; %lld calibrated metric%s", (long long)m->calibrations, m->calibrations == 1 ? "" : "s");
 	putchar('\n');
 }
 

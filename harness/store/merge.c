@@ -47,6 +47,10 @@ const int sb_merge_fixed_columns[SB_MERGE_ROWS_COUNT] = {
 	[SB_MERGE_TRACE] = 4,
 };
 
+/* The run's id first; the columns behind it as they are added. What is newer takes the place of what is older. */
+#define NEWER(table, key, columns) \
+	"ON CONFLICT (" key ") DO UPDATE SET " columns " WHERE excluded.created_ns > " table ".created_ns"
+
 static const char *const merge_sql[SB_MERGE_SQL_COUNT] = {
 	/* In the order in which metrics were first stored: tables show stages in it. */
 	[SB_MERGE_KEPT_SAMPLES] =
@@ -83,6 +87,19 @@ static const char *const merge_sql[SB_MERGE_SQL_COUNT] = {
 	[SB_MERGE_ADD_ROLLUP] = "INSERT INTO rollup (trial, idx, stage, op, kind, name, count, dur_ns, bytes) "
 	                        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	[SB_MERGE_ADD_TIMELINE] = "INSERT INTO memory_timeline (trial, events, cut, data) VALUES (?1, ?2, ?3, ?4)",
+	[SB_MERGE_BASELINES] = "SELECT uid, name, machine, case_key, arm, exe, exe_digest, baseline.created_ns "
+	                       "FROM baseline JOIN run ON run.id = baseline.run",
+	[SB_MERGE_ADD_BASELINE] =
+	        "INSERT INTO baseline (run, name, machine, case_key, arm, exe, exe_digest, created_ns) "
+	        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) " NEWER("baseline", "name, machine, case_key",
+	                "run = excluded.run, arm = excluded.arm, exe = excluded.exe, "
+	                "exe_digest = excluded.exe_digest, created_ns = excluded.created_ns"),
+	[SB_MERGE_CALIBRATIONS] = "SELECT uid, machine, case_key, levels, metric, calibration.created_ns, figures "
+	                          "FROM calibration JOIN run ON run.id = calibration.run",
+	[SB_MERGE_ADD_CALIBRATION] =
+	        "INSERT INTO calibration (run, machine, case_key, levels, metric, created_ns, figures) "
+	        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) " NEWER("calibration", "machine, case_key, levels, metric",
+	                "run = excluded.run, created_ns = excluded.created_ns, figures = excluded.figures"),
 	/* Without an id: one more than the largest, where the trial's rows begin. */
 	[SB_MERGE_ADD_TRACE] =
 	        "INSERT INTO trace (trial, start_delta_ns, dur_ns, stream, correlation, name, stage, op, "
@@ -613,6 +630,55 @@ static enum sb_status merge_runs(struct sb_merge *m, struct sb_store_merged *out
 	}
 }
 
+/* ---- what gates are held against -------------------------------------------------------------------------------- */
+
+/* Rows that name a run by its id, which is in `into` by now. */
+static enum sb_status merge_named(struct sb_merge *m, enum sb_merge_sql read, enum sb_merge_sql add, int columns,
+        int64_t *changed, struct sb_error *err)
+{
+	enum sb_status status;
+	sqlite3_stmt *row, *s;
+
+	status = sb_merge_stmt(m, SB_MERGE_FROM, read, 0, &row, err);
+	while (!status && sb_merge_step(m, SB_MERGE_FROM, row, &status, err)) {
+		const char *uid;
+		int64_t run = 0;
+		bool found;
+
+		status = text_of(m->from, row, 0, &uid, err);
+		if (!status)
+			status = find_run(m, uid, &run, &found, err);
+		if (!status)
+			status = sb_merge_stmt(m, SB_MERGE_INTO, add, run, &s, err);
+		if (!status)
+			status = bind_columns(m, row, 1, columns, s, 2, err);
+		if (!status)
+			status = write_row(m, s, err);
+		if (!status)
+			*changed += sqlite3_changes(m->into->db);
+	}
+	return status;
+}
+
+static enum sb_status merge_baselines(struct sb_merge *m, struct sb_store_merged *out, struct sb_error *err)
+{
+	struct sb_store_merged counted = *out;
+	enum sb_status status;
+
+	if (m->from->version < SB_STORE_BASELINE_VERSION)
+		return SB_OK;
+	status = sb_store_begin(m->into, what, err);
+	if (status)
+		return status;
+	status = merge_named(m, SB_MERGE_BASELINES, SB_MERGE_ADD_BASELINE, 7, &counted.baselines, err);
+	if (!status)
+		status = merge_named(m, SB_MERGE_CALIBRATIONS, SB_MERGE_ADD_CALIBRATION, 6, &counted.calibrations, err);
+	status = sb_store_finish(m->into, status, what, err);
+	if (!status)
+		*out = counted;
+	return status;
+}
+
 static void release(struct sb_merge *m)
 {
 	for (int side = 0; side < 2; side++) {
@@ -642,6 +708,8 @@ enum sb_status sb_store_merge(
 		status = read_keys(&m, SB_MERGE_LAUNCH_IDS, &m.launches, err);
 	if (!status)
 		status = merge_runs(&m, out, err);
+	if (!status)
+		status = merge_baselines(&m, out, err);
 	release(&m);
 	sqlite3_exec(from->db, "ROLLBACK", NULL, NULL, NULL);
 	return status;

@@ -182,6 +182,8 @@ struct sb_store_merged {
 	int64_t extended; /* were there in an earlier state: not ended, or before they were resumed */
 	int64_t same;     /* were there */
 	int64_t older;    /* are there in a later state */
+	/* Baselines and calibrations that were new, or newer than what was there. */
+	int64_t baselines, calibrations;
 };
 
 /*

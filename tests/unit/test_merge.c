@@ -160,6 +160,10 @@ static char *dump(struct fixture *f, const char *name)
 		"SELECT stage, op, kind, name, count, dur_ns, bytes FROM rollup_text ORDER BY trial, name",
 		"SELECT start_delta_ns, dur_ns, name, stage, op, stream, correlation, grid_x, block_x, shared_bytes, "
 		"registers FROM trace_text ORDER BY trial, row",
+		"SELECT name, machine, case_key, uid, arm, exe, exe_digest, baseline.created_ns FROM baseline "
+		"JOIN run ON run.id = run ORDER BY 1, 2, 3",
+		"SELECT machine, case_key, levels, metric, uid, calibration.created_ns, figures FROM calibration "
+		"JOIN run ON run.id = run ORDER BY 1, 2, 3, 4",
 		"SELECT events, cut, hex(data) FROM memory_timeline ORDER BY trial",
 	};
 	struct sb_buf out = { 0 };
@@ -235,13 +239,64 @@ static void an_older_format_is_merged_as_it_is(void **state)
 
 	make(f, "old", id_a, 0, "complete");
 	copy(f, "old", "new");
-	sql(f, "old", "DROP TABLE memory_timeline; PRAGMA user_version = 1");
+	sql(f, "old",
+	        "DROP TABLE memory_timeline; DROP TABLE baseline; DROP TABLE calibration; PRAGMA user_version = 1");
 	before = fixture_hash_file(at(f, "old"));
 	expect(f, "out", "old", 1, 0, 0, 0);
 	expect_equal(f, "out", "new");
 	expect(f, "out", "old", 0, 0, 1, 0);
 	expect(f, "out", "new", 0, 0, 1, 0);
 	assert_true(fixture_hash_file(at(f, "old")) == before);
+}
+
+/* ---- baselines and calibrations ---------------------------------------------------------------------------------- */
+
+static void set_baseline(
+        struct fixture *f, const char *db, const char *name, const char *machine, const char *exe, int64_t when)
+{
+	struct sb_store *st = open_db(f, db, SB_STORE_WRITE);
+	struct sb_baseline b = { .name = (char *)name,
+		.machine = (char *)machine,
+		.case_key = (char *)"case",
+		.arm = 1,
+		.exe = (char *)exe,
+		.exe_digest = (char *)"",
+		.created_ns = when };
+	struct sb_calibration c = { .machine = (char *)machine,
+		.case_key = (char *)"case",
+		.levels = (char *)"levels",
+		.metric = (char *)"wall_ns",
+		.figures = (char *)exe,
+		.created_ns = when };
+
+	assert_ok(f, sb_store_find_run(st, NULL, &b.run, &f->err));
+	c.run = b.run;
+	assert_ok(f, sb_store_set_baseline(st, &b, &f->err));
+	assert_ok(f, sb_store_set_calibration(st, &c, &f->err));
+	sb_store_close(st);
+}
+
+static void the_newer_baseline_of_a_machine_and_case_is_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct sb_store_merged m;
+
+	make(f, "a", id_a, 0, "complete");
+	make(f, "b", id_b, 0, "complete");
+	set_baseline(f, "a", "main", "box 1", "/a", 10);
+	set_baseline(f, "b", "main", "box 1", "/b", 20);
+	set_baseline(f, "b", "main", "box 2", "/b2", 5);
+	shift_keys(f, "out");
+	assert_ok(f, merge(f, "out", "b", &m));
+	assert_true(m.baselines == 2 && m.calibrations == 2);
+	expect_equal(f, "out", "b");
+	assert_ok(f, merge(f, "out", "a", &m)); /* its baseline is older, its run is new */
+	assert_true(m.added == 1 && m.baselines == 0 && m.calibrations == 0);
+	assert_ok(f, merge(f, "a", "b", &m));
+	assert_true(m.added == 1 && m.baselines == 2 && m.calibrations == 2);
+	expect_equal(f, "a", "out");
+	assert_ok(f, merge(f, "a", "out", &m));
+	assert_true(m.same == 2 && m.baselines == 0 && m.calibrations == 0);
 }
 
 /* ---- states of one run ------------------------------------------------------------------------------------------- */
@@ -524,6 +579,7 @@ int main(void)
 		T(a_run_is_the_same_in_a_database_that_has_other_keys),
 		T(merging_again_and_back_changes_nothing),
 		T(an_older_format_is_merged_as_it_is),
+		T(the_newer_baseline_of_a_machine_and_case_is_kept),
 		T(the_later_state_of_a_run_wins),
 		T(a_run_that_only_ended_since_is_the_later_state),
 		T(two_ways_on_from_one_state_are_refused),
