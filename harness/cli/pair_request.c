@@ -108,7 +108,7 @@ static void choose_case(struct sb_pair_request *q)
 	}
 	/* What a process costs to start is to be worth it; on a CPU a trial takes longer than that. */
 	if (!q->opt.trials)
-		q->opt.trials = strncmp(q->opt.setup.device, "cuda", 4) ? 2 : 9;
+		q->opt.trials = strncmp(q->opt.setup.device, "cuda", 4) ? 2 : 4;
 	if (!c->cameras[0])
 		snprintf(c->cameras, sizeof(c->cameras), "fixed");
 }

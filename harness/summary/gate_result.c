@@ -23,7 +23,11 @@ static bool is_judged_by_default(const struct sb_pair_table *t, const struct sb_
 
 static double default_threshold(const struct sb_pair_row *r, bool gpu)
 {
-	return r->exact ? SB_GATE_DEFAULT_BYTES : gpu ? SB_GATE_DEFAULT_GPU : SB_GATE_DEFAULT_CPU;
+	double total = gpu ? SB_GATE_DEFAULT_GPU : SB_GATE_DEFAULT_CPU;
+
+	return r->exact                          ? SB_GATE_DEFAULT_BYTES
+	       : r->section == SB_SECTION_STAGES ? SB_GATE_STAGE_FACTOR * total
+	                                         : total;
 }
 
 /* False: it is not judged. A rule of the user's brings in what is not judged by itself; a calibration does not. */

@@ -32,6 +32,7 @@ struct sb_gate_rules {
  * by the defaults below; memory, exactly, by SB_GATE_DEFAULT_BYTES.
  */
 #define SB_GATE_STAGE_SHARE   0.10
+#define SB_GATE_STAGE_FACTOR  2.0 /* a stage's default is so many times the total's: it is noisier */
 #define SB_GATE_DEFAULT_GPU   0.01
 #define SB_GATE_DEFAULT_CPU   0.10
 #define SB_GATE_DEFAULT_BYTES 0.0
@@ -56,8 +57,7 @@ struct sb_gate_result {
 	struct sb_gate_metric metric[SB_GATE_MAX_METRICS]; /* the noisy ones, in the order of rows */
 	int looks;                                         /* taken */
 	enum sb_gate_verdict verdict;                      /* of all */
-	const char
-	        *stopped; /* "every metric is decided", "the budget is spent", ..; NULL: not yet */
+	const char *stopped; /* "every metric is decided", "the budget is spent", ..; NULL: not yet */
 };
 
 /*
