@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROW_PX = 30, FRAME_PX = 130, NAME_COLUMNS = 34 };
+enum { ROW_PX = 30, FRAME_PX = 118, NAME_COLUMNS = 34 };
 
 #define GIB (1024.0 * 1024.0 * 1024.0)
 

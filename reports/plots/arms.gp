@@ -7,7 +7,7 @@ unset key
 unset ytics
 set lmargin 32
 set rmargin 18
-set tmargin 4
+set tmargin 3.2
 set border 1
 set yrange [rows + 0.5:0.5]
 set xrange [0:max]

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { ROW_PX = 36, FRAME_PX = 96, REST_PX = 30 };
+enum { ROW_PX = 44, FRAME_PX = 96, REST_PX = 30 };
 
 /* Claims with an upper limit alone have values of different units: they are drawn as parts of that limit. */
 static bool is_limit(const struct sb_summary_claim *c)

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { ROW_PX = 30, FRAME_PX = 140, NAME_COLUMNS = 40 };
+enum { ROW_PX = 30, FRAME_PX = 122, NAME_COLUMNS = 40 };
 
 #define GIB (1024.0 * 1024.0 * 1024.0)
 

@@ -7,7 +7,7 @@ unset key
 unset ytics
 set border 1
 set grid noytics
-set tmargin 4.5
+set tmargin 3.2
 set yrange [rows + 0.6:0.4]
 set arrow 2 from graph 0, first main_rows + 0.5 to graph 1, first main_rows + 0.5 nohead lc rgb soft lw 0.8
 

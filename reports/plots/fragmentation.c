@@ -128,8 +128,8 @@ bool sb_plot_fragmentation(struct sb_plot *p)
 	sb_plot_count(p, "height", FRAME_PX + ROW_PX * rows + (courses ? COURSE_PX : 0));
 	p->n_what = "timing trials per arm";
 	sb_buf_puts(&p->caption,
-	        "Over a pass of clips that change their size: peak active memory (dark) within peak reserved "
-	        "(pale), in GiB without weights; medians. Fragmentation is 1 - peak active / peak reserved.");
+	        "Over a pass of clips that change their size: peak active memory (full colour) within peak reserved "
+	        "(dimmed), in GiB without weights; medians. Fragmentation is 1 - peak active / peak reserved.");
 	if (courses)
 		sb_buf_puts(&p->caption, " Below: reserved - active over one traced pass of each arm.");
 	return true;

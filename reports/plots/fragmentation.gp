@@ -16,7 +16,7 @@ set bmargin at screen bars_end
 set multiplot
 set yrange [rows + 0.55:0.45]
 set xrange [0:max]
-set xlabel "peak active (dark) and peak reserved (pale), GiB"
+set xlabel "peak active (full colour) and peak reserved (dimmed), GiB"
 plot name.".dat" index 0 using 5:1:(0):5:($1 - 0.3):($1 + 0.3):6 with boxxyerror fs solid 0.3 noborder lc rgb variable notitle, \
 	"" index 0 using 4:1:(0):4:($1 - 0.3):($1 + 0.3):6 with boxxyerror fs solid 0.95 noborder lc rgb variable notitle, \
 	"" index 0 using (0):1:2 with labels right offset -1,0.5 textcolor rgb ink notitle, \

@@ -2,12 +2,11 @@
 #include "plots_internal.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "kernel_times.h"
 
-enum { ROWS = 12, ROW_PX = 52, FRAME_PX = 140, NAME_COLUMNS = 42 };
+enum { ROWS = 12, ROW_PX = 62, FRAME_PX = 140, NAME_COLUMNS = 42 };
 
 /* A kernel and its partner; either may be missing. */
 struct pair {
@@ -118,16 +117,6 @@ static void add_rest(struct sb_plot *p, const struct pair *v, size_t from, size_
 	*max = fmax(*max, fmax(before, two ? after : 0) / 1e6);
 }
 
-static void say_arm(struct sb_plot *p, const char *side, int arm)
-{
-	char name[32];
-
-	snprintf(name, sizeof(name), "%s_name", side);
-	sb_plot_say(p, name, arm >= 0 ? p->in->run->arms[arm].name : "");
-	snprintf(name, sizeof(name), "%s_colour", side);
-	sb_plot_sayf(p, name, "#%06x", arm >= 0 ? sb_plot_look(p->in->run, arm).rgb : 0);
-}
-
 static bool write_pairs(struct sb_plot *p, int before, int after, struct sb_kernels *k, struct pair *v)
 {
 	const int n_trials[2] = { k[0].n_trials, k[1].n_trials };
@@ -142,8 +131,8 @@ static bool write_pairs(struct sb_plot *p, int before, int after, struct sb_kern
 		add_pair(p, &v[i], (int)i + 1, n_trials, &max);
 	if (shown < n)
 		add_rest(p, v, shown, n, ++rows, after >= 0, &max);
-	say_arm(p, "before", before);
-	say_arm(p, "after", after);
+	sb_plot_say_side(p, "before", before);
+	sb_plot_say_side(p, "after", after);
 	sb_plot_count(p, "two", after >= 0);
 	sb_plot_count(p, "rows", rows);
 	sb_plot_set(p, "max", 1.04 * max);

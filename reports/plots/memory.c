@@ -10,7 +10,7 @@
 
 enum {
 	PANEL_PX = 250,
-	FRAME_PX = 130,
+	FRAME_PX = 116,
 	SHOWN_STAGES_PART = 14 /* stages shorter than a 14th of the picture have no name */
 };
 
@@ -158,7 +158,7 @@ bool sb_plot_memory(struct sb_plot *p)
 		made = write_sides(p, sides, n, end_ns);
 	for (int k = 0; k < n; k++)
 		free(sides[k].bins);
-	p->n_what = n == 1 ? "traced pass" : "traced passes, one an arm";
+	p->n_what = n == 1 ? "traced pass" : "traced passes";
 	sb_plot_count(p, "panels", n);
 	sb_plot_set(p, "panel_px", PANEL_PX);
 	sb_plot_count(p, "width", 960);

@@ -9,7 +9,7 @@ set xrange [0:max_time]
 set yrange [0:max_memory]
 set ylabel "GiB"
 set grid noxtics
-top_of(k) = 1.0 - (84.0 + panel_px * (k - 1)) / height
+top_of(k) = 1.0 - (70.0 + panel_px * (k - 1)) / height
 bottom_of(k) = top_of(k) - (panel_px - 44.0) / height
 shade(i) = i == 0 ? 0xc9d6df : 0xe3eaef
 
@@ -30,7 +30,7 @@ do for [k=1:panels] {
 		"" index 2*(k-1) using 1:5 with lines lc rgb ink lw 0.7 title "active", \
 		requested > 0 ? requested : NaN with lines lc rgb "#d55e00" dt 2 lw 1.3 title "peak requested", \
 		"" index 2*(k-1)+1 using 1:(strip):1:2:(strip):(max_memory):(shade($4)) with boxxyerror lc rgb variable notitle, \
-		"" index 2*(k-1)+1 using (($1 + $2) / 2):((strip + max_memory) / 2):3 with labels center textcolor rgb "#333333" font small notitle
+		"" index 2*(k-1)+1 using (($1 + $2) / 2):((strip + max_memory) / 2):3 with labels center textcolor rgb ink font small notitle
 	unset key
 	unset label 1
 	unset label 2

@@ -167,6 +167,18 @@ void sb_plot_key_row(struct sb_plot *p, int row, const char *arm, struct sb_plot
 	sb_buf_release(&shown);
 }
 
+void sb_plot_say_side(struct sb_plot *p, const char *side, int arm)
+{
+	struct sb_buf shown = { 0 };
+
+	if (arm >= 0)
+		sb_plot_field(&shown, p->in->run->arms[arm].name, NAME_COLUMNS);
+	sb_buf_addf(&p->vars, "%s_name = '%s'\n%s_colour = '#%06x'\n", side, sb_buf_str(&shown), side,
+	        arm >= 0 ? sb_plot_look(p->in->run, arm).rgb : 0);
+	p->vars.failed |= shown.failed;
+	sb_buf_release(&shown);
+}
+
 void sb_plot_say_arms(struct sb_plot *p)
 {
 	const struct sb_run *run = p->in->run;

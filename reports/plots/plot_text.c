@@ -8,6 +8,8 @@
 
 #include "reports_internal.h"
 
+enum { SAID_COLUMNS = 80 };
+
 bool sb_plot_why(struct sb_plot *p, const char *fmt, ...)
 {
 	char text[1024];
@@ -64,7 +66,7 @@ void sb_plot_say(struct sb_plot *p, const char *name, const char *text)
 {
 	sb_buf_addf(&p->vars, "%s = '", name);
 	if (*text)
-		sb_plot_field(&p->vars, text, 0);
+		sb_plot_field(&p->vars, text, SAID_COLUMNS);
 	sb_buf_puts(&p->vars, "'\n");
 }
 

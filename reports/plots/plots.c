@@ -134,11 +134,12 @@ static void add_common(struct sb_plot *p, const struct plot *row)
 {
 	struct sb_buf foot = { 0 };
 
-	sb_buf_addf(&foot, "%s, run %.12s", device_of(p->in), p->in->run->id);
+	sb_plot_field(&foot, device_of(p->in), 60);
+	sb_buf_addf(&foot, ", run %.12s", p->in->run->id);
 	if (p->n_trials)
 		sb_buf_addf(&foot, ", %s: %zu", p->n_what, p->n_trials);
 	sb_plot_say(p, "heading", row->title);
-	sb_plot_say(p, "foot", sb_buf_str(&foot));
+	sb_buf_addf(&p->vars, "foot = '%s'\n", sb_buf_str(&foot));
 	p->vars.failed |= foot.failed;
 	sb_buf_release(&foot);
 }

@@ -36,7 +36,7 @@ void sb_plot_field(struct sb_buf *b, const char *text, int columns);
 void sb_plot_cell(struct sb_buf *b, const char *text, int columns);
 void sb_plot_number(struct sb_buf *b, double x); /* the same for a number; NaN where there is none */
 
-/* NAME = 'text', quoted. */
+/* NAME = 'text', quoted and cut to 80 columns. */
 void sb_plot_say(struct sb_plot *p, const char *name, const char *text);
 void sb_plot_sayf(struct sb_plot *p, const char *name, const char *fmt, ...) SB_PRINTF(3, 4);
 void sb_plot_set(struct sb_plot *p, const char *name, double value);
@@ -79,6 +79,8 @@ struct sb_plot_look sb_plot_look(const struct sb_run *run, int arm);
 /* For a key, whose words cannot come from a file of data: arrays arm, colour and mark of n rows, from 1. */
 void sb_plot_key(struct sb_plot *p, int n);
 void sb_plot_key_row(struct sb_plot *p, int row, const char *arm, struct sb_plot_look look);
+/* SIDE_name and SIDE_colour of an arm; -1: none. */
+void sb_plot_say_side(struct sb_plot *p, const char *side, int arm);
 void sb_plot_say_arms(struct sb_plot *p); /* the run's, all of them, and their number: arms */
 
 /* ---- gnuplot.c --------------------------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@ name = "roofline"
 load name.".var"
 load "style.gp"
 
-set tmargin 4
+set tmargin 3.5
 set lmargin 10
 set rmargin 26
 set logscale xy
@@ -22,7 +22,7 @@ roof(x) = bytes_s > 0 && x * bytes_s < flop_s ? x * bytes_s : flop_s
 set samples 400
 plot roof(x) with lines lw 1.6 lc rgb soft title "largest measured", \
 	for [a=1:arms] name.".dat" using (strcol(6) eq arm[a] ? $1 : NaN):2 with points pt mark[a] ps 1.3 lc rgb colour[a] title arm[a], \
-	"" using (strcol(5) eq "gemm" ? $1 : NaN):2:5 with labels right offset -1,0.3 textcolor rgb ink font small notitle, \
-	"" using (strcol(5) ne "gemm" ? $1 : NaN):2:5 with labels left offset 1,0.3 textcolor rgb ink font small notitle
+	"" using (strcol(5) eq "gemm" ? $1 : NaN):2:5 with labels right offset -1,-0.6 textcolor rgb ink font small notitle, \
+	"" using (strcol(5) ne "gemm" ? $1 : NaN):2:5 with labels left offset 1,-0.6 textcolor rgb ink font small notitle
 set output
 if (format eq "svg") { format = "png"; load name.".gp" }

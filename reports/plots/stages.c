@@ -2,7 +2,6 @@
 #include "plots_internal.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { ROW_PX = 34, FRAME_PX = 150, NAME_COLUMNS = 24 };
@@ -49,16 +48,6 @@ static void add_words(struct sb_plot *p, const struct sb_summary_row *row)
 	sb_buf_release(&b);
 }
 
-static void say_look(struct sb_plot *p, const char *side, int arm)
-{
-	char name[32];
-
-	snprintf(name, sizeof(name), "%s_name", side);
-	sb_plot_say(p, name, arm >= 0 ? p->in->run->arms[arm].name : "");
-	snprintf(name, sizeof(name), "%s_colour", side);
-	sb_plot_sayf(p, name, "#%06x", arm >= 0 ? sb_plot_look(p->in->run, arm).rgb : 0);
-}
-
 bool sb_plot_stages(struct sb_plot *p)
 {
 	const struct sb_summary_group *g = &p->in->summary->groups[0];
@@ -81,8 +70,8 @@ bool sb_plot_stages(struct sb_plot *p)
 	if (!n || !(max > 0))
 		return sb_plot_why(p, "no timing trial that was ok has the time of a stage");
 	p->n_what = "timing trials per arm";
-	say_look(p, "before", before);
-	say_look(p, "after", after);
+	sb_plot_say_side(p, "before", before);
+	sb_plot_say_side(p, "after", after);
 	sb_plot_count(p, "rows", n);
 	sb_plot_count(p, "two", after >= 0);
 	sb_plot_set(p, "max", 1.04 * max);

@@ -12,7 +12,9 @@ static const char dark_style[] =
         ".sb-plot [fill=\"rgb(34,34,34)\"]{fill:#e8e8e8}.sb-plot [stroke='rgb( 34,  34,  34)']{stroke:#e8e8e8}"
         ".sb-plot [fill=\"rgb(85,85,85)\"]{fill:#bdbdbd}.sb-plot [stroke='rgb( 85,  85,  85)']{stroke:#bdbdbd}"
         ".sb-plot [stroke='rgb(221, 221, 221)']{stroke:#3d3d3d}"
-        ".sb-plot [fill='rgb(230, 236, 240)']{fill:#2c3840}"
+        ".sb-plot [fill='rgb(221, 221, 221)']{fill:#383d43}.sb-plot [fill='rgb(230, 236, 240)']{fill:#2c3840}"
+        ".sb-plot [fill='rgb(201, 214, 223)']{fill:#45525d}.sb-plot [fill='rgb(227, 234, 239)']{fill:#2c363e}"
+        ".sb-plot [color='rgb( 85,  85,  85)']{color:#bdbdbd}"
         ".sb-plot [color=\"black\"]{color:#e8e8e8}}</style>\n";
 
 static const char empty_group[] = "<g fill=\"none\" color=\"";

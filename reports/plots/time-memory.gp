@@ -3,7 +3,7 @@ name = "time-memory"
 load name.".var"
 load "style.gp"
 
-set tmargin 4
+set tmargin 3.5
 set lmargin 10
 set rmargin 32
 set xrange [0:max_time]
