@@ -392,8 +392,7 @@ static enum sb_status write_ci(const struct gate *g, const struct sb_gate_report
 	enum sb_status status;
 	char host[256];
 
-	sb_ci_of_gate(&r, report, sb_wall_time_ns() - (int64_t)(report->elapsed_s * 1e9),
-	        sb_host_name(host, sizeof(host)) ? host : NULL);
+	sb_ci_of_gate(&r, report, sb_wall_time_ns(), sb_host_name(host, sizeof(host)) ? host : NULL);
 	status = sb_ci_outputs_write(&g->r->ci, &r, json ? stderr : stdout, err);
 	sb_ci_release(&r);
 	return status;

@@ -4,7 +4,7 @@
 cd -- "$1" || exit 99
 
 # Whoever reads the wall clock: labels of rows, and seeds. A new place is looked at and then added.
-labels='harness/base/clock.c harness/base/hash.c harness/base/sb_base.h harness/cli/cmd_capacity.c harness/cli/cmd_micro.c harness/cli/cmd_run.c
+labels='harness/base/clock.c harness/base/hash.c harness/base/sb_base.h harness/cli/cmd_capacity.c harness/cli/cmd_gate.c harness/cli/cmd_micro.c harness/cli/cmd_run.c
 	harness/experiment/client.c harness/experiment/session.c harness/experiment/worker.c harness/store/write.c'
 
 # Clocks are read in one file; SQLite's own are the wall clock too.
@@ -30,8 +30,10 @@ for line in 'd = sb_wall_time_ns() - start;' 'd = now - r->started_ns;' 'if (a.c
 	'd = r.ended_ns - r.started_ns;' 'if (t == run->ended_ns)'; do
 	echo "$line" | grep -qE "$computing" || { echo "does not find: $line"; bad=1; }
 done
+# Of two baselines from different machines nothing else says which is the newer.
+ordering='WHERE excluded\.created_ns > '
 for file in $(sources); do
-	found=$(code "$file" | grep -nE "$computing") && { echo "$file: computes with the wall clock: $found"; bad=1; }
+	found=$(code "$file" | grep -nE "$computing" | grep -v "$ordering") && { echo "$file: computes with the wall clock: $found"; bad=1; }
 	case $file in harness/base/clock.c) continue ;; esac
 	found=$(code "$file" | grep -nE "$reading") && { echo "$file: reads a clock by itself: $found"; bad=1; }
 	case " $(echo $labels) " in *" $file "*) continue ;; esac
