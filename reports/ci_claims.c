@@ -79,7 +79,7 @@ void sb_ci_of_claims(struct sb_ci_report *r, const struct sb_summary *s)
 	size_t failed, open, undecided = 0;
 	char verdict[160];
 
-	sb_ci_begin(r, "spabench compare", s->created_ns, 0.0, s->host); /* how long the run took is no clock's label */
+	sb_ci_begin(r, "spabench compare", s->created_ns, 0.0, s->host); /* comparing takes none */
 	add_facts(r, s);
 	for (size_t i = 0; i < s->n_claims; i++)
 		add_claim(r, &s->claims[i]);
