@@ -7,7 +7,7 @@
 #include "sb_gate.h"
 
 struct series {
-	double ns[SB_SAMPLE_MAX], at_s[SB_SAMPLE_MAX];
+	double ns[SB_SAMPLE_MAX]; /* in the order they were run */
 	int n;
 };
 
@@ -16,25 +16,16 @@ static bool is_of(const struct sb_trial *t, int arm)
 	return t->arm == arm && !t->trace && !t->counters && !strcmp(t->outcome, sb_outcome_names[SB_OUTCOME_OK]);
 }
 
-/* Clocks can be set back: then the trials are as far apart as their number. */
 static void collect(
         const struct sb_trials *trials, const struct sb_samples *samples, int metric, int arm, struct series *out)
 {
-	bool ascends = true;
-
 	out->n = 0;
 	for (size_t i = 0; i < trials->n && out->n < SB_SAMPLE_MAX; i++) {
 		double ns = samples->value[i * samples->n_metrics + (size_t)metric];
 
-		if (!is_of(&trials->v[i], arm) || isnan(ns))
-			continue;
-		out->ns[out->n] = ns;
-		out->at_s[out->n] = (double)(trials->v[i].started_ns - trials->v[0].started_ns) / 1e9;
-		ascends &= !out->n || out->at_s[out->n] > out->at_s[out->n - 1];
-		out->n++;
+		if (is_of(&trials->v[i], arm) && !isnan(ns))
+			out->ns[out->n++] = ns;
 	}
-	for (int i = 0; i < out->n && !ascends; i++)
-		out->at_s[i] = i;
 }
 
 size_t sb_summary_flaws(const struct sb_run *run, const struct sb_trials *trials, const struct sb_samples *samples,
@@ -51,7 +42,7 @@ size_t sb_summary_flaws(const struct sb_run *run, const struct sb_trials *trials
 		collect(trials, samples, metric, a, &s);
 		if (s.n < SB_STATS_MIN_PAIRS)
 			continue;
-		sb_sample_look(s.ns, s.at_s, s.n, &flaws);
+		sb_sample_look(s.ns, NULL, s.n, &flaws);
 		middle = sb_stats_quantile(s.ns, s.n, 0.5, (double[SB_SAMPLE_MAX]){ 0 });
 		if ((!flaws.drifts && !flaws.bimodal) || !(middle > 0))
 			continue;
@@ -59,7 +50,7 @@ size_t sb_summary_flaws(const struct sb_run *run, const struct sb_trials *trials
 			.n = s.n,
 			.drifts = flaws.drifts,
 			.bimodal = flaws.bimodal,
-			.drift = flaws.trend.slope * (s.at_s[s.n - 1] - s.at_s[0]) / middle };
+			.drift = flaws.trend.slope * (s.n - 1) / middle };
 	}
 	return n;
 }

@@ -51,7 +51,6 @@ class Run:
         self.trials = q("SELECT t.id, a.name, t.block, t.kind, t.outcome, t.trace_complete FROM trial t JOIN arm a ON "
                         "a.run = t.run AND a.idx = t.arm JOIN worker w ON w.id = t.worker WHERE t.run = ? AND "
                         "w.purpose <> 'counters' ORDER BY t.id")
-        self.started = q("SELECT id, started_ns FROM trial WHERE run = ?")
         self.samples = {}
         for trial, name, value in q("SELECT s.trial, m.name, s.value FROM sample s JOIN metric m ON m.id = s.metric JOIN "
                                     "trial t ON t.id = s.trial WHERE t.run = ? AND s.value IS NOT NULL"):
@@ -227,11 +226,10 @@ def expected(run, d, claims):
         return lattice(run, metric, arm, after, "all together:x")[1] if combined else len(pairs(run, metric, arm, after))
     if what == "ulp":
         return float(run.facts["ulp." + metric.split(".", 1)[1]])
-    if what == "drift":  # Sen's slope over the time of the run
-        at = {t: s for t, s in run.started}
-        x = [(at[run.at[arm, b, "timing"]], v) for b, v in run.column(metric, [arm])[0].items()]
-        slope = statistics.median((v - u) / (t - s) for i, (s, u) in enumerate(x) for t, v in x[i + 1:])
-        return slope * (x[-1][0] - x[0][0]) / statistics.median(v for _, v in x)
+    if what == "drift":  # Sen's slope over the arm's trials
+        x = list(run.column(metric, [arm])[0].values())
+        return statistics.median((v - u) / (j - i) for (i, u), (j, v) in itertools.combinations(enumerate(x), 2)) * \
+            (len(x) - 1) / statistics.median(x)
     if what == "median":
         return statistics.median(run.column(metric, [arm])[0].values())
     name, _, end = what.partition(".")
