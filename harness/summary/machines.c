@@ -247,11 +247,10 @@ static enum sb_status group_by_machine(struct work *w, struct sb_error *err)
 		        out->n_machines, SB_MACHINES_MAX);
 	if (out->n_machines < 2)
 		return sb_fail(err, SB_E_USAGE,
-		        "the %zu run%s with the arms and case of run %.8s %s of one machine ('%.100s'), %d others "
-		        "measure "
+		        "the %zu run%s with the arms and case of run %.8s %s of one machine ('%.100s'), %d measure%s "
 		        "something else; 'spabench merge' joins databases of several machines",
 		        w->n, w->n == 1 ? "" : "s", w->member[0].s.run_id, w->n == 1 ? "is" : "are",
-		        out->machines[0].label, out->n_other_case);
+		        out->machines[0].label, out->n_other_case, out->n_other_case == 1 ? "s" : "");
 	return SB_OK;
 }
 

@@ -23,11 +23,13 @@ done | sort
 "$SPABENCH" compare --machines --db all.db | sed -n '1,3p;/^total  /,/between machines/p' | sed -E "s/$(uname -n)/HOST/; s/[0-9.]+ m?s\b/T/g; s/[0-9]+\.[0-9]+/N/g; s/ +/ /g"
 
 echo '--- one of them cannot'
-SB_FAKE_CUDA=devices=2,broken=1 sorted --db one.db
+SB_FAKE_CUDA=devices=2,broken=1 sorted --arms after --db one.db
 "$SPABENCH" list --db one.db | sed '1d' | awk '{ print $3, $4, $5, $6 }'
 SB_FAKE_CUDA=devices=2,broken=1 sorted --exe /bin/false --db none.db
 ls
 try compare --machines --db one.db | sed -E "s/$(uname -n)/HOST/; s/run [0-9a-f]{8}/run ID/"
+"$SB_MAKE_DB" made.db --blocks 6 --trace-blocks 0 --runs 2
+try compare --machines --db made.db | sed -E "s/$(uname -n)/HOST/; s/run [0-9a-f]{8}/run ID/"
 try compare --machines --effects --db all.db
 try compare --machines --junit x.xml --db all.db
 
@@ -43,9 +45,13 @@ ls
 echo '--- stopped'
 "$SPABENCH" run $all --blocks 5000 --db stop.db >../out 2>../err </dev/null &
 pid=$!
-eventually 60 has_trials stop.db || echo 'no trial within 60 s'
+two_children() {
+	[ "$(children $pid | wc -l)" -ge 2 ]
+}
+eventually 60 two_children || echo 'no two processes within 60 s'
 kill -TERM $pid
 wait $pid
 echo "[exit $?]"
-grep -v ': ' ../out
+grep -v '^cuda' ../out
 grep '^spabench run' ../err
+ls
