@@ -72,6 +72,7 @@ static const char sheet[] =
         "p,li{max-width:46rem;overflow-wrap:anywhere}"
         "ul{padding-left:1.3rem}li{margin:.25rem 0}"
         "a{color:var(--link)}"
+        "h1,h2,h3{overflow-wrap:anywhere}"
         "bdi,code{unicode-bidi:isolate}"
         "code,pre{font-family:ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;font-size:.88em}"
         "code{overflow-wrap:anywhere}"

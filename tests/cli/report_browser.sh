@@ -12,4 +12,18 @@ begun=$(date +%s)
 took=$(($(date +%s) - begun)) size=$(wc -c <report/index.html)
 echo "$took s, $size bytes"
 [ "$took" -le $((10 * ${SB_TEST_SLOWNESS:-1})) ] && [ "$size" -le 3000000 ] || exit 1
-exec python3 "$SB_SOURCE/tests/tools/report_browser.py" report/index.html pictures
+python3 "$SB_SOURCE/tests/tools/report_browser.py" report/index.html pictures || exit
+echo '# names that are long, and markup'
+cat "$SB_SOURCE/reports/examples/h200-before-after.db" >made.db
+python3 - <<'P'
+import sqlite3
+db = sqlite3.connect("made.db")
+bad = '<script>alert("1")</script></bdi>' + 300 * 'x'
+db.execute("UPDATE fact SET value = ? || value", (bad,))
+db.execute("UPDATE run SET note = ?, command = ?", (bad, bad))
+db.execute("UPDATE arm SET name = name || ?", (bad,))
+db.execute("UPDATE metric SET name = 'stage.' || ? || name WHERE name LIKE 'stage.%'", (bad,))
+db.execute("UPDATE name SET text = ? || id || text", (bad,))
+db.commit()
+P
+"$SPABENCH" report --db made.db --out made && exec python3 "$SB_SOURCE/tests/tools/report_browser.py" made/index.html
