@@ -46,6 +46,18 @@ static int count(const struct sb_gate_result *r, enum sb_gate_verdict verdict)
 	return n;
 }
 
+/* The largest slowdown that the intervals leave room for, over all metrics of time. */
+static void add_what_could_hide(struct sb_buf *out, const struct sb_gate_result *r)
+{
+	const struct sb_gate_row *worst = NULL;
+
+	for (int i = 0; i < r->n_rows; i++)
+		if (!r->rows[i].exact && isfinite(r->rows[i].seen) && (!worst || r->rows[i].seen > worst->seen))
+			worst = &r->rows[i];
+	if (worst && worst->seen > 0.0)
+		sb_buf_addf(out, "; what could hide: %s slower by %.2g %%", worst->label, 100.0 * worst->seen);
+}
+
 void sb_gate_sentence(const struct sb_gate_report *g, struct sb_buf *out)
 {
 	const struct sb_gate_result *r = g->result;
@@ -72,6 +84,8 @@ void sb_gate_sentence(const struct sb_gate_report *g, struct sb_buf *out)
 	        r->stopped ? r->stopped : "not ended");
 	if (count(r, SB_GATE_OPEN) && named == SB_GATE_FAIL)
 		sb_buf_addf(out, "; %d more inconclusive", count(r, SB_GATE_OPEN));
+	if (named != SB_GATE_FAIL)
+		add_what_could_hide(out, r);
 }
 
 /* What to be careful about in a row. */

@@ -1,11 +1,11 @@
 /* calibrate: what a gate can tell on this machine, from the machine against itself. */
 #include "gate_lock.h"
 #include "pair_request.h"
+#include "sb_calibration.h"
 #include "sb_cli.h"
 #include "sb_fingerprint.h"
 #include "sb_gate_result.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,10 +24,13 @@ const struct sb_option sb_calibrate_options[] = {
 const char sb_calibrate_details[] =
         "Runs one build against itself and draws gates from what it saw. Stored for this machine, case and arm; gates\n"
         "take their thresholds from it where nobody says otherwise: the smallest of 0.5, 1, 2, 3, 5, 10 and 20 % at\n"
-        "which 95 % of gates without a difference pass. 'needs' are pairs of processes; '-': 64 are not enough.\n";
+        "which 95 % of gates of 60 s without a difference pass. A smaller one that most such gates cannot pass is\n"
+        "refused. 'finds': the slowdown that 64 pairs find in 95 % of gates; 'needs': the pairs that find 1, 2 and 5 "
+        "%;\n"
+        "'-': 64 do not. The second table: gates of 64 pairs without a difference that fail, and that pass.\n";
 
-/* A gate is to pass where nothing changed, nearly always. */
-#define WANTED_PASS 0.95
+/* What calibrations are about: gates of this budget. */
+#define GATE_BUDGET_S 60.0
 
 struct request {
 	struct sb_pair_request q;
@@ -35,44 +38,6 @@ struct request {
 	int pairs;
 	bool budget_given;
 };
-
-/* ---- figures as JSON ------------------------------------------------------------------------------------------- */
-
-static char *figures_json(const struct sb_gate_calibration *c)
-{
-	json_t *j = json_pack("{s:i, s:f, s:i, s:f, s:f}", "pairs", c->pairs, "p_two", c->p_two, "max_pairs",
-	        c->max_pairs, "passes_from", c->passes_from, "smallest", c->smallest);
-	json_t *at = json_array(), *need = json_array();
-	char *text;
-
-	for (int i = 0; i < SB_GATE_THRESHOLDS; i++)
-		json_array_append_new(at, json_pack("{s:f, s:f, s:f, s:f}", "threshold", c->at[i].threshold,
-		                                  "false_alarm", c->at[i].false_alarm, "false_alarm_upper",
-		                                  c->at[i].false_alarm_upper, "pass", c->at[i].pass));
-	for (int i = 0; i < SB_GATE_EFFECTS; i++)
-		json_array_append_new(need, json_pack("{s:f, s:i, s:f}", "effect", c->need[i].effect, "pairs",
-		                                    c->need[i].pairs, "found", c->need[i].found));
-	json_object_set_new(j, "at", at);
-	json_object_set_new(j, "need", need);
-	text = json_dumps(j, JSON_COMPACT);
-	json_decref(j);
-	return text;
-}
-
-double sb_calibrated_threshold(const char *figures)
-{
-	json_t *j = json_loads(figures, 0, NULL), *at;
-	double found = NAN;
-	size_t i;
-
-	json_array_foreach(json_object_get(j, "at"), i, at)
-	{
-		if (isnan(found) && json_number_value(json_object_get(at, "pass")) >= WANTED_PASS)
-			found = json_number_value(json_object_get(at, "threshold"));
-	}
-	json_decref(j);
-	return found;
-}
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
 
@@ -121,34 +86,68 @@ static enum sb_status parse(int argc, char **argv, struct request *r, struct sb_
 
 /* ---- the table ------------------------------------------------------------------------------------------------- */
 
-static void print_head(const struct sb_pair_table *t)
+static void print_head(const struct sb_pair_table *t, int gate_pairs)
 {
-	printf("%d pairs of one build against itself, %d trials a process, run %.12s%s\n\n", t->pairs, t->trials,
-	        t->run_id, t->dropped ? "; some pairs did not end well and were left out" : "");
-	printf("%-24s%9s%10s%11s%11s%9s%8s%8s\n", "metric", "p (A/A)", "threshold", "false", "passes", "smallest",
-	        "needs", "needs");
-	printf("%-24s%9s%10s%11s%11s%9s%8s%8s\n", "", "", "", "alarms", "", "effect", "1 %", "2 %");
+	printf("%d pairs of one build against itself, %d trials a process, run %.12s%s\n"
+	       "%d pairs fit into a gate of %.0f s%s\n\n",
+	        t->pairs, t->trials, t->run_id, t->dropped ? "; some pairs did not end well and were left out" : "",
+	        gate_pairs, GATE_BUDGET_S, gate_pairs < SB_GATE_MAX_PAIRS ? "" : ", as many as are ever made");
+	printf("%-24s%10s%11s%10s%11s%8s%8s\n", "metric", "p (A/A)", "threshold", "finds", "needs: 1 %", "2 %", "5 %");
 }
 
-static void print_row(const char *label, const struct sb_gate_calibration *c, double threshold)
+static void print_row(const char *label, const struct sb_calibrated *c)
 {
-	char need[2][16], shown[64];
+	char shown[64];
 
-	for (int i = 0; i < 2; i++)
-		snprintf(need[i], sizeof(need[i]), c->need[i].pairs ? "%d" : "-", c->need[i].pairs);
 	sb_escape(label, shown, sizeof(shown));
-	printf("%-24.24s%9.3f", shown, c->p_two);
-	for (int i = 0; i < SB_GATE_THRESHOLDS; i++)
-		if (c->at[i].threshold == threshold)
-			printf("%8.3g %%%5.1f<%.1f %%%9.1f %%", 100.0 * threshold, 100.0 * c->at[i].false_alarm,
-			        100.0 * c->at[i].false_alarm_upper, 100.0 * c->at[i].pass);
-	if (!(threshold > 0.0))
-		printf("%10s%11s%11s", "none", "", "");
-	if (isfinite(c->smallest))
-		printf("%7.2f %%", 100.0 * c->smallest);
+	printf("%-24.24s%10.3f", shown, c->full.p_two);
+	if (isfinite(c->threshold))
+		printf("%9.3g %%", 100.0 * c->threshold);
 	else
-		printf("%9s", "-");
-	printf("%8s%8s\n", need[0], need[1]);
+		printf("%11s", "none");
+	if (isfinite(c->full.smallest))
+		printf("%8.2f %%", 100.0 * c->full.smallest);
+	else
+		printf("%10s", "-");
+	for (int i = 0; i < SB_GATE_EFFECTS; i++) {
+		if (c->full.need[i].pairs)
+			printf(i ? "%8d" : "%11d", c->full.need[i].pairs);
+		else
+			printf(i ? "%8s" : "%11s", "-");
+	}
+	putchar('\n');
+}
+
+/* "0.1/100": 0.1 % of gates without a difference fail at the threshold, 100 % pass. */
+static void print_rates(const char *label, const struct sb_calibrated *c)
+{
+	char shown[64], cell[32];
+
+	sb_escape(label, shown, sizeof(shown));
+	printf("%-24.24s", shown);
+	for (int i = 0; i < SB_GATE_THRESHOLDS; i++) {
+		snprintf(
+		        cell, sizeof(cell), "%.1f/%.0f", 100.0 * c->full.at[i].false_alarm, 100.0 * c->full.at[i].pass);
+		printf("%10s", cell);
+	}
+	putchar('\n');
+}
+
+static void print_tables(const struct sb_gate_result *chosen, const struct sb_calibrated *c)
+{
+	int noisy = 0;
+
+	for (int i = 0; i < chosen->n_rows; i++)
+		if (!chosen->rows[i].exact)
+			print_row(chosen->rows[i].label, &c[noisy++]);
+	printf("\n%-24s", "false alarms/passes, %");
+	for (int i = 0; noisy && i < SB_GATE_THRESHOLDS; i++)
+		printf("%8g %%", 100.0 * c[0].full.at[i].threshold);
+	putchar('\n');
+	noisy = 0;
+	for (int i = 0; i < chosen->n_rows; i++)
+		if (!chosen->rows[i].exact)
+			print_rates(chosen->rows[i].label, &c[noisy++]);
 }
 
 static enum sb_status store_row(struct sb_store *st, const struct sb_run *run, int64_t key, const char *metric,
@@ -175,29 +174,50 @@ static enum sb_status store_row(struct sb_store *st, const struct sb_run *run, i
 }
 
 static enum sb_status calibrate_row(struct sb_store *st, const struct sb_run *run, int64_t key,
-        const struct sb_pair_row *row, int metrics, struct sb_error *err)
+        const struct sb_pair_row *row, int metrics, int gate_pairs, struct sb_calibrated *out, struct sb_error *err)
 {
-	const struct sb_gate_options o = { .metrics = metrics };
-	struct sb_gate_calibration c;
-	enum sb_status status = sb_gate_calibrate(row->d, row->n_d, &o, 1, &c, err);
+	enum sb_status status = sb_calibrated_compute(row->d, row->n_d, metrics, gate_pairs, out, err);
 	char *figures;
 
 	if (status)
 		return sb_wrap(err, "%s", row->label);
-	figures = figures_json(&c);
+	figures = sb_calibrated_format(out);
 	if (!figures)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a calibration");
 	status = store_row(st, run, key, row->metric, figures, err);
-	if (!status)
-		print_row(row->label, &c, sb_calibrated_threshold(figures));
 	free(figures);
 	return status;
 }
 
-static enum sb_status calibrate(struct sb_store *st, int64_t key, struct sb_error *err)
+static enum sb_status calibrate_table(struct sb_store *st, const struct sb_run *run, int64_t key,
+        const struct sb_pair_table *table, double pair_s, struct sb_error *err)
 {
+	int gate_pairs = sb_gate_pairs_in_budget(GATE_BUDGET_S, pair_s), noisy = 0;
 	struct sb_gate_rules rules = { .n = 0 };
-	struct sb_gate_result chosen;
+	struct sb_gate_result *chosen = malloc(sizeof(*chosen));
+	struct sb_calibrated *c = calloc(table->n_rows + 1, sizeof(*c));
+	enum sb_status status = chosen && c ? SB_OK : sb_fail(err, SB_E_NOMEM, "no memory for a calibration");
+
+	if (!status)
+		status = sb_gate_result_begin(table, &rules, false, chosen, err);
+	if (!status) {
+		for (int i = 0; i < chosen->n_rows && !status; i++)
+			if (!chosen->rows[i].exact)
+				status = calibrate_row(st, run, key, sb_pair_table_row(table, chosen->rows[i].metric),
+				        chosen->n_noisy, gate_pairs, &c[noisy++], err);
+		if (!status) {
+			print_head(table, gate_pairs);
+			print_tables(chosen, c);
+		}
+		sb_gate_result_release(chosen);
+	}
+	free(c);
+	free(chosen);
+	return status;
+}
+
+static enum sb_status calibrate(struct sb_store *st, int64_t key, double pair_s, struct sb_error *err)
+{
 	struct sb_pair_table table;
 	struct sb_run run = { .id = NULL };
 	enum sb_status status = sb_store_read_run(st, key, &run, err);
@@ -205,20 +225,10 @@ static enum sb_status calibrate(struct sb_store *st, int64_t key, struct sb_erro
 	if (status)
 		return status;
 	status = sb_pair_table_build(st, key, 0.0, &table, err);
-	if (status) {
-		sb_run_release(&run);
-		return status;
-	}
-	status = sb_gate_result_begin(&table, &rules, false, &chosen, err);
 	if (!status) {
-		print_head(&table);
-		for (int i = 0; i < chosen.n_rows && !status; i++)
-			if (!chosen.rows[i].exact)
-				status = calibrate_row(st, &run, key, sb_pair_table_row(&table, chosen.rows[i].metric),
-				        chosen.n_noisy, err);
-		sb_gate_result_release(&chosen);
+		status = calibrate_table(st, &run, key, &table, pair_s, err);
+		sb_pair_table_release(&table);
 	}
-	sb_pair_table_release(&table);
 	sb_run_release(&run);
 	return status;
 }
@@ -242,6 +252,7 @@ static enum sb_status run(struct request *r, struct sb_error *err)
 	struct sb_pairs *p = NULL;
 	struct sb_store *st;
 	int64_t key = 0;
+	double pair_s = NAN;
 	enum sb_status status;
 	int lock;
 
@@ -254,17 +265,19 @@ static enum sb_status run(struct request *r, struct sb_error *err)
 		status = sb_pairs_open(st, &r->q.opt, &p, err);
 	if (!status)
 		status = measure(r, p, err);
-	if (p)
+	if (p) {
 		key = sb_pairs_run_key(p);
+		pair_s = sb_pairs_elapsed_s(p) / (sb_pairs_whole(p) + sb_pairs_dropped(p));
+	}
 	status = sb_pairs_close(p, status, err);
 	sb_pair_end_progress(&r->q);
 	if (!status)
-		status = calibrate(st, key, err);
-	sb_gate_unlock(lock);
+		status = calibrate(st, key, pair_s, err);
 	if (status)
 		sb_store_discard(st);
 	else
 		sb_store_close(st);
+	sb_gate_unlock(lock);
 	return status;
 }
 

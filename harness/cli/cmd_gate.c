@@ -4,9 +4,11 @@
 #include "gate_lock.h"
 #include "gate_rules.h"
 #include "pair_request.h"
+#include "sb_calibration.h"
 #include "sb_cli.h"
 #include "sb_fingerprint.h"
 #include "sb_gate_report.h"
+#include "sb_summary.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -59,16 +61,24 @@ struct request {
 	struct sb_pair_request q;
 	const char *baseline, *config, *exe[2];
 	char arms[256];
-	bool other_machine, case_given, max_given;
+	bool other_machine, levels_given;
 	struct sb_ci_outputs ci;
 	int n_exe, format, max_pairs;
+	struct {
+		int option;
+		const char *value;
+	} of_case[32]; /* options that say what is run: with a baseline they may only repeat what it says */
+	int n_of_case;
 	const char *threshold[32];
 	int n_thresholds;
 	struct sb_gate_rules rules;
 	/* of the baseline */
-	struct sb_baseline found;
+	struct sb_baselines named; /* all of that name */
+	size_t chosen;
 	struct sb_run run;
-	char *calibrated_levels;
+	/* of this machine, case and arm: the first n_calibrations */
+	struct sb_calibrations calibrations;
+	int n_calibrations;
 };
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
@@ -119,10 +129,16 @@ static enum sb_status apply_own(int option, const char *value, struct request *r
 	SB_BUG("option %d", option);
 }
 
-/* With a baseline the case is the baseline's. */
-static bool is_of_case(int option)
+static enum sb_status note_of_case(int option, const char *value, struct request *r, struct sb_error *err)
 {
-	return option < SB_PAIR_OPT_TRIALS && option != SB_PAIR_OPT_DB;
+	if (option >= SB_PAIR_OPT_TRIALS || option == SB_PAIR_OPT_DB)
+		return SB_OK;
+	r->levels_given |= option == SB_PAIR_OPT_SET;
+	if (r->n_of_case == (int)SB_ARRAY_LEN(r->of_case))
+		return sb_fail(err, SB_E_USAGE, "too many options that say what is run");
+	r->of_case[r->n_of_case].option = option;
+	r->of_case[r->n_of_case++].value = value;
+	return SB_OK;
 }
 
 /* The file first, so that what is typed stands above it. */
@@ -145,6 +161,22 @@ static enum sb_status read_rules(struct request *r, bool budget_given, bool tria
 	return SB_OK;
 }
 
+/* What could not fail or pass with a single metric cannot with more; those are counted when a pair is there. */
+static enum sb_status check_design(const struct sb_gate_rules *rules, struct sb_error *err)
+{
+	const struct sb_gate_options o = { .metrics = 1,
+		.max_pairs = rules->max_pairs,
+		.alpha = rules->alpha,
+		.beta = rules->beta,
+		.correction = rules->correction };
+	struct sb_gate_design *design = malloc(sizeof(*design));
+	enum sb_status status =
+	        design ? sb_gate_plan(&o, design, err) : sb_fail(err, SB_E_NOMEM, "no memory for a design");
+
+	free(design);
+	return status;
+}
+
 static enum sb_status parse(int argc, char **argv, struct request *r, struct sb_error *err)
 {
 	struct sb_option_parser p = { .next = 1 };
@@ -155,7 +187,8 @@ static enum sb_status parse(int argc, char **argv, struct request *r, struct sb_
 	while ((i = sb_options_next(&p, argc, argv, sb_gate_options, &value, err)) >= 0) {
 		budget |= i == SB_PAIR_OPT_BUDGET;
 		trials |= i == SB_PAIR_OPT_TRIALS;
-		r->case_given |= is_of_case(i);
+		if (note_of_case(i, value, r, err))
+			return err->code;
 		if (i >= SB_PAIR_OPT_COUNT ? apply_own(i, value, r, err) : sb_pair_option(i, value, &r->q, err))
 			return err->code;
 	}
@@ -164,83 +197,115 @@ static enum sb_status parse(int argc, char **argv, struct request *r, struct sb_
 	if (p.n_operands)
 		return sb_fail(err, SB_E_USAGE, "gate takes no argument '%.64s'; a baseline is named by --baseline",
 		        p.operands[0]);
-	if (r->baseline && (r->case_given || r->arms[0]))
-		return sb_fail(
-		        err, SB_E_USAGE, "with --baseline the case and the arm are the baseline's: no other is given");
+	if (r->baseline && (r->levels_given || r->arms[0]))
+		return sb_fail(err, SB_E_USAGE, "with --baseline the arm is the baseline's: no other is given");
 	if (r->baseline && r->n_exe == 2)
 		return sb_fail(
 		        err, SB_E_USAGE, "with --baseline the old binary is the baseline's: --exe is given once");
 	if (!r->baseline && !r->n_exe && !strchr(r->arms, ',') && !(r->q.opt.side[SB_PAIRS_B].plant > 0.0))
 		return sb_fail(err, SB_E_USAGE,
 		        "nothing to hold against each other: name a --baseline, two --exe or two --arms");
-	return read_rules(r, budget, trials, err);
+	if (read_rules(r, budget, trials, err))
+		return err->code;
+	return check_design(&r->rules, err);
 }
 
 /* ---- the baseline ---------------------------------------------------------------------------------------------- */
 
-/* The newest of that name; several machines may have one, and which is this machine's is known when a worker is up. */
-static enum sb_status take_baseline(struct sb_store *st, struct request *r, struct sb_error *err)
+static const struct sb_baseline *found(const struct request *r)
 {
-	struct sb_baselines all;
-	char digest[17];
-	size_t found = 0;
-	enum sb_status status = sb_store_list_baselines(st, &all, err);
-
-	if (status)
-		return status;
-	for (size_t i = 0; i < all.n; i++)
-		if (!strcmp(all.v[i].name, r->baseline))
-			found = i + 1;
-	if (!found)
-		status = sb_fail(
-		        err, SB_E_USAGE, "no baseline '%.80s'; 'spabench baseline list' shows them", r->baseline);
-	else if (!all.v[found - 1].run_id[0])
-		status = sb_fail(err, SB_E_DATA, "baseline '%.80s': its run is gone from the database", r->baseline);
-	else if (!sb_exe_digest(all.v[found - 1].exe, digest))
-		status = sb_fail(err, SB_E_DATA,
-		        "baseline '%.80s': its binary '%.200s' is gone; put it back, or set the baseline anew",
-		        r->baseline, all.v[found - 1].exe);
-	else if (strcmp(digest, all.v[found - 1].exe_digest) != 0)
-		status = sb_fail(err, SB_E_DATA,
-		        "baseline '%.80s': its binary '%.200s' is not what it was; keep a copy that no build writes to",
-		        r->baseline, all.v[found - 1].exe);
-	if (!status) {
-		struct sb_baseline *b = &all.v[found - 1];
-
-		r->found = *b;
-		*b = (struct sb_baseline){ .name = NULL }; /* ours now */
-		status = sb_store_read_run(st, r->found.run, &r->run, err);
-	}
-	sb_baselines_release(&all);
-	return status;
+	return &r->named.v[r->chosen];
 }
 
-static enum sb_status use_baseline(struct request *r, struct sb_error *err)
+/* All baselines of the name stay; the newest is tried first, and what fits is known when a worker is up. */
+static enum sb_status list_baselines(struct sb_store *st, struct request *r, struct sb_error *err)
+{
+	size_t n = 0;
+
+	if (sb_store_list_baselines(st, &r->named, err))
+		return err->code;
+	for (size_t i = 0; i < r->named.n; i++) {
+		struct sb_baseline b = r->named.v[i];
+
+		if (strcmp(b.name, r->baseline) != 0)
+			continue;
+		r->named.v[i] = r->named.v[n];
+		r->named.v[n++] = b;
+		r->chosen = n - 1;
+	}
+	return n ? SB_OK
+	         : sb_fail(err, SB_E_USAGE, "no baseline '%.80s'; 'spabench baseline list' shows them", r->baseline);
+}
+
+static enum sb_status check_binary(const struct request *r, struct sb_error *err)
+{
+	const struct sb_baseline *b = found(r);
+	char digest[17];
+
+	if (!sb_exe_digest(b->exe, digest))
+		return sb_fail(err, SB_E_DATA,
+		        "baseline '%.80s': its binary '%.200s' is gone; put it back, or set the baseline anew",
+		        r->baseline, b->exe);
+	if (strcmp(digest, b->exe_digest) != 0)
+		return sb_fail(err, SB_E_DATA,
+		        "baseline '%.80s': its binary '%.200s' is not what it was; keep a copy that no build writes to",
+		        r->baseline, b->exe);
+	return SB_OK;
+}
+
+static enum sb_status read_baseline(struct sb_store *st, struct request *r, struct sb_error *err)
+{
+	const struct sb_baseline *b = found(r);
+
+	if (!b->run_id[0])
+		return sb_fail(err, SB_E_DATA,
+		        "baseline '%.80s': its run is gone from the database; 'spabench baseline drop' forgets it",
+		        r->baseline);
+	if (check_binary(r, err))
+		return err->code;
+	sb_run_release(&r->run);
+	if (sb_store_read_run(st, b->run, &r->run, err))
+		return err->code;
+	if (b->arm < 0 || b->arm >= r->run.n_arms)
+		return sb_fail(err, SB_E_DATA, "baseline '%.80s' names an arm that its run does not have", r->baseline);
+	return SB_OK;
+}
+
+/* The baseline's own plan, and on top of it what was typed: the same, or another case, which is found out later. */
+static enum sb_status use_case(struct request *r, struct sb_error *err)
 {
 	struct sb_plan *plan = calloc(1, sizeof(*plan));
-	struct sb_pairs_options *opt = &r->q.opt;
-	const struct sb_run_arm *arm;
 	enum sb_status status;
 
 	if (!plan)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a plan");
-	status = sb_plan_parse(r->run.plan, plan, &opt->setup, err);
+	status = sb_plan_parse(r->run.plan, plan, &r->q.opt.setup, err);
 	free(plan);
 	if (status)
 		return sb_wrap(err, "baseline '%.80s'", r->baseline);
-	if (r->found.arm < 0 || r->found.arm >= r->run.n_arms)
-		return sb_fail(err, SB_E_DATA, "baseline '%.80s' names an arm that its run does not have", r->baseline);
-	arm = &r->run.arms[r->found.arm];
+	for (int i = 0; i < r->n_of_case && !status; i++)
+		status = sb_pair_option(r->of_case[i].option, r->of_case[i].value, &r->q, err);
+	return status;
+}
+
+static enum sb_status use_baseline(struct sb_store *st, struct request *r, struct sb_error *err)
+{
+	struct sb_pairs_options *opt = &r->q.opt;
+	const struct sb_run_arm *arm;
+	const char *name;
+
+	if (read_baseline(st, r, err) || use_case(r, err))
+		return err->code;
+	arm = &r->run.arms[found(r)->arm];
+	name = !strncmp(arm->name, "A/", 2) || !strncmp(arm->name, "B/", 2) ? arm->name + 2 : arm->name;
 	for (int side = 0; side < SB_PAIRS_SIDES; side++) {
 		struct sb_arm *to = &opt->side[side].arm;
-		const char *name =
-		        !strncmp(arm->name, "A/", 2) || !strncmp(arm->name, "B/", 2) ? arm->name + 2 : arm->name;
 
 		if (sb_levels_parse(arm->levels, &to->levels, err))
 			return err->code;
 		snprintf(to->name, sizeof(to->name), "%c/%.*s", side ? 'B' : 'A', (int)sizeof(to->name) - 3, name);
 	}
-	opt->side[SB_PAIRS_A].exe = r->found.exe;
+	opt->side[SB_PAIRS_A].exe = found(r)->exe;
 	opt->side[SB_PAIRS_B].exe = r->n_exe ? r->exe[0] : NULL;
 	return SB_OK;
 }
@@ -264,6 +329,24 @@ static enum sb_status use_sides(struct request *r, struct sb_error *err)
 
 /* ---- what is known after the first pair ------------------------------------------------------------------------ */
 
+/* Another baseline of the name that fits better than the one that was tried; then it is chosen. */
+static bool choose_better(struct request *r, const char *machine, const char *of_case)
+{
+	const struct sb_baseline *tried = found(r);
+
+	if (!strcmp(tried->machine, machine) && !strcmp(tried->case_key, of_case))
+		return false;
+	for (size_t i = 0; i < r->named.n; i++) {
+		const struct sb_baseline *b = &r->named.v[i];
+
+		if (!strcmp(b->name, r->baseline) && !strcmp(b->machine, machine) && !strcmp(b->case_key, of_case)) {
+			r->chosen = i;
+			return true;
+		}
+	}
+	return false;
+}
+
 static enum sb_status check_machine(
         const struct request *r, const char *machine, const char *of_case, struct sb_error *err)
 {
@@ -271,9 +354,9 @@ static enum sb_status check_machine(
 
 	if (!r->baseline)
 		return SB_OK;
-	if (sb_fingerprint_difference(r->found.case_key, of_case, text, sizeof(text)))
+	if (sb_fingerprint_difference(found(r)->case_key, of_case, text, sizeof(text)))
 		return sb_fail(err, SB_E_USAGE, "baseline '%.80s' is of another case: %.400s", r->baseline, text);
-	if (!r->other_machine && sb_fingerprint_difference(r->found.machine, machine, text, sizeof(text)))
+	if (!r->other_machine && sb_fingerprint_difference(found(r)->machine, machine, text, sizeof(text)))
 		return sb_fail(err, SB_E_USAGE,
 		        "baseline '%.80s' is of another machine: %.400s; --other-machine runs its binary here all the "
 		        "same",
@@ -281,39 +364,69 @@ static enum sb_status check_machine(
 	return SB_OK;
 }
 
+static bool is_about(const struct sb_calibration *c, const char *machine, const char *of_case, const char *levels)
+{
+	return !strcmp(c->machine, machine) && !strcmp(c->case_key, of_case) && !strcmp(c->levels, levels);
+}
+
 /* What 'spabench calibrate' found for this machine, case and arm stands below what the user says: it comes first. */
 static enum sb_status add_calibration(struct sb_store *st, struct request *r, const char *machine, const char *of_case,
         const char *levels, struct sb_error *err)
 {
 	struct sb_gate_rules user = r->rules;
-	struct sb_calibrations all;
+	int n = 0;
 
-	if (sb_store_list_calibrations(st, &all, err))
+	if (sb_store_list_calibrations(st, &r->calibrations, err))
 		return err->code;
 	r->rules.n = 0;
-	for (size_t i = 0; i < all.n; i++) {
-		const struct sb_calibration *c = &all.v[i];
-		double threshold;
+	for (size_t i = 0; i < r->calibrations.n; i++) {
+		struct sb_calibration c = r->calibrations.v[i];
+		struct sb_gate_threshold *to = &r->rules.threshold[r->rules.n];
+		struct sb_calibrated found;
 
-		if (strcmp(c->machine, machine) != 0 || strcmp(c->case_key, of_case) != 0 ||
-		        strcmp(c->levels, levels) != 0)
+		if (!is_about(&c, machine, of_case, levels))
 			continue;
-		threshold = sb_calibrated_threshold(c->figures);
-		if (!(threshold > 0.0) || r->rules.n + user.n >= SB_GATE_RULES_MAX ||
-		        strlen(c->metric) >= SB_GATE_PATTERN_MAX)
+		r->calibrations.v[i] = r->calibrations.v[n]; /* those of this gate to the front */
+		r->calibrations.v[n++] = c;
+		if (!sb_calibrated_parse(c.figures, &found) || !(found.threshold > 0.0) ||
+		        r->rules.n + user.n >= SB_GATE_RULES_MAX || strlen(c.metric) >= SB_GATE_PATTERN_MAX)
 			continue;
-		struct sb_gate_threshold *to = &r->rules.threshold[r->rules.n++];
-
-		*to = (struct sb_gate_threshold){ .threshold = threshold, .from = "calibration" };
-		strcpy(to->pattern, c->metric);
+		*to = (struct sb_gate_threshold){ .threshold = found.threshold, .from = "calibration" };
+		strcpy(to->pattern, c.metric);
+		r->rules.n++;
 	}
+	r->n_calibrations = n;
 	for (int i = 0; i < user.n; i++)
 		r->rules.threshold[r->rules.n++] = user.threshold[i];
-	sb_calibrations_release(&all);
+	return SB_OK;
+}
+
+/* A threshold that the noise hides is refused, where it is somebody's and not our default. */
+static enum sb_status check_noise(const struct request *r, const struct sb_gate_result *result, struct sb_error *err)
+{
+	for (int i = 0; i < result->n_rows; i++) {
+		const struct sb_gate_row *row = &result->rows[i];
+
+		for (int k = 0; k < r->n_calibrations && !row->exact; k++) {
+			struct sb_gate_calibration c = { .pairs = 0 };
+			struct sb_calibrated found;
+
+			if (strcmp(r->calibrations.v[k].metric, row->metric) != 0 ||
+			        !sb_calibrated_parse(r->calibrations.v[k].figures, &found) || !found.gate_pairs ||
+			        !isfinite(found.passes_from) || !strcmp(row->threshold_from, "default"))
+				continue;
+			c.passes_from = found.passes_from;
+			c.max_pairs = found.gate_pairs;
+			if (sb_gate_check_noise(row->label, row->threshold, &c, err))
+				return err->code;
+		}
+	}
 	return SB_OK;
 }
 
 /* ---- the gate -------------------------------------------------------------------------------------------------- */
+
+#define FIRST_LOOK 8 /* pairs; sb_gate_plan() has no look before */
 
 struct gate {
 	struct request *r;
@@ -321,8 +434,17 @@ struct gate {
 	struct sb_pairs *p;
 	struct sb_pair_table table;
 	struct sb_gate_result result;
-	struct sb_buf machine;
+	struct sb_buf machine, note;
+	bool gpu;
 };
+
+static bool run_has_build(const struct sb_run *run, const char *build_id)
+{
+	for (size_t i = 0; i < run->n_workers; i++)
+		if (!strcmp(run->workers[i].build_id, build_id))
+			return true;
+	return false;
+}
 
 static enum sb_status renew_table(struct gate *g, struct sb_error *err)
 {
@@ -330,32 +452,29 @@ static enum sb_status renew_table(struct gate *g, struct sb_error *err)
 	return sb_pair_table_build(g->st, sb_pairs_run_key(g->p), sb_gate_interval_level, &g->table, err);
 }
 
-static enum sb_status begin(struct gate *g, struct sb_error *err)
+/* Who is measured is known now. *again: a baseline of the same name fits better. */
+static enum sb_status place(struct gate *g, bool *again, struct sb_error *err)
 {
 	struct sb_buf machine = { 0 }, of_case = { 0 };
 	struct sb_run run = { .id = NULL };
 	const char *kind;
-	enum sb_status status = sb_pairs_measure(g->p, 1, err);
+	enum sb_status status = sb_store_read_run(g->st, sb_pairs_run_key(g->p), &run, err);
 
-	if (!status)
-		status = sb_store_read_run(g->st, sb_pairs_run_key(g->p), &run, err);
 	if (status)
 		return status;
 	sb_fingerprint_machine(&run, &machine);
 	sb_fingerprint_case(&run, &of_case);
 	if (machine.failed || of_case.failed)
 		status = sb_fail(err, SB_E_NOMEM, "no memory for a gate");
-	if (!status)
+	*again = !status && *again && g->r->baseline && choose_better(g->r, sb_buf_str(&machine), sb_buf_str(&of_case));
+	if (!status && !*again)
 		status = check_machine(g->r, sb_buf_str(&machine), sb_buf_str(&of_case), err);
-	if (!status)
+	if (!status && !*again)
 		status = add_calibration(
 		        g->st, g->r, sb_buf_str(&machine), sb_buf_str(&of_case), run.arms[0].levels, err);
-	if (!status)
-		status = renew_table(g, err);
 	kind = sb_run_fact(&run, "device.kind");
-	if (!status)
-		status = sb_gate_result_begin(
-		        &g->table, &g->r->rules, kind && strcmp(kind, "cpu") != 0, &g->result, err);
+	g->gpu = kind && strcmp(kind, "cpu") != 0;
+	g->machine.len = 0;
 	sb_fingerprint_line(sb_buf_str(&machine), &g->machine);
 	sb_buf_release(&machine);
 	sb_buf_release(&of_case);
@@ -363,10 +482,43 @@ static enum sb_status begin(struct gate *g, struct sb_error *err)
 	return status;
 }
 
+/*
+ * Looks are planned for as many pairs as the budget has room for, and then some: a look that is not reached costs
+ * power, a gate that ends early costs nothing.
+ */
+static int pairs_in_reach(const struct gate *g)
+{
+	double pair_s = sb_pairs_elapsed_s(g->p) / (sb_pairs_whole(g->p) + sb_pairs_dropped(g->p));
+	int pairs = sb_gate_pairs_in_budget(1.1 * g->r->q.budget_s, pair_s);
+	int most = g->r->rules.max_pairs ? g->r->rules.max_pairs : SB_GATE_MAX_PAIRS;
+
+	pairs = pairs < FIRST_LOOK ? FIRST_LOOK : pairs;
+	return pairs < most ? pairs : most;
+}
+
+static enum sb_status plan(struct gate *g, struct sb_error *err)
+{
+	struct sb_gate_rules *rules = &g->r->rules;
+	enum sb_status status = sb_pairs_measure(g->p, 1, err); /* the first one took longer than others will */
+	int most;
+
+	if (!status)
+		status = renew_table(g, err);
+	most = rules->max_pairs;
+	rules->max_pairs = pairs_in_reach(g);
+	if (!status)
+		status = sb_gate_result_begin(&g->table, rules, g->gpu, &g->result, err);
+	if (status == SB_E_USAGE && rules->max_pairs != most) { /* too few to decide is for the budget to say */
+		rules->max_pairs = most;
+		status = sb_gate_result_begin(&g->table, rules, g->gpu, &g->result, err);
+	}
+	return status ? status : check_noise(g->r, &g->result, err);
+}
+
 static enum sb_status judge(struct gate *g, struct sb_error *err)
 {
 	const char *stopped = NULL;
-	enum sb_status status = begin(g, err);
+	enum sb_status status = plan(g, err);
 	int wanted;
 
 	while (!status && !stopped && (wanted = sb_gate_result_next(&g->result)) > 0) {
@@ -375,13 +527,32 @@ static enum sb_status judge(struct gate *g, struct sb_error *err)
 		if (!status)
 			status = renew_table(g, err);
 		if (!status && sb_pairs_whole(g->p) < wanted)
-			stopped = "the budget is spent";
+			stopped = sb_pairs_whole(g->p) < FIRST_LOOK
+			                  ? "the budget is spent before the eight pairs of the first look"
+			                  : "the budget is spent";
 		else if (!status)
 			sb_gate_result_look(&g->result, &g->table);
 	}
 	if (!status)
 		sb_gate_result_end(&g->result, &g->table, stopped);
 	return status;
+}
+
+/* What else there is to know: clocks that were held down, a baseline's binary that is not what its run was made by. */
+static enum sb_status add_notes(struct gate *g, struct sb_error *err)
+{
+	const struct sb_worker_facts *a = sb_pairs_facts(g->p, SB_PAIRS_A);
+	struct sb_summary s;
+
+	if (sb_summary_build(g->st, sb_pairs_run_key(g->p), NULL, &s, err))
+		return err->code;
+	if (s.throttled)
+		sb_buf_addf(&g->note, "%s", s.throttled);
+	sb_summary_release(&s);
+	if (g->r->baseline && a && !run_has_build(&g->r->run, a->build_id))
+		sb_buf_addf(&g->note, "%sthe baseline's run was made by another build than its binary, %s",
+		        g->note.len ? "; " : "", g->r->run.n_workers ? g->r->run.workers[0].build_id : "?");
+	return SB_OK;
 }
 
 /* Annotations stand behind the table; a document for programs stays what it is. */
@@ -404,6 +575,7 @@ static enum sb_status say(struct gate *g, struct sb_error *err)
 		.table = &g->table,
 		.baseline = g->r->baseline,
 		.machine = sb_buf_str(&g->machine),
+		.note = g->note.len ? sb_buf_str(&g->note) : NULL,
 		.elapsed_s = sb_pairs_elapsed_s(g->p),
 		.budget_s = g->r->q.budget_s };
 	struct sb_buf sentence = { 0 };
@@ -426,24 +598,54 @@ static enum sb_status exit_status(enum sb_gate_verdict verdict, struct sb_error 
 	return verdict == SB_GATE_PASS ? SB_OK : verdict == SB_GATE_FAIL ? SB_E_VERDICT : SB_E_OPEN;
 }
 
-static enum sb_status run_gate(struct request *r, struct sb_store *st, int argc, char **argv, struct sb_error *err)
+static enum sb_status open_pairs(struct gate *g, int argc, char **argv, struct sb_error *err)
 {
-	struct gate g = { .r = r, .st = st };
-	enum sb_status status = SB_OK;
+	struct request *r = g->r;
+	enum sb_status status = r->baseline ? use_baseline(g->st, r, err) : use_sides(r, err);
 
-	if (r->baseline)
-		status = take_baseline(st, r, err);
-	if (!status)
-		status = r->baseline ? use_baseline(r, err) : use_sides(r, err);
+	sb_buf_release(&r->q.command_text);
 	if (!status)
 		status = sb_pair_prepare(&r->q, argc, argv, err);
 	if (status)
 		return status;
 	sb_pair_begin(&r->q);
 	r->q.opt.kind = "gate";
-	status = sb_pairs_open(st, &r->q.opt, &g.p, err);
+	return sb_pairs_open(g->st, &r->q.opt, &g->p, err);
+}
+
+/* The first pair, once more where it showed that another baseline of the name is meant. */
+static enum sb_status begin(struct gate *g, int argc, char **argv, struct sb_error *err)
+{
+	enum sb_status status = SB_OK;
+	struct sb_error ignored;
+	bool again = true;
+
+	for (int attempt = 0; attempt < 2 && again && !status; attempt++) {
+		if (attempt) {
+			sb_pairs_close(g->p, SB_E_USAGE, &ignored);
+			g->p = NULL;
+		}
+		again = attempt == 0;
+		status = open_pairs(g, argc, argv, err);
+		if (!status)
+			status = sb_pairs_measure(g->p, 1, err);
+		if (!status)
+			status = place(g, &again, err);
+	}
+	return status;
+}
+
+static enum sb_status run_gate(struct request *r, struct sb_store *st, int argc, char **argv, struct sb_error *err)
+{
+	struct gate g = { .r = r, .st = st };
+	enum sb_status status = r->baseline ? list_baselines(st, r, err) : SB_OK;
+
+	if (!status)
+		status = begin(&g, argc, argv, err);
 	if (!status)
 		status = judge(&g, err);
+	if (!status)
+		status = add_notes(&g, err);
 	if (!status)
 		status = say(&g, err);
 	sb_pair_end_progress(&r->q);
@@ -453,6 +655,7 @@ static enum sb_status run_gate(struct request *r, struct sb_store *st, int argc,
 	sb_gate_result_release(&g.result);
 	sb_pair_table_release(&g.table);
 	sb_buf_release(&g.machine);
+	sb_buf_release(&g.note);
 	return status;
 }
 
@@ -468,11 +671,11 @@ static enum sb_status run(struct request *r, int argc, char **argv, struct sb_er
 	status = sb_gate_lock(db, &lock, err);
 	if (!status)
 		status = run_gate(r, st, argc, argv, err);
-	sb_gate_unlock(lock);
 	if (status && status != SB_E_VERDICT && status != SB_E_OPEN)
 		sb_store_discard(st);
 	else
 		sb_store_close(st);
+	sb_gate_unlock(lock);
 	return status;
 }
 
@@ -487,17 +690,9 @@ enum sb_status sb_cmd_gate(int argc, char **argv, struct sb_error *err)
 	status = parse(argc, argv, r, err);
 	if (!status)
 		status = run(r, argc, argv, err);
-	if (r->run.id) {
-		struct sb_baselines one = { NULL, 0 };
-
-		sb_run_release(&r->run);
-		one.v = malloc(sizeof(*one.v));
-		if (one.v) {
-			one.v[0] = r->found;
-			one.n = 1;
-		}
-		sb_baselines_release(&one);
-	}
+	sb_run_release(&r->run);
+	sb_baselines_release(&r->named);
+	sb_calibrations_release(&r->calibrations);
 	sb_pair_request_release(&r->q);
 	free(r);
 	return status;

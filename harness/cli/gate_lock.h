@@ -5,11 +5,12 @@
 
 #include "sb_base.h"
 
-/* -> a descriptor to be handed to sb_gate_unlock(); -1 on errors. SB_E_DATA: another process has the lock. */
+/*
+ * -> a descriptor to be handed to sb_gate_unlock(), after errors as well; -1: none. Unlock only when the store is
+ * closed: closing any descriptor of a file takes SQLite's own locks on it away (POSIX). Errors: SB_E_DATA: another
+ * process has the lock.
+ */
 enum sb_status sb_gate_lock(const char *db, int *lock, struct sb_error *err);
 void sb_gate_unlock(int lock);
-
-/* The threshold that a stored calibration stands for; NAN: none, the machine is too noisy for any. */
-double sb_calibrated_threshold(const char *figures_json);
 
 #endif

@@ -8,6 +8,13 @@
 
 static const char default_from[] = "default";
 
+int sb_gate_pairs_in_budget(double budget_s, double pair_s)
+{
+	double pairs = budget_s > 0.0 ? budget_s / pair_s : HUGE_VAL;
+
+	return pairs < SB_GATE_MAX_PAIRS ? (int)pairs : SB_GATE_MAX_PAIRS;
+}
+
 /* ---- which metrics, which thresholds --------------------------------------------------------------------------- */
 
 static bool is_judged_by_default(const struct sb_pair_table *t, const struct sb_pair_row *r)
@@ -198,19 +205,18 @@ void sb_gate_result_look(struct sb_gate_result *r, const struct sb_pair_table *t
 
 void sb_gate_result_end(struct sb_gate_result *r, const struct sb_pair_table *t, const char *stopped)
 {
-	bool open = false, failed = r->verdict == SB_GATE_FAIL;
+	const char *why;
 
 	if (stopped && t && sb_gate_result_next(r))
 		sb_gate_result_look(r, t); /* with the pairs that there are: no other look follows */
-	for (int i = 0; i < r->n_rows; i++) {
-		open |= r->rows[i].verdict == SB_GATE_OPEN;
+	why = r->verdict == SB_GATE_FAIL ? "not decided when another one failed"
+	      : stopped                  ? stopped
+	                                 : "too noisy for this many pairs";
+	for (int i = 0; i < r->n_rows; i++)
 		if (r->rows[i].verdict == SB_GATE_OPEN && !r->rows[i].reason)
-			r->rows[i].reason = stopped  ? stopped
-			                    : failed ? "not decided when another one failed"
-			                             : "too noisy for this many pairs";
-	}
-	r->stopped = stopped  ? stopped
-	             : failed ? "it ends with the look at which a metric fails"
-	             : open   ? "all looks were taken"
-	                      : "every metric is decided";
+			r->rows[i].reason = why;
+	r->stopped = r->verdict == SB_GATE_FAIL   ? "it ends with the look at which a metric fails"
+	             : r->verdict == SB_GATE_PASS ? "every metric is decided"
+	             : stopped                    ? stopped
+	                                          : "all looks were taken";
 }

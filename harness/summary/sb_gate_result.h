@@ -37,6 +37,9 @@ struct sb_gate_rules {
 #define SB_GATE_DEFAULT_CPU   0.10
 #define SB_GATE_DEFAULT_BYTES 0.0
 
+/* Pairs of pair_s seconds that a budget has room for, at most SB_GATE_MAX_PAIRS; no budget (<= 0): that many. */
+int sb_gate_pairs_in_budget(double budget_s, double pair_s);
+
 struct sb_gate_row {
 	char metric[SB_GATE_PATTERN_MAX], label[SB_GATE_PATTERN_MAX]; /* copies: tables are made anew as pairs come */
 	bool exact;
