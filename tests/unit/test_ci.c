@@ -55,13 +55,15 @@ static char *rendered(render *f, const struct sb_ci_report *r)
 	if (f(r, out, &err))
 		fail_msg("%s", err.msg);
 	fclose(out);
+	if (!text)
+		abort();
 	return text;
 }
 
 static void assert_has(const char *text, const char *part)
 {
 	if (!strstr(text, part))
-		fail_msg("no '%s' in:\n%s", part, text);
+		fail_msg("no '%s' in:\n%s", part ? part : "", text ? text : "");
 }
 
 static int count(const char *text, const char *part)
@@ -164,7 +166,7 @@ static void junit_is_valid_by_its_schema(void **state)
 		r.seconds = n ? -1.0 : 1e300 * 1e300;
 		xml = rendered(sb_ci_junit, &r);
 		if (!validates(xml))
-			fail_msg("not valid:\n%s", xml);
+			fail_msg("not valid:\n%s", xml ? xml : "");
 		cut = strstr(xml, "hostname=");
 		assert_non_null(cut);
 		memcpy(cut, "hostnome=", 9);

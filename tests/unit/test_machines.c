@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -320,6 +321,8 @@ static char *rendered(struct fixture *f, render *r, const struct sb_machines *m)
 	assert_non_null(out);
 	assert_ok(f, r(m, out, &f->err));
 	fclose(out);
+	if (!text)
+		abort();
 	return text;
 }
 
