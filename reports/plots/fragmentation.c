@@ -28,10 +28,10 @@ static void add_words(struct sb_plot *p, double active, double reserved)
 {
 	struct sb_buf b = { 0 };
 
-	sb_plot_figure(&b, active, 3);
+	sb_plot_figure(&b, reserved < 1 ? active * 1024 : active, 3);
 	sb_buf_puts(&b, " of ");
-	sb_plot_figure(&b, reserved, 3);
-	sb_buf_puts(&b, " GiB, fragmentation ");
+	sb_plot_figure(&b, reserved < 1 ? reserved * 1024 : reserved, 3);
+	sb_buf_puts(&b, reserved < 1 ? " MiB, fragmentation " : " GiB, fragmentation ");
 	sb_plot_figure(&b, 100 * (1 - active / reserved), 3);
 	sb_buf_puts(&b, " %");
 	sb_plot_cell(&p->data, sb_buf_str(&b), 0);

@@ -129,6 +129,14 @@ static const char *device_of(const struct sb_plots_input *in)
 	return in->summary->device ? in->summary->device : "device not recorded";
 }
 
+static bool is_emulated(const struct sb_summary *s)
+{
+	for (size_t i = 0; i < s->n_arms; i++)
+		if (s->arms[i].emulated)
+			return true;
+	return false;
+}
+
 /* What every plot tells: the line below the picture. */
 static void add_common(struct sb_plot *p, const struct plot *row)
 {
@@ -138,6 +146,8 @@ static void add_common(struct sb_plot *p, const struct plot *row)
 	sb_buf_addf(&foot, ", run %.12s", p->in->run->id);
 	if (p->n_trials)
 		sb_buf_addf(&foot, ", %s: %zu", p->n_what, p->n_trials);
+	if (is_emulated(p->in->summary))
+		sb_buf_puts(&foot, ", some levels emulated");
 	sb_plot_say(p, "heading", row->title);
 	sb_buf_addf(&p->vars, "foot = '%s'\n", sb_buf_str(&foot));
 	p->vars.failed |= foot.failed;
@@ -152,6 +162,9 @@ static void add_who(struct sb_plot *p)
 	if (s->frames)
 		sb_buf_addf(&p->caption, ", %d frames of %dx%d", s->frames, s->width, s->height);
 	sb_buf_puts(&p->caption, ".");
+	if (is_emulated(s))
+		sb_buf_puts(
+		        &p->caption, " Some levels are emulated on this device: times of their arms prove nothing.");
 }
 
 static void release(struct sb_plot *p)

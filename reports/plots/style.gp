@@ -44,3 +44,7 @@ set label 2 foot at screen 0, screen 0 offset character 1.5,0.9 left textcolor r
 set tmargin 4.5
 set bmargin 5.2
 set rmargin 4
+
+# Bytes come in GiB; little is told in MiB.
+bytes_factor(max) = max < 1 ? 1024.0 : 1.0
+bytes_unit(max) = max < 1 ? "MiB" : "GiB"

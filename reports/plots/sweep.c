@@ -1,10 +1,9 @@
 /*
  * Time and memory against the number of frames: from the runs of the database that are like this one but for their
- * frames. Where this run belongs to a sweep (fact "sweep"), only those of the same one count.
+ * frames.
  */
-#include "plots_internal.h"
+#include "like_runs.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,42 +30,9 @@ struct lines {
 	struct line *v;
 	int n;
 	int frames[RUNS_MAX], n_frames; /* each run's; the newest of equal ones alone is read */
+	int64_t limit_bytes;            /* this run's */
 	bool failed;
 };
-
-/* ---- which runs -------------------------------------------------------------------------------------------------- */
-
-static int64_t number_in(json_t *params, const char *key)
-{
-	json_t *v = json_object_get(params, key);
-
-	return json_is_integer(v) ? json_integer_value(v) : -1;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-	return (!a && !b) || (a && b && !strcmp(a, b));
-}
-
-/* The same case on the same device, whatever its frames; *frames is what it has. */
-static bool is_like(const struct sb_run *a, const struct sb_run *b, int *frames)
-{
-	static const char *const keys[] = { "width", "height", "queries", "support", "iterations" };
-	json_t *x = json_loads(a->params, 0, NULL), *y = json_loads(b->params, 0, NULL);
-	int64_t t = y ? number_in(y, "frames") : -1;
-	bool like =
-	        x && y && t > 0 && t < 1000000 && !strcmp(a->workload, b->workload) && !strcmp(a->preset, b->preset);
-
-	for (size_t i = 0; like && i < SB_ARRAY_LEN(keys); i++)
-		like = number_in(x, keys[i]) == number_in(y, keys[i]);
-	like = like && same_text(sb_run_fact(a, "device.name"), sb_run_fact(b, "device.name"));
-	if (sb_run_fact(a, "sweep"))
-		like = like && same_text(sb_run_fact(a, "sweep"), sb_run_fact(b, "sweep"));
-	json_decref(x);
-	json_decref(y);
-	*frames = (int)t;
-	return like;
-}
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
@@ -125,46 +91,14 @@ static bool seen(struct lines *l, int frames)
 	return false;
 }
 
-static enum sb_status read_run(const struct sb_plots_input *in, const char *id, struct lines *l, struct sb_error *err)
+/* Of several with the same frames the first counts: this run, or the newest. */
+static bool take_run(const struct sb_like_run *run, void *context)
 {
-	struct sb_run run = { .id = NULL };
-	struct sb_trials trials = { .v = NULL };
-	struct sb_samples samples = { .value = NULL };
-	struct sb_plots_input other = {
-		.store = in->store, .run = &run, .trials = &trials, .samples = &samples, .summary = in->summary
-	};
-	int frames = 0;
-	int64_t key;
-	enum sb_status status = sb_store_find_run(in->store, id, &key, err);
+	struct lines *l = context;
 
-	if (!status)
-		status = sb_store_read_run(in->store, key, &run, err);
-	if (!status && is_like(in->run, &run, &frames) && !seen(l, frames)) {
-		status = sb_store_read_trials(in->store, key, &trials, err);
-		if (!status)
-			status = sb_store_read_samples(in->store, key, &trials, &samples, err);
-		if (!status)
-			add_run(l, &other, frames);
-	}
-	sb_samples_release(&samples);
-	sb_trials_release(&trials);
-	sb_run_release(&run);
-	return status;
-}
-
-/* This run first: of several with the same frames it is the one that counts. */
-static enum sb_status read_runs(const struct sb_plots_input *in, struct lines *l, struct sb_error *err)
-{
-	struct sb_run_lines runs = { .v = NULL };
-	enum sb_status status = read_run(in, in->run->id, l, err);
-
-	if (!status)
-		status = sb_store_list_runs(in->store, &runs, err);
-	for (size_t i = 0; i < runs.n && !status && l->n_frames < RUNS_MAX; i++)
-		if (strcmp(runs.v[i].id, in->run->id) != 0)
-			status = read_run(in, runs.v[i].id, l, err);
-	sb_run_lines_release(&runs);
-	return status;
+	if (run->limit_bytes == l->limit_bytes && !seen(l, run->frames))
+		add_run(l, &run->in, run->frames);
+	return l->n_frames < RUNS_MAX && !l->failed;
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
@@ -240,7 +174,8 @@ bool sb_plot_sweep(struct sb_plot *p)
 
 	if (!p->in->store)
 		return sb_plot_why(p, "the database is not open");
-	if (read_runs(p->in, &l, &err))
+	l.limit_bytes = p->in->summary->memory_limit_bytes;
+	if (sb_like_runs(p->in, take_run, &l, &err))
 		sb_plot_why(p, "%s", err.msg);
 	for (int i = 0; i < l.n && !l.failed; i++) {
 		points += l.v[i].n;
@@ -264,11 +199,4 @@ bool sb_plot_sweep(struct sb_plot *p)
 	}
 	free(l.v);
 	return made;
-}
-
-/* ---- capacity ---------------------------------------------------------------------------------------------------- */
-
-bool sb_plot_capacity(struct sb_plot *p)
-{
-	return sb_plot_why(p, "'spabench capacity' prints what it finds, and no run holds it");
 }

@@ -18,9 +18,16 @@ do for [k=1:panels] {
 	set bmargin at screen bottom_of(k)
 	if (k == panels) { set format x "%g"; set xlabel "trial, in the order they were run" }
 	if (k == 1) {
-		set logscale y
-		set yrange [least*0.8:most*1.25]
-		set ylabel "wall, ms"
+		# From 0 unless the arms are far apart.
+		if (most > 8*least) {
+			set logscale y
+			set yrange [least*0.8:most*1.25]
+			set ylabel "wall, ms (log)"
+		} else {
+			set yrange [0:most*1.08]
+			set ytics step(most, 4)
+			set ylabel "wall, ms"
+		}
 		plot for [a=1:arms] name.".dat" using 1:($2 == a ? $5 : NaN) with points pt mark[a] ps 0.7 lc rgb colour[a] notitle
 		unset logscale y
 		set format y "%g"

@@ -467,6 +467,156 @@ static void one_arm_has_the_plots_that_need_no_other(void **state)
 	end_fixture(&fx, &m);
 }
 
+/* ---- looking at pictures ---------------------------------------------------------------------------------------- */
+
+static void skip_without_gnuplot(void)
+{
+	char *program = sb_gnuplot_find();
+
+	if (!program) {
+		print_message("gnuplot is not installed: no picture is looked at\n");
+		skip();
+	}
+	free(program);
+}
+
+/* Well-formed as far as tags go, and nothing in it that runs or loads. */
+static void check_svg(const struct sb_plot_made *p)
+{
+	int depth = 0;
+
+	assert_non_null(p->svg_text);
+	assert_null(strstr(p->svg_text, "<script"));
+	assert_null(strstr(p->svg_text, "http://x"));
+	assert_non_null(strstr(p->svg_text, "prefers-color-scheme:dark"));
+	for (const char *s = p->svg_text; *s; s++) {
+		assert_true((unsigned char)*s >= ' ' || *s == '\n' || *s == '\t');
+		if (*s != '<' || s[1] == '?')
+			continue;
+		if (s[1] == '/')
+			depth--;
+		else if (strchr(s, '>')[-1] != '/')
+			depth++;
+		assert_true(depth >= 0);
+	}
+	assert_int_equal(depth, 0);
+}
+
+/* ---- several runs ---------------------------------------------------------------------------------------------------
+ */
+
+/* A run of so many frames under a limit of memory: arm `before`, a trial that is ok with that time, or out of memory.
+ */
+static void add_run(struct sb_store *st, int n, int frames, long limit, double ms)
+{
+	static const char *const names[] = { "before" };
+	static const char *const levels[] = { "precision.gemm=fp32,precision.conv=fp32,precision.attention=fp32,"
+		                              "attention=standard,alloc=default" };
+	char id[40], params[96], plan[64];
+	struct sb_run_row run = { .id = id, .created_ns = n, .command = "spabench run", .plan = plan };
+	struct sb_case_row c = {
+		.workload = "tracker", .preset = "tiny", .params = params, .weights_kind = "synthetic"
+	};
+	struct sb_worker_row w = { .exe = "spabench", .build_id = "b", .purpose = "timing", .device_name = "cpu" };
+	const struct sb_sample samples[] = { { "wall_ns", sb_value_of(ms * MS) },
+		{ "memory.weights_bytes", sb_value_of(2 * GIB) },
+		{ "memory.allocated_peak_bytes", sb_value_of(frames * GIB) } };
+	struct sb_trial_row t = {
+		.kind = "timing", .outcome = ms > 0 ? "ok" : "oom", .samples = samples, .n_samples = ms > 0 ? 3 : 0
+	};
+	struct sb_error err;
+	int64_t key;
+
+	snprintf(id, sizeof(id), "%032x", n);
+	snprintf(params, sizeof(params), "{\"frames\":%d,\"width\":252,\"height\":140}", frames);
+	snprintf(plan, sizeof(plan), "{\"memory_limit\":%ld}", limit);
+	fx_must(sb_store_begin_run(st, &run, &c, names, levels, 1, &key, &err), &err);
+	fx_must(sb_store_add_worker(st, key, &w, &t.worker, &err), &err);
+	fx_must(sb_store_add_trial(st, key, &t, &err), &err);
+	fx_must(sb_store_end_run(st, key, "complete", &err), &err);
+}
+
+/* The last run is the newest, and the one that the plots are of. */
+static void make_runs(char path[64])
+{
+	struct sb_store *st = NULL;
+	struct sb_error err;
+	int fd;
+
+	strcpy(path, "/tmp/sb_plots_db_XXXXXX");
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	close(fd);
+	fx_must(sb_store_open(path, SB_STORE_WRITE, &st, &err), &err);
+	add_run(st, 1, 4, 0, 10);
+	add_run(st, 2, 4, 0, 20); /* newer than the one before, which no longer counts */
+	add_run(st, 3, 8, 0, 40);
+	add_run(st, 4, 16, 0, -1);
+	add_run(st, 5, 12, 8L << 30, 60);
+	add_run(st, 6, 16, 8L << 30, -1);
+	add_run(st, 7, 6, 4L << 30, 30);
+	add_run(st, 8, 6, 0, 30);
+	sb_store_close(st);
+}
+
+static void runs_of_other_frames_are_a_sweep(void **state)
+{
+	struct made m;
+	char path[64], *text;
+
+	(void)state;
+	make_runs(path);
+	read_run(path, &m);
+	must_plot(&m, &(struct sb_plots_options){ .gnuplot = without.gnuplot, .only = "sweep" });
+	text = text_of(&m, "sweep.dat");
+	assert_non_null(text);
+	close_to(number(text, 1, "4", 2), 0.020);
+	close_to(number(text, 1, "6", 2), 0.030);
+	close_to(number(text, 1, "8", 5), 10);
+	assert_string_equal(cell(text, 1, "16", 2), "NaN");
+	assert_string_equal(cell(text, 1, "16", 7), "1");
+	assert_null(cell(text, 1, "12", 2)); /* under a limit that this run had not */
+	free(text);
+	end(&m);
+	unlink(path);
+}
+
+static void runs_under_limits_of_memory_are_a_capacity(void **state)
+{
+	struct made m;
+	char path[64], *text;
+
+	(void)state;
+	make_runs(path);
+	read_run(path, &m);
+	must_plot(&m, &(struct sb_plots_options){ .gnuplot = without.gnuplot, .only = "capacity" });
+	text = text_of(&m, "capacity.dat");
+	assert_non_null(text);
+	assert_string_equal(cell(text, 1, "4", 2), "6");
+	assert_string_equal(cell(text, 1, "4", 3), "NaN");
+	assert_string_equal(cell(text, 1, "8", 2), "12");
+	assert_string_equal(cell(text, 1, "8", 3), "16");
+	free(text);
+	end(&m);
+	unlink(path);
+}
+
+static void several_runs_are_drawn(void **state)
+{
+	struct made m;
+	char path[64];
+
+	(void)state;
+	skip_without_gnuplot();
+	make_runs(path);
+	read_run(path, &m);
+	must_plot(&m, NULL);
+	check_svg(named(&m, "sweep"));
+	check_svg(named(&m, "capacity"));
+	end(&m);
+	unlink(path);
+}
+
 /* ---- gnuplot -------------------------------------------------------------------------------------------------------
  */
 
@@ -585,39 +735,6 @@ static void one_plot_alone_and_none_of_that_name(void **state)
 
 /* ---- pictures ------------------------------------------------------------------------------------------------------
  */
-
-static void skip_without_gnuplot(void)
-{
-	char *program = sb_gnuplot_find();
-
-	if (!program) {
-		print_message("gnuplot is not installed: no picture is looked at\n");
-		skip();
-	}
-	free(program);
-}
-
-/* Well-formed as far as tags go, and nothing in it that runs or loads. */
-static void check_svg(const struct sb_plot_made *p)
-{
-	int depth = 0;
-
-	assert_non_null(p->svg_text);
-	assert_null(strstr(p->svg_text, "<script"));
-	assert_null(strstr(p->svg_text, "http://x"));
-	assert_non_null(strstr(p->svg_text, "prefers-color-scheme:dark"));
-	for (const char *s = p->svg_text; *s; s++) {
-		assert_true((unsigned char)*s >= ' ' || *s == '\n' || *s == '\t');
-		if (*s != '<' || s[1] == '?')
-			continue;
-		if (s[1] == '/')
-			depth--;
-		else if (strchr(s, '>')[-1] != '/')
-			depth++;
-		assert_true(depth >= 0);
-	}
-	assert_int_equal(depth, 0);
-}
 
 static void every_script_draws(void **state)
 {
@@ -762,6 +879,9 @@ int main(void)
 		cmocka_unit_test(a_run_without_a_trial_has_reasons_for_every_plot),
 		cmocka_unit_test(failed_trials_alone_are_no_plot),
 		cmocka_unit_test(one_arm_has_the_plots_that_need_no_other),
+		cmocka_unit_test(runs_of_other_frames_are_a_sweep),
+		cmocka_unit_test(runs_under_limits_of_memory_are_a_capacity),
+		cmocka_unit_test(several_runs_are_drawn),
 		cmocka_unit_test(without_gnuplot_the_data_stay),
 		cmocka_unit_test(what_a_failing_gnuplot_says_is_told),
 		cmocka_unit_test(a_hanging_gnuplot_is_ended_with_what_it_started),

@@ -1,0 +1,161 @@
+/*
+ * The largest clip that fitted into the device's memory, for each limit of it: from the runs of the database that are
+ * like this one but for their frames and --vram-limit. What is between the largest that fitted and the smallest that
+ * did not nobody tried.
+ */
+#include "like_runs.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PLACES_MAX = 512 };
+
+#define GIB (1024.0 * 1024.0 * 1024.0)
+
+/* An arm under a limit. */
+struct place {
+	char arm[64];
+	struct sb_plot_look look;
+	int64_t limit_bytes;
+	int fitted, too_large; /* frames; 0: none */
+};
+
+struct places {
+	struct place v[PLACES_MAX];
+	int n, runs;
+};
+
+static struct place *place_of(struct places *all, const struct sb_like_run *run, int arm, int64_t limit)
+{
+	const char *name = run->in.run->arms[arm].name;
+	struct place *p;
+
+	for (int i = 0; i < all->n; i++)
+		if (all->v[i].limit_bytes == limit && !strncmp(all->v[i].arm, name, sizeof(all->v[i].arm) - 1))
+			return &all->v[i];
+	if (all->n == PLACES_MAX)
+		return NULL;
+	p = &all->v[all->n++];
+	*p = (struct place){ .limit_bytes = limit, .look = sb_plot_look(run->in.run, arm) };
+	snprintf(p->arm, sizeof(p->arm), "%s", name);
+	return p;
+}
+
+static void take_trial(const struct sb_like_run *run, const struct sb_trial *t, struct place *p)
+{
+	if (!strcmp(t->outcome, "ok") && run->frames > p->fitted)
+		p->fitted = run->frames;
+	if (!strcmp(t->outcome, "oom") && (!p->too_large || run->frames < p->too_large))
+		p->too_large = run->frames;
+}
+
+static bool take_run(const struct sb_like_run *run, void *context)
+{
+	struct places *all = context;
+	const char *device = sb_run_fact(run->in.run, "device.memory_bytes");
+	int64_t limit = run->limit_bytes ? run->limit_bytes : device ? strtoll(device, NULL, 10) : 0;
+
+	if (limit <= 0)
+		return true;
+	all->runs++;
+	for (size_t i = 0; i < run->in.trials->n; i++) {
+		const struct sb_trial *t = &run->in.trials->v[i];
+		struct place *p =
+		        t->arm >= 0 && t->arm < run->in.run->n_arms ? place_of(all, run, t->arm, limit) : NULL;
+
+		if (p)
+			take_trial(run, t, p);
+	}
+	return true;
+}
+
+static int by_arm_and_limit(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+	int c = strcmp(x->arm, y->arm);
+
+	return c ? c : x->limit_bytes < y->limit_bytes ? -1 : x->limit_bytes > y->limit_bytes;
+}
+
+static int limits_in(const struct places *all)
+{
+	int n = 0;
+
+	for (int i = 0; i < all->n; i++) {
+		bool known = false;
+
+		for (int k = 0; k < i; k++)
+			known |= all->v[k].limit_bytes == all->v[i].limit_bytes;
+		n += !known;
+	}
+	return n;
+}
+
+static void write_places(struct sb_plot *p, struct places *all)
+{
+	int arms = 0, most = 0;
+	double limit = 0, least = HUGE_VAL;
+
+	qsort(all->v, (size_t)all->n, sizeof(*all->v), by_arm_and_limit);
+	sb_buf_puts(&p->data,
+	        "# a block an arm; columns: memory of the device (GiB), frames that fitted, frames that did not (NaN: "
+	        "none was too many)\n");
+	sb_plot_key(p, all->n);
+	for (int i = 0; i < all->n; i++) {
+		const struct place *v = &all->v[i];
+
+		if (!i || strcmp(v->arm, v[-1].arm) != 0) {
+			sb_buf_puts(&p->data, i ? "\n\n" : "");
+			sb_plot_key_row(p, ++arms, v->arm, v->look);
+		}
+		sb_buf_addf(&p->data, "%.6g", (double)v->limit_bytes / GIB);
+		sb_plot_number(&p->data, v->fitted ? (double)v->fitted : NAN);
+		sb_plot_number(&p->data, v->too_large ? (double)v->too_large : NAN);
+		sb_buf_puts(&p->data, "\n");
+		limit = fmax(limit, (double)v->limit_bytes / GIB);
+		least = fmin(least, (double)v->limit_bytes / GIB);
+		most = v->fitted > most ? v->fitted : most;
+		most = v->too_large > most ? v->too_large : most;
+	}
+	sb_plot_count(p, "arms", arms);
+	sb_plot_set(p, "max_memory", limit);
+	sb_plot_set(p, "least_memory", least);
+	sb_plot_set(p, "max_frames", 1.12 * most);
+	sb_plot_count(p, "width", 900);
+	sb_plot_count(p, "height", 440);
+	p->n_trials = (size_t)all->runs;
+	p->n_what = "runs";
+	sb_buf_addf(&p->caption,
+	        "From %d runs of this case under several limits of device memory: the most frames that fitted (marks, "
+	        "joined), "
+	        "and the fewest that did not (crosses above; none where nothing was too large). What lies between was "
+	        "not tried.",
+	        all->runs);
+}
+
+bool sb_plot_capacity(struct sb_plot *p)
+{
+	struct places *all = calloc(1, sizeof(*all));
+	struct sb_error err = { .msg = "" };
+	bool made = false;
+
+	p->data.failed |= !all;
+	if (!all)
+		return false;
+	if (!p->in->store)
+		sb_plot_why(p, "the database is not open");
+	else if (sb_like_runs(p->in, take_run, all, &err))
+		sb_plot_why(p, "%s", err.msg);
+	else if (limits_in(all) < 2)
+		sb_plot_why(p,
+		        "the database has not two runs of this case under different limits of device memory ('spabench "
+		        "run --vram-limit SIZE'); what 'spabench capacity' finds is printed, and in no database");
+	else
+		made = true;
+	if (made)
+		write_places(p, all);
+	free(all);
+	return made;
+}
