@@ -9,7 +9,7 @@
 # From the environment: VIDEO=FILE is measured instead of the built-in clip, which ffmpeg decodes; a baseline keeps which
 # it was. SPABENCH_DB=FILE is the database that the baseline lies in; it must outlive the job
 # [$HOME/.local/share/spabench/gate.db]. Thresholds: spabench.ini in the folder that this is called from, else what
-# 'spabench calibrate' found for this machine and case, else 1 %.
+# 'spabench calibrate' found for this machine and case, else the defaults of 'spabench gate'.
 # Results in build/gate: gate.txt, gate.xml (JUnit), gate.db (a copy), report/. Within GitHub Actions the step's summary
 # and annotations, too.
 # Exit codes are those of `spabench gate`: 0 no regression, 1 one, 3 this machine cannot, and why, 4 the build or the
