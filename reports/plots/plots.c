@@ -202,6 +202,8 @@ static enum sb_status write_plot(const struct sb_plots_input *in, const struct p
 		status = sb_fail(err, SB_E_NOMEM, "no memory for the plot '%s'", row->id);
 	} else if (!there) {
 		m->absent = sb_strdup(sb_buf_str(&p.why));
+		if (!m->absent)
+			status = sb_fail(err, SB_E_NOMEM, "no memory for the plot '%s'", row->id);
 	} else {
 		add_common(&p, row);
 		add_who(&p);
@@ -215,6 +217,8 @@ static enum sb_status write_plot(const struct sb_plots_input *in, const struct p
 		m->script = file_name(row->id, ".gp");
 	}
 	release(&p);
+	if (!status && !m->absent && !(m->caption && m->data && m->script))
+		status = sb_fail(err, SB_E_NOMEM, "no memory for the plot '%s'", row->id);
 	return status;
 }
 

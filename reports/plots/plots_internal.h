@@ -68,7 +68,8 @@ int sb_plot_arm(const struct sb_plots_input *in, const char *name); /* -1: none 
 
 /*
  * Colour and mark of an arm: the same in every plot of every run. Colours are Okabe and Ito's, which colour-blind
- * readers can tell apart (Color Universal Design, 2008), and marks differ too.
+ * readers can tell apart (Color Universal Design, 2008), but for grey, a yellow that is seen on white, and brown; marks
+ * differ too.
  */
 struct sb_plot_look {
 	unsigned rgb;
