@@ -13,7 +13,10 @@ struct reader {
 	struct sb_gate_rules *rules;
 	double *budget_s;
 	int *trials;
-	struct sb_error err; /* of the first line that is wrong; code SB_OK: none */
+	FILE *f;
+	int line;            /* that is being read */
+	struct sb_error err; /* of the first line that says something wrong; code SB_OK: none */
+	int err_line;
 };
 
 /* "2", "2 %", "0.5%" -> 0.02, .. */
@@ -105,20 +108,31 @@ static int on_line(void *user, const char *section, const char *key, const char 
 		status = add(key, value, ini_name, r->rules, &err);
 	else
 		status = sb_fail(&err, SB_E_USAGE, "no section [%.40s]; there are [gate] and [thresholds]", section);
-	if (status && !r->err.code)
+	if (status && !r->err.code) {
 		r->err = err;
+		r->err_line = r->line;
+	}
 	return !status;
 }
 
-static enum sb_status read_file(FILE *f, const char *path, struct reader *r, struct sb_error *err)
+/* inih's fgets(); it counts lines as inih does, which does not say where its handler is. */
+static char *next_line(char *out, int n, void *user)
 {
-	int line = ini_parse_file(f, on_line, r);
+	struct reader *r = user;
+
+	r->line++;
+	return fgets(out, n, r->f);
+}
+
+static enum sb_status read_file(const char *path, struct reader *r, struct sb_error *err)
+{
+	int line = ini_parse_stream(next_line, r, on_line, r);
 
 	if (line < 0)
 		return sb_fail(err, SB_E_NOMEM, "no memory to read '%.200s'", path);
 	if (line > 0)
 		return sb_fail(err, SB_E_USAGE, "%.200s, line %d: %.600s", path, line,
-		        r->err.code ? r->err.msg : "neither [section] nor key = value");
+		        r->err_line == line ? r->err.msg : "neither [section] nor key = value");
 	return SB_OK;
 }
 
@@ -138,7 +152,8 @@ enum sb_status sb_gate_rules_read(
 	f = fd < 0 ? NULL : fdopen(fd, "r");
 	if (!f)
 		return sb_fail(err, SB_E_USAGE, "cannot read '%.200s': %s", path, fd < 0 ? why : "no memory");
-	status = read_file(f, path, &r, err);
+	r.f = f;
+	status = read_file(path, &r, err);
 	fclose(f);
 	return status;
 }
