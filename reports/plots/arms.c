@@ -73,6 +73,13 @@ static void add_words(struct sb_plot *p, const struct arm *a)
 
 	if (isfinite(a->time.mid)) {
 		sb_plot_figure(&b, a->time.mid / 1e6, 4);
+		if (a->time.has_interval) {
+			sb_buf_puts(&b, " (");
+			sb_plot_figure(&b, a->time.lo / 1e6, 4);
+			sb_buf_puts(&b, "..");
+			sb_plot_figure(&b, a->time.hi / 1e6, 4);
+			sb_buf_puts(&b, ")");
+		}
 		sb_buf_puts(&b, " ms");
 	} else {
 		sb_buf_puts(&b, why_no_time(p->in, a->index));
@@ -138,12 +145,12 @@ bool sb_plot_arms(struct sb_plot *p)
 	sb_plot_set(p, "max", 1.06 * add_trials(p, v, rows));
 	free(v);
 	sb_plot_count(p, "rows", rows);
-	sb_plot_count(p, "width", 860);
+	sb_plot_count(p, "width", 920);
 	sb_plot_count(p, "height", FRAME_PX + ROW_PX * rows);
 	sb_buf_addf(&p->caption,
 	        "Wall time of a pass in milliseconds, the quickest arm first. Marks and bars: medians of at most %zu "
 	        "timing "
-	        "trials and their 95 %% intervals; pale points: every trial.",
+	        "trials and their 95 %% intervals; small points: every trial.",
 	        p->n_trials);
 	return true;
 }

@@ -6,7 +6,7 @@ load "style.gp"
 unset key
 unset ytics
 set lmargin 32
-set rmargin 18
+set rmargin 32
 set tmargin 3.2
 set border 1
 set yrange [rows + 0.5:0.5]
