@@ -28,14 +28,14 @@ unset label 1
 unset label 2
 if (courses > 0) {
 	set border 3
-	set ytics
+	set ytics nomirror scale 0.6 textcolor rgb ink
 	set grid ytics
 	set yrange [0:*]
 	set xrange [0:max_time]
 	set xtics autofreq
-	set lmargin 26
+	set lmargin 34
 	set tmargin at screen bars_end - 80.0 / height
-	set bmargin at screen 66.0 / height
+	set bmargin at screen 80.0 / height
 	set xlabel "time since the beginning of the pass, ms"
 	set ylabel "reserved - active, ".bytes_unit(max)
 	plot for [i=1:courses] name.".dat" index i using 1:(b*$2):3 with lines lw 1.6 lc rgb variable notitle
