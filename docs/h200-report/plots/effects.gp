@@ -25,12 +25,13 @@ unset label 1
 unset label 2
 set lmargin at screen 0.63
 set rmargin at screen 0.83
-set xrange [memory_from:memory_to]
-set xtics step(memory_to - memory_from, 4)
-set xlabel memory_label.", on - off, GiB"
+b = bytes_factor(memory_to - memory_from)
+set xrange [b*memory_from:b*memory_to]
+set xtics step(b*(memory_to - memory_from), 4)
+set xlabel memory_label.", on - off, ".bytes_unit(memory_to - memory_from)
 set arrow 1 from 0,graph 0 to 0,graph 1 nohead lc rgb soft dt 2
-plot name.".dat" using 7:1:8:9 with xerrorbars pt 5 ps 0.9 lw 1.6 lc rgb "#d55e00" notitle, \
-	"" using (memory_to):1:10 with labels left offset 1,0 textcolor rgb ink font small notitle
+plot name.".dat" using (b*$7):1:(b*$8):(b*$9) with xerrorbars pt 5 ps 0.9 lw 1.6 lc rgb "#d55e00" notitle, \
+	"" using (b*memory_to):1:10 with labels left offset 1,0 textcolor rgb ink font small notitle
 unset multiplot
 set output
 if (format eq "svg") { format = "png"; load name.".gp" }
