@@ -158,6 +158,15 @@ static enum sb_status store_baseline(struct sb_store *st, int64_t key, const str
 	return status;
 }
 
+/* Names are typed again, printed as they are and may name folders of scripts. */
+static bool is_name(const char *name)
+{
+	for (const unsigned char *c = (const unsigned char *)name; *c; c++)
+		if (*c <= ' ' || *c == 0x7f || *c == '/' || *c == ':')
+			return false;
+	return *name && *name != '-' && strlen(name) <= 64 && sb_is_utf8(name);
+}
+
 static enum sb_status set(
         const char *db, const struct sb_reference *ref, const char *name, const char *exe, struct sb_error *err)
 {
@@ -167,7 +176,7 @@ static enum sb_status set(
 	int arm = 0;
 	enum sb_status status;
 
-	if (!*name || strlen(name) > 64 || strpbrk(name, "/:\n\t ") || (unsigned char)*name < ' ')
+	if (!is_name(name))
 		return sb_fail(err, SB_E_USAGE,
 		        "'%.80s' is no name of a baseline: up to 64 characters without blanks, / and :", name);
 	if (access(db, F_OK))

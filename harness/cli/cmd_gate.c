@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	OPT_BASELINE = SB_PAIR_OPT_COUNT,
@@ -489,7 +490,7 @@ static enum sb_status place(struct gate *g, bool *again, struct sb_error *err)
 static int pairs_in_reach(const struct gate *g)
 {
 	double pair_s = sb_pairs_elapsed_s(g->p) / (sb_pairs_whole(g->p) + sb_pairs_dropped(g->p));
-	int pairs = sb_gate_pairs_in_budget(1.1 * g->r->q.budget_s, pair_s);
+	int pairs = sb_gate_pairs_in_budget(1.25 * g->r->q.budget_s, pair_s);
 	int most = g->r->rules.max_pairs ? g->r->rules.max_pairs : SB_GATE_MAX_PAIRS;
 
 	pairs = pairs < FIRST_LOOK ? FIRST_LOOK : pairs;
@@ -666,6 +667,9 @@ static enum sb_status run(struct request *r, int argc, char **argv, struct sb_er
 	enum sb_status status;
 	int lock;
 
+	if (r->baseline && access(db, F_OK))
+		return sb_fail(err, SB_E_DATA,
+		        "no database '%.200s'; 'spabench pairs' and 'spabench baseline set' make a baseline", db);
 	if (sb_ci_outputs_check(&r->ci, db, err) || sb_store_open(db, SB_STORE_WRITE, &st, err))
 		return err->code;
 	status = sb_gate_lock(db, &lock, err);

@@ -1,0 +1,82 @@
+# gate, baseline, calibrate: what is refused and how. What they measure: tests/unit/test_gate_result.c, ci/gate-trial.sh.
+case='--trials 1 --frames 3 --size 84x56 --grid 2 --support 2 --iterations 1 --threads 1 --quiet'
+# brief ARGS..: a command whose figures differ from run to run: its code and the first word of what it prints.
+brief() {
+	echo "\$ spabench $*"
+	"$SPABENCH" "$@" >../out 2>../err </dev/null
+	code=$?
+	sed -n '1s/[: ].*//p' ../out
+	visible '2> ' <../err
+	echo "[exit $code]"
+}
+
+echo '# nothing there yet'
+try gate
+try gate main
+try gate --baseline main --db none.db
+ls
+try baseline
+try baseline list --db none.db
+try baseline set main --db none.db
+try baseline drop main --db none.db
+
+echo '# a run of two processes, kept as a baseline with a binary of its own'
+cp "$SPABENCH" old
+"$SPABENCH" pairs --db g.db --arms after --exe ./old --pairs 1 $case >/dev/null 2>../err || visible '2> ' <../err
+try baseline list --db g.db
+for name in '' 'a b' a/b 'x:y' "$(printf 'e\033[31m')"; do
+	try baseline set "$name" --db g.db
+done
+try baseline set main /before --db g.db
+try baseline set main 0123456789 --db g.db
+try baseline set main --db g.db --exe ./none
+try baseline set main --db g.db | sed 's/([0-9a-f]*)/(DIGEST)/'
+try baseline drop other --db g.db
+
+echo '# what is measured is the baseline'
+try gate --baseline other --db g.db
+try gate --baseline main --db g.db --arms before
+try gate --baseline main --db g.db --set alloc=default
+try gate --baseline main --db g.db --exe a --exe b
+try gate --baseline main --db g.db --exe ./none
+try gate --baseline main --db g.db --exe . --quiet
+try gate --baseline main --db g.db --quiet --trials 1 --size 98x56
+try gate --baseline main --db g.db --quiet --trials 1 --threads 2
+
+echo '# a design that cannot fail or pass'
+try gate --baseline main --db g.db --max-pairs 1
+try gate --baseline main --db g.db --max-pairs 65
+try gate --baseline main --db g.db --threshold total=101
+printf '[thresholds]\ntotal = 2 %%\nstages = much\n' >spabench.ini
+try gate --baseline main --db g.db
+try gate --baseline main --db g.db --config other.ini
+printf '[gate]\nalpha = 0.1\nmax_pairs = 8\n' >spabench.ini
+try gate --baseline main --db g.db
+rm spabench.ini
+
+echo '# too little time'
+brief gate --baseline main --db g.db --quiet --trials 1 --budget 0.1
+
+echo '# a baseline that vanished'
+mv old older
+try gate --baseline main --db g.db
+cp "$SPABENCH" old
+echo >>old
+try gate --baseline main --db g.db
+mv older old
+
+echo '# two at once'
+"$SPABENCH" calibrate --db g.db --pairs 64 $case >/dev/null 2>&1 &
+first=$!
+until [ -n "$(pgrep -P $first)" ]; do sleep 0.1; done
+try gate --baseline main --db g.db
+kill -TERM $first
+wait $first
+"$SPABENCH" doctor --db g.db 2>&1 | grep -A 1 ' database ' | head -n 2
+
+echo '# calibrate'
+try calibrate --pairs 3
+try calibrate --plant 2
+try calibrate frob
+try baseline drop main --db g.db
+try gate --baseline main --db g.db
