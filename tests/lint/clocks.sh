@@ -4,11 +4,12 @@
 cd -- "$1" || exit 99
 
 # Whoever reads the wall clock: labels of rows, and seeds. A new place is looked at and then added.
-labels='harness/base/clock.c harness/base/hash.c harness/base/sb_base.h harness/cli/cmd_capacity.c harness/cli/cmd_gate.c harness/cli/cmd_micro.c harness/cli/cmd_run.c
-	harness/experiment/client.c harness/experiment/session.c harness/experiment/worker.c harness/store/write.c'
+labels='harness/base/clock.c harness/base/hash.c harness/base/sb_base.h harness/cli/cmd_baseline.c harness/cli/cmd_calibrate.c harness/cli/cmd_capacity.c
+	harness/cli/cmd_gate.c harness/cli/cmd_micro.c harness/cli/cmd_run.c harness/cli/pair_request.c
+	harness/experiment/client.c harness/experiment/pairs.c harness/experiment/run_record.c harness/experiment/session.c harness/experiment/worker.c harness/store/write.c'
 
 # Clocks are read in one file; SQLite's own are the wall clock too.
-reading='(clock_gettime|gettimeofday|timespec_get|ftime|mktime|[^a-z_]time|[^a-z_>.]clock) ?\(|CURRENT_TIME|julianday|unixepoch'
+reading='(clock_gettime|gettimeofday|timespec_get|ftime|mktime|[^a-z_]time|[^a-z_>.]clock)\(|CURRENT_TIME|julianday|unixepoch'
 # A label with an arithmetic or comparing operator beside it.
 name='(sb_wall_time_ns\(\)|([a-z_]+(->|\.))*(started|created|ended)_ns)'
 computing="$name +([-+*/%]|[<>]=?|==|!=)=? |[^*] ([-+*/%]|[<>]=?|==|!=) $name"
