@@ -1,3 +1,4 @@
+#include "manual.h"
 #include "sb_cli.h"
 #include "sb_experiment.h"
 
@@ -97,6 +98,31 @@ static int help_on(const char *name)
 	return 0;
 }
 
+/* Not in the help: what the build asks to get manual pages and completion for shells. */
+static int print_made(const char *option, const char *value)
+{
+	const struct sb_command *c = value ? find_command(value) : NULL;
+	bool man = !strcmp(option, "--man");
+	struct sb_error err = { .msg = "" };
+	struct sb_buf out = { 0 };
+	enum sb_status status = SB_OK;
+
+	if (man && value && !c)
+		return no_command(value);
+	if (man)
+		sb_manual_page(c, &out);
+	else
+		status = sb_completion(value ? value : "", &out, &err);
+	if (!status && out.failed)
+		status = sb_fail(&err, SB_E_NOMEM, "no memory for the text");
+	if (status)
+		fprintf(stderr, "spabench help: %s\n", err.msg);
+	else
+		fputs(sb_buf_str(&out), stdout);
+	sb_buf_release(&out);
+	return sb_exit_code(status);
+}
+
 /* What SIGPIPE did when this program was started. */
 static void (*pipe_action)(int);
 
@@ -177,6 +203,9 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		code = help_on(NULL);
+	} else if (!strcmp(argv[1], "help") && argc > 2 &&
+	           (!strcmp(argv[2], "--man") || !strcmp(argv[2], "--completion"))) {
+		code = print_made(argv[2], argv[3]);
 	} else if (!strcmp(argv[1], "help")) {
 		code = help_on(argc > 2 && argv[2][0] != '-' ? argv[2] : NULL);
 	} else if (!strcmp(argv[1], "--version")) {
