@@ -8,23 +8,7 @@
 
 #define BAD_PAIRS_MAX 3 /* in a row */
 
-/* The two processes of a pair. */
-struct couple {
-	struct sb_worker *w[SB_PAIRS_SIDES];
-	int64_t key[SB_PAIRS_SIDES]; /* in the store; 0: not stored */
-};
-
-/*
- * Pairs of processes that a GPU's host sets up at one time: most of that is waiting for drivers. They do nothing until
- * their turn comes. Not on a CPU, where setting up is quick and memory is what is measured with.
- */
-#define AHEAD_MAX   4
-#define AHEAD_SHARE 0.4                /* of the device's memory, for the weights of all of them */
-#define CONTEXT     ((int64_t)1 << 30) /* that a process takes besides */
-
 struct sb_pairs {
-	struct couple ready[AHEAD_MAX]; /* set up, in the order of their turns */
-	int n_ready;
 	struct sb_store *st;
 	struct sb_pairs_options opt;
 	struct sb_plan plan;
@@ -34,6 +18,12 @@ struct sb_pairs {
 	bool known[SB_PAIRS_SIDES], has_first;
 	int next, whole, dropped, bad;
 	char last_failure[512];
+};
+
+/* The two processes of a pair. */
+struct couple {
+	struct sb_worker *w[SB_PAIRS_SIDES];
+	int64_t key[SB_PAIRS_SIDES]; /* in the store; 0: not stored */
 };
 
 enum sb_status sb_pairs_open(
@@ -156,7 +146,7 @@ static enum sb_status await(struct sb_pairs *p, int side, struct couple *c, stru
 
 static enum sb_status record_worker(struct sb_pairs *p, int side, struct couple *c, struct sb_error *err)
 {
-	const struct sb_worker_facts *f = sb_worker_facts(c->w[side]);
+	const struct sb_worker_facts *f = &p->facts[side];
 	const struct sb_worker_row row = {
 		.exe = p->opt.side[side].exe,
 		.build_id = f->build_id,
@@ -178,61 +168,17 @@ static enum sb_status end(struct sb_pairs *p, int side, struct couple *c, struct
 	return ending && c->key[side] ? sb_store_end_worker(p->st, c->key[side], ending, err) : SB_OK;
 }
 
-/* How many pairs are set up at one time. The first alone: what it needs is not known before. */
-static int batch(const struct sb_pairs *p)
-{
-	const struct sb_worker_facts *f = &p->first;
-	int64_t pair = 2 * (CONTEXT + 4 * f->info.parameters);
-	int n = AHEAD_MAX;
-
-	if (!p->has_first || strcmp(f->device_kind, "cuda") != 0 || p->opt.setup.memory_limit_bytes)
-		return 1;
-	while (n > 1 && (double)(n * pair) > AHEAD_SHARE * (double)f->device_memory_bytes)
-		n--;
-	return n;
-}
-
-static void end_ready(struct sb_pairs *p)
-{
-	struct sb_error ignored;
-
-	for (int i = 0; i < p->n_ready; i++)
-		for (int side = 0; side < SB_PAIRS_SIDES; side++)
-			end(p, side, &p->ready[i], &ignored);
-	p->n_ready = 0;
-}
-
-/* Both sides at one time: setting up takes longer than measuring. */
-static enum sb_status fill_ready(struct sb_pairs *p, struct sb_error *err)
+/* Both at one time: setting up takes longer than measuring. */
+static enum sb_status start_both(struct sb_pairs *p, struct couple *c, struct sb_error *err)
 {
 	enum sb_status status = SB_OK;
 
-	p->n_ready = batch(p);
-	memset(p->ready, 0, sizeof(p->ready));
-	for (int i = 0; i < p->n_ready; i++)
-		for (int side = 0; side < SB_PAIRS_SIDES && !status; side++)
-			status = launch(p, side, &p->ready[i], err);
-	for (int i = 0; i < p->n_ready; i++)
-		for (int side = 0; side < SB_PAIRS_SIDES && !status; side++)
-			status = await(p, side, &p->ready[i], err);
+	for (int side = 0; side < SB_PAIRS_SIDES && !status; side++)
+		status = launch(p, side, c, err);
+	for (int side = 0; side < SB_PAIRS_SIDES && !status; side++)
+		status = await(p, side, c, err);
 	if (!status && !p->run_key)
 		status = begin_run(p, err);
-	if (status)
-		end_ready(p);
-	return status;
-}
-
-/* The next pair of processes, and their rows in the store. After an error they are the caller's to end all the same. */
-static enum sb_status next_couple(struct sb_pairs *p, struct couple *c, struct sb_error *err)
-{
-	enum sb_status status = p->n_ready ? SB_OK : fill_ready(p, err);
-
-	*c = (struct couple){ { NULL, NULL }, { 0, 0 } };
-	if (status)
-		return status;
-	*c = p->ready[0];
-	p->n_ready--;
-	memmove(p->ready, p->ready + 1, (size_t)p->n_ready * sizeof(*p->ready));
 	for (int side = 0; side < SB_PAIRS_SIDES && !status; side++)
 		status = record_worker(p, side, c, err);
 	return status;
@@ -312,8 +258,8 @@ static enum sb_status measure_process(
 static enum sb_status measure_pair(struct sb_pairs *p, bool *good, struct sb_error *err)
 {
 	int b_first = sb_pairs_b_first(p->opt.seed, p->next);
-	struct couple c;
-	enum sb_status status = next_couple(p, &c, err);
+	struct couple c = { { NULL, NULL }, { 0, 0 } };
+	enum sb_status status = start_both(p, &c, err);
 	struct sb_error ignored;
 
 	*good = true;
@@ -396,7 +342,6 @@ enum sb_status sb_pairs_close(struct sb_pairs *p, enum sb_status ended, struct s
 
 	if (!p)
 		return ended;
-	end_ready(p);
 	if (p->run_key)
 		status = sb_store_end_run(p->st, p->run_key,
 		        ended == SB_E_INTERRUPTED ? "interrupted"
