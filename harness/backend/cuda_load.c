@@ -3,6 +3,7 @@
  * is no GPU, loads no CUDA. It is looked for once and stays open: its devices' operations are in it.
  */
 #include "backend_internal.h"
+#include "sb_file.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -15,20 +16,10 @@
 
 typedef const struct sb_backend_ops *entry_fn(uint64_t abi);
 
-/* Beside the running program, where the build and the installation put it. */
+/* Beside the running program, where the build puts it, or where an installation has it. */
 static bool beside_program(char *out, size_t n)
 {
-	ssize_t len = readlink("/proc/self/exe", out, n - 1);
-	char *slash;
-
-	if (len <= 0)
-		return false;
-	out[len] = '\0';
-	slash = strrchr(out, '/');
-	if (!slash || (size_t)(slash + 1 - out) + sizeof(LIBRARY) > n)
-		return false;
-	strcpy(slash + 1, LIBRARY);
-	return access(out, R_OK) == 0;
+	return sb_beside_program(LIBRARY, out, n) || sb_beside_program("../lib/spabench/" LIBRARY, out, n);
 }
 
 bool sb_backend_cuda_file(char *out, size_t n)

@@ -38,3 +38,18 @@ int sb_open_file(const char *path, const char **why)
 	close(fd);
 	return -1;
 }
+
+bool sb_beside_program(const char *name, char *out, size_t n)
+{
+	ssize_t len = readlink("/proc/self/exe", out, n - 1);
+	char *slash;
+
+	if (len <= 0)
+		return false;
+	out[len] = '\0';
+	slash = strrchr(out, '/');
+	if (!slash || (size_t)(slash + 1 - out) + strlen(name) >= n)
+		return false;
+	strcpy(slash + 1, name);
+	return access(out, R_OK) == 0;
+}

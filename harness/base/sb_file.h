@@ -45,6 +45,12 @@ enum sb_status sb_out_file_put(const char *path, const void *data, size_t n, str
 enum sb_status sb_cannot_write(const char *path, const char *why, struct sb_error *err);
 enum sb_status sb_check_replaceable(const char *path, struct sb_error *err);
 
+/*
+ * The path of `name`, relative to the folder of the running program, into out[n]; true when that can be read. What is
+ * installed is found so wherever it was moved to.
+ */
+bool sb_beside_program(const char *name, char *out, size_t n);
+
 /* A folder for output: made unless it is there; *made when it was. Errors: SB_E_DATA. */
 enum sb_status sb_out_folder(const char *path, bool *made, struct sb_error *err);
 

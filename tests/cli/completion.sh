@@ -68,7 +68,7 @@ offers 'spabench run --video ' clip.y4m
 offers 'spabench micro ' gemm conv attention
 offers 'spabench export ' timeline csv json weights
 offers 'spabench baseline ' set list drop
-offers 'spabench help ga' gate !capacity
+offers 'spabench help ga' gate
 case $shell in
 bash)
 	offers 'spabench co' compare !run

@@ -27,6 +27,15 @@ static bool readable_in(const char *dir, const char *name, char *out, size_t n)
 	return len > 0 && (size_t)len < n && !stat(out, &st) && S_ISREG(st.st_mode) && !access(out, R_OK);
 }
 
+/* Installed beside this program, wherever that is now; where it was to be installed; in the source tree. */
+static bool find_data(const char *name, char *out, size_t n)
+{
+	char beside[4096];
+
+	return (sb_beside_program("../share/spabench", beside, sizeof(beside)) && readable_in(beside, name, out, n)) ||
+	       readable_in(SB_DATA_INSTALLED, name, out, n) || readable_in(SB_DATA_SOURCE, name, out, n);
+}
+
 enum sb_status sb_data_find(const char *name, const char *data_dir, char *out, size_t n, struct sb_error *err)
 {
 	const char *from_env = getenv("SPABENCH_DATA");
@@ -35,9 +44,7 @@ enum sb_status sb_data_find(const char *name, const char *data_dir, char *out, s
 	/* A folder that was named is the only one: falling back would measure another clip than the user thinks. */
 	if (!data_dir && from_env && *from_env)
 		data_dir = from_env;
-	if (data_dir ? readable_in(data_dir, name, found, sizeof(found))
-	             : readable_in(SB_DATA_INSTALLED, name, found, sizeof(found)) ||
-	                        readable_in(SB_DATA_SOURCE, name, found, sizeof(found))) {
+	if (data_dir ? readable_in(data_dir, name, found, sizeof(found)) : find_data(name, found, sizeof(found))) {
 		if (strlen(found) >= n)
 			return sb_fail(err, SB_E_ENV, "the path of '%s' is too long", name);
 		strcpy(out, found);
