@@ -39,8 +39,9 @@ struct sb_clip {
  * half-way, ffmpeg scales the later frames to the size of the first; images are then refused, naming the file.
  *
  * A clip with fewer than n_frames frames is played forward and back (0 .. n-1, n-2 .. 1, 0 ..) and `note` says so.
- * The built-in clip is looked for in data_dir, else in $SPABENCH_DATA (either must have it then), else in the data folder
- * installed with the program and the source tree. Without ffmpeg its first frames come from a small raw file, and `note` says so.
+ * The built-in clip is looked for in data_dir, else in $SPABENCH_DATA (either must have it then), else in the data
+ * folder installed with the program and the source tree. Without ffmpeg its first frames come from a small raw file,
+ * and `note` says so.
  *
  * Errors: SB_E_USAGE for a file that is not there, a folder without images, or a request that makes no sense; SB_E_ENV
  * when ffmpeg is needed and missing, or the built-in clip is; SB_E_DATA for files that are not what they should be,
