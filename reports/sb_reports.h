@@ -25,6 +25,18 @@ struct sb_text_options {
 enum sb_status sb_report_text(
         const struct sb_summary *s, FILE *out, const struct sb_text_options *opt, struct sb_error *err);
 
+struct sb_bars_options {
+	int width; /* display columns, kept to 60..200 */
+	bool color, utf8;
+};
+
+/*
+ * A look: every arm's total and every pair's ratios as bars with their intervals, in plain characters. The bars of a
+ * pair are drawn on one axis, from 0 to 1.1 or as far as 2; the figures stand beside them.
+ */
+enum sb_status sb_report_bars(
+        const struct sb_summary *s, FILE *out, const struct sb_bars_options *opt, struct sb_error *err);
+
 /* The same groups, rows and claims as GitHub's Markdown, to be pasted into an issue. */
 enum sb_status sb_report_markdown(const struct sb_summary *s, FILE *out, struct sb_error *err);
 

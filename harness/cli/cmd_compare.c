@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_DB, OPT_FORMAT, OPT_COLOR, OPT_EFFECTS, OPT_JUNIT, OPT_GITHUB, OPT_MACHINES };
+enum { OPT_DB, OPT_FORMAT, OPT_COLOR, OPT_EFFECTS, OPT_JUNIT, OPT_GITHUB, OPT_MACHINES, OPT_PLOT };
 
 const struct sb_option sb_compare_options[] = {
 	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
@@ -23,6 +23,7 @@ const struct sb_option sb_compare_options[] = {
 	[OPT_GITHUB] = { "github", NULL, "the claims for GitHub Actions, too: step summary and annotations" },
 	[OPT_MACHINES] = { "machines", NULL,
 	        "the same arms and case on every machine that has them here, or every GPU" },
+	[OPT_PLOT] = { "plot", NULL, "bars and intervals in plain characters instead of the table" },
 	{ NULL, NULL, NULL },
 };
 
@@ -36,7 +37,7 @@ const char sb_compare_details[] =
 struct request {
 	const char *db;
 	int format, color; /* indices into the lists below */
-	bool effects, machines;
+	bool effects, machines, plot;
 	struct sb_ci_outputs ci;
 	struct sb_reference ref[2];
 	int n_refs;
@@ -78,12 +79,17 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 		case OPT_MACHINES:
 			q->machines = true;
 			break;
+		case OPT_PLOT:
+			q->plot = true;
+			break;
 		}
 	}
 	if (i == -2)
 		return SB_E_USAGE;
 	if (q->machines && (q->effects || q->ci.junit || q->ci.github))
 		return sb_fail(err, SB_E_USAGE, "--machines goes with none of --effects, --junit and --github");
+	if (q->plot && (q->machines || q->effects || q->format != TEXT))
+		return sb_fail(err, SB_E_USAGE, "--plot goes with none of --machines, --effects and another --format");
 	if (p.n_operands > 2)
 		return sb_fail(err, SB_E_USAGE, "compare takes one or two references, not %d", p.n_operands);
 	q->n_refs = p.n_operands;
@@ -124,6 +130,14 @@ static enum sb_status print(const struct request *q, const struct sb_summary *s,
 	struct sb_text_options text = { .width = 100 };
 	int width = sb_terminal_width(STDOUT_FILENO);
 
+	text.color = q->color == ALWAYS || (q->color == AUTO && sb_terminal_color(STDOUT_FILENO));
+	if (q->plot) {
+		const struct sb_bars_options bars = {
+			.width = width ? width : text.width, .color = text.color, .utf8 = sb_terminal_utf8()
+		};
+
+		return sb_report_bars(s, stdout, &bars, err);
+	}
 	switch (q->format) {
 	case MARKDOWN:
 		return sb_report_markdown(s, stdout, err);
@@ -134,7 +148,6 @@ static enum sb_status print(const struct request *q, const struct sb_summary *s,
 	}
 	if (width >= 80 && width < 100)
 		text.width = width;
-	text.color = q->color == ALWAYS || (q->color == AUTO && sb_terminal_color(STDOUT_FILENO));
 	return sb_report_text(s, stdout, &text, err);
 }
 
@@ -160,6 +173,8 @@ static enum sb_status print_pairs(struct sb_store *st, int64_t key, const struct
 	if (q->ci.junit || q->ci.github)
 		return sb_fail(err, SB_E_USAGE,
 		        "--junit and --github show claims, and a run of pairs has none; 'spabench gate' judges pairs");
+	if (q->plot)
+		return sb_fail(err, SB_E_USAGE, "--plot draws arms of one run by blocks, and this is a run of pairs");
 	status = sb_pair_table_build(st, key, 0.0, &table, err);
 	if (status)
 		return status;

@@ -64,6 +64,7 @@ enum sb_status sb_own_path(char *out, size_t n, struct sb_error *err);
 /* True when `fd` is a terminal that wants colour (NO_COLOR and TERM=dumb say no). */
 bool sb_terminal_color(int fd);
 int sb_terminal_width(int fd); /* columns; 0 when it is no terminal */
+bool sb_terminal_utf8(void);   /* what the locale's variables say */
 
 /* Append a word as a shell takes it for one: in quotes where it needs them. */
 void sb_add_shell_word(const char *word, struct sb_buf *out);

@@ -43,3 +43,13 @@ int sb_terminal_width(int fd)
 		return 0;
 	return ws.ws_col;
 }
+
+bool sb_terminal_utf8(void)
+{
+	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+	const char *locale = NULL;
+
+	for (size_t i = 0; i < SB_ARRAY_LEN(names) && !(locale && *locale); i++)
+		locale = getenv(names[i]);
+	return locale && (strstr(locale, "UTF-8") || strstr(locale, "utf8") || strstr(locale, "utf-8"));
+}
