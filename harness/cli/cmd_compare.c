@@ -2,6 +2,7 @@
 #include "ci_outputs.h"
 #include "sb_cli.h"
 #include "sb_machines_report.h"
+#include "sb_old_runs_report.h"
 #include "sb_pair_report.h"
 #include "sb_pairs.h"
 #include "sb_reports.h"
@@ -30,6 +31,8 @@ const struct sb_option sb_compare_options[] = {
 const char sb_compare_details[] =
         "REF is [FILE:][RUN][/ARM]. RUN is the beginning of a run's id; without one the newest run is shown.\n"
         "Two REFs of one run name the two arms of the first table, for instance 'compare /before /+attention'.\n"
+        "Two REFs of two runs are set against each other, arm by arm 'after' unless they name one, with what differs\n"
+        "from run to run in the interval; case, clip and weights must be the same.\n"
         "--machines: each machine's ratio, their mean with what differs between machines, and how far they are apart;\n"
         "'spabench merge' joins databases of several, 'run --device all' measures every GPU of one.\n"
         "Ratio is after / before everywhere: below 1 is faster or smaller.\n";
@@ -99,9 +102,8 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 	return SB_OK;
 }
 
-/* The second reference may leave out what the first one says; both must mean one run. */
-static enum sb_status merge(
-        struct request *q, const char **db, const char **run, struct sb_summary_options *opt, struct sb_error *err)
+/* The first database and run. The second reference may leave out what the first one says, and the other way round. */
+static void choose(const struct request *q, const char **db, const char **run, struct sb_summary_options *opt)
 {
 	const struct sb_reference *a = &q->ref[0], *b = &q->ref[1];
 
@@ -110,12 +112,15 @@ static enum sb_status merge(
 	*opt = (struct sb_summary_options){ .effects = q->effects };
 	if (q->n_refs == 1)
 		opt->after = a->arm;
-	if (q->n_refs < 2)
-		return SB_OK;
-	if ((b->file && strcmp(b->file, *db) != 0) || (b->run[0] && *run && strcmp(b->run, *run) != 0))
-		return sb_fail(err, SB_E_USAGE, "two arms of one run can be compared; two runs cannot yet");
-	if (!*run && b->run[0])
+	if (q->n_refs == 2 && !*run && b->run[0] && (!b->file || !strcmp(b->file, *db)))
 		*run = b->run;
+}
+
+/* Two arms of one run: its summary. */
+static enum sb_status choose_arms(const struct request *q, struct sb_summary_options *opt, struct sb_error *err)
+{
+	const struct sb_reference *a = &q->ref[0], *b = &q->ref[1];
+
 	if (!a->arm || !b->arm)
 		return sb_fail(err, SB_E_USAGE, "two references name two arms, for instance /before /+attention");
 	if (!strcmp(a->arm, b->arm))
@@ -123,6 +128,49 @@ static enum sb_status merge(
 	opt->before = a->arm;
 	opt->after = b->arm;
 	return SB_OK;
+}
+
+static enum sb_status print_old_runs(const struct request *q, const struct sb_old_ref ref[2], struct sb_error *err)
+{
+	struct sb_old_runs table;
+	enum sb_status status;
+
+	if (q->ci.junit || q->ci.github || q->effects || q->machines || q->plot)
+		return sb_fail(err, SB_E_USAGE,
+		        "two runs are compared metric by metric, without --junit, --github, --effects, --machines "
+		        "or --plot");
+	status = sb_old_runs_build(ref, &table, err);
+	if (status)
+		return status;
+	status = sb_old_runs_report(&table, q->format, stdout, err);
+	sb_old_runs_release(&table);
+	return status;
+}
+
+/*
+ * With two references to two runs, print them: *done. With two to one run, its arms are chosen. st and key are the
+ * first one's.
+ */
+static enum sb_status two_references(const struct request *q, const char *db, struct sb_store *st, int64_t key,
+        struct sb_summary_options *opt, bool *done, struct sb_error *err)
+{
+	const struct sb_reference *a = &q->ref[0], *b = &q->ref[1];
+	bool other_file = b->file && strcmp(b->file, db) != 0;
+	struct sb_old_ref ref[2] = { { st, key, a->arm ? a->arm : b->arm }, { st, key, b->arm ? b->arm : a->arm } };
+	enum sb_status status = SB_OK;
+
+	if (other_file)
+		status = sb_store_open(b->file, SB_STORE_READ, &ref[1].st, err);
+	if (status)
+		return status;
+	if (other_file || b->run[0])
+		status = sb_store_find_run(ref[1].st, b->run[0] ? b->run : NULL, &ref[1].run_key, err);
+	*done = other_file || ref[1].run_key != key;
+	if (!status)
+		status = *done ? print_old_runs(q, ref, err) : choose_arms(q, opt, err);
+	if (other_file)
+		sb_store_close(ref[1].st);
+	return status;
 }
 
 static enum sb_status print(const struct request *q, const struct sb_summary *s, struct sb_error *err)
@@ -221,16 +269,20 @@ enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err)
 	struct sb_summary summary;
 	struct sb_store *st = NULL;
 	const char *db, *run;
+	bool done = false;
 	int64_t key;
 	enum sb_status status;
 
-	if (parse(argc, argv, &q, err) || merge(&q, &db, &run, &opt, err))
+	if (parse(argc, argv, &q, err))
 		return err->code;
+	choose(&q, &db, &run, &opt);
 	if (sb_ci_outputs_check(&q.ci, db, err) || sb_store_open(db, SB_STORE_READ, &st, err))
 		return err->code;
 	status = sb_store_find_run(st, run, &key, err);
-	if (q.machines) {
-		if (!status)
+	if (!status && q.n_refs == 2)
+		status = two_references(&q, db, st, key, &opt, &done, err);
+	if (q.machines || done) {
+		if (!status && !done)
 			status = print_machines(st, key, &opt, q.format, err);
 		sb_store_close(st);
 		return status;

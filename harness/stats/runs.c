@@ -73,6 +73,28 @@ void sb_runs_compare(const double *a, int n_a, const double *b, int n_b, double 
 	out->has_interval = true;
 }
 
+void sb_runs_compare_means(
+        double mean_a, double mean_b, double of_means, double df, double level, struct sb_interval *out)
+{
+	*out = (struct sb_interval){ .mid = mean_b - mean_a, .lo = NAN, .hi = NAN, .coverage = NAN, .n = 1 };
+	if (!isfinite(out->mid)) {
+		out->mid = NAN;
+		out->n = 0;
+		return;
+	}
+	if (!(of_means >= 0.0) || !(df > 0.0))
+		return;
+
+	double half = of_means > 0.0 ? sb_stats_t_critical(df, level) * sqrt(2.0 * of_means) : 0.0;
+
+	if (!isfinite(half))
+		return;
+	out->lo = out->mid - half;
+	out->hi = out->mid + half;
+	out->coverage = level;
+	out->has_interval = true;
+}
+
 /* The means of those machines that have a run. Their number. */
 static int machine_means(const double *const *x, const int *n, int k, double *mean, bool *repeated)
 {

@@ -97,6 +97,13 @@ double sb_runs_between_variance(const double *const *x, const int *n, int k, dou
  */
 void sb_runs_compare(const double *a, int n_a, const double *b, int n_b, double between, double between_df,
         double level, struct sb_interval *out);
+/*
+ * The same where runs have one process, so that within and between cannot be told apart: from the means of the two, and
+ * the variance of such means over several runs with its degrees of freedom (df > 0; NAN: no interval). Student's, with
+ * variance 2 of_means.
+ */
+void sb_runs_compare_means(
+        double mean_a, double mean_b, double of_means, double df, double level, struct sb_interval *out);
 
 /*
  * One effect over k machines: x[i][n[i]] are logs, one for each run of machine i (0: it has none). mid is the mean of

@@ -94,8 +94,7 @@ static bool b_was_first(const struct builder *b, int block)
 
 /* ---- rows ------------------------------------------------------------------------------------------------------ */
 
-/* Metrics that can be slower or larger, and are measured in a timing trial. What varies by itself is not exact. */
-static bool is_compared(const struct sb_metric_info *info, const char *name)
+bool sb_pair_is_compared(const struct sb_metric_info *info, const char *name)
 {
 	if (info->compare != SB_COMPARE_RATIO || info->trace || info->sum[0] || !strcmp(name, "sm_mhz") ||
 	        !strcmp(name, "planted_ns"))
@@ -103,7 +102,7 @@ static bool is_compared(const struct sb_metric_info *info, const char *name)
 	return info->section != SB_SECTION_OTHER && strcmp(name, "memory.device_used_bytes") != 0;
 }
 
-static bool is_exact(const struct sb_metric_info *info, const char *name)
+bool sb_pair_is_exact(const struct sb_metric_info *info, const char *name)
 {
 	return info->unit == SB_UNIT_BYTES || (info->unit == SB_UNIT_COUNT && strcmp(name, "sm_cycles") != 0);
 }
@@ -155,7 +154,7 @@ static void fill_row(struct builder *b, size_t metric, const struct sb_metric_in
 	r->metric = sb_pool_str(b->out->pool, b->samples->metrics[metric]);
 	sb_metric_label(info, b->samples->metrics[metric], label, sizeof(label));
 	r->label = sb_pool_str(b->out->pool, label);
-	r->exact = is_exact(info, r->metric);
+	r->exact = sb_pair_is_exact(info, r->metric);
 	for (int block = 0; block < b->blocks && r->n < SB_GATE_MAX_PAIRS; block++) {
 		double x, y;
 
@@ -183,7 +182,7 @@ static enum sb_status fill_rows(struct builder *b, struct sb_error *err)
 		for (size_t m = 0; m < b->samples->n_metrics; m++) {
 			const char *name = b->samples->metrics[m];
 
-			if (sb_metric_find(name) != k || !is_compared(&sb_metric_table[k], name))
+			if (sb_metric_find(name) != k || !sb_pair_is_compared(&sb_metric_table[k], name))
 				continue;
 			fill_row(b, m, &sb_metric_table[k], &t->rows[t->n_rows]);
 			t->n_rows += t->rows[t->n_rows].n > 0;

@@ -89,6 +89,13 @@ const char *sb_throttled_text(struct sb_view *v);
 
 void sb_claims_judge(struct sb_view *v);
 
+/* ---- pair_table.c --------------------------------------------------------------------------------------------- */
+
+/* Metrics that can be slower or larger, and are measured in a timing trial. */
+bool sb_pair_is_compared(const struct sb_metric_info *info, const char *name);
+/* Bytes and counts, less what varies by itself. */
+bool sb_pair_is_exact(const struct sb_metric_info *info, const char *name);
+
 /* ---- lattice.c ------------------------------------------------------------------------------------------------ */
 
 /* What switches bring in all their combinations -> out->lattices. wanted: on every stage, or why there is nothing. */
