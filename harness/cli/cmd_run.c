@@ -528,18 +528,6 @@ static enum sb_status check_files(const struct request *q, struct sb_error *err)
 	return SB_OK;
 }
 
-static void join_command(int argc, char **argv, struct sb_buf *out)
-{
-	char piece[2048];
-
-	sb_buf_puts(out, "spabench");
-	for (int i = 0; i < argc; i++) {
-		sb_escape(argv[i], piece, sizeof(piece));
-		sb_buf_puts(out, " ");
-		sb_add_shell_word(piece, out);
-	}
-}
-
 static void print_result(const char *db, const struct sb_session_result *r)
 {
 	for (int i = 0; i < r->n_switches; i++) {
@@ -695,7 +683,7 @@ enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err)
 	if (!status && !q->exe)
 		status = sb_own_path(self, sizeof(self), err);
 	if (!status) {
-		join_command(argc, argv, &command);
+		sb_add_command_line(argc, argv, &command);
 		q->opt.command = sb_buf_str(&command);
 		q->opt.exe = q->exe ? q->exe : self;
 		status = command.failed ? sb_fail(err, SB_E_NOMEM, "no memory for the command line") : run_here(q, err);

@@ -124,18 +124,6 @@ enum sb_status sb_pair_check_exe(const char *exe, struct sb_error *err)
 	return SB_OK;
 }
 
-static void join_command(int argc, char **argv, struct sb_buf *out)
-{
-	char piece[2048];
-
-	sb_buf_puts(out, "spabench");
-	for (int i = 0; i < argc; i++) {
-		sb_escape(argv[i], piece, sizeof(piece));
-		sb_buf_puts(out, " ");
-		sb_add_shell_word(piece, out);
-	}
-}
-
 enum sb_status sb_pair_prepare(struct sb_pair_request *q, int argc, char **argv, struct sb_error *err)
 {
 	const struct sb_case *c = &q->opt.setup.c;
@@ -151,7 +139,7 @@ enum sb_status sb_pair_prepare(struct sb_pair_request *q, int argc, char **argv,
 		else if (sb_pair_check_exe(q->opt.side[side].exe, err))
 			return err->code;
 	}
-	join_command(argc, argv, &q->command_text);
+	sb_add_command_line(argc, argv, &q->command_text);
 	q->opt.command = sb_buf_str(&q->command_text);
 	return q->command_text.failed ? sb_fail(err, SB_E_NOMEM, "no memory for the command line") : SB_OK;
 }

@@ -68,6 +68,8 @@ bool sb_terminal_utf8(void);   /* what the locale's variables say */
 
 /* Append a word as a shell takes it for one: in quotes where it needs them. */
 void sb_add_shell_word(const char *word, struct sb_buf *out);
+/* "spabench" and the words of a command, escaped: what a run keeps of how it was started. */
+void sb_add_command_line(int argc, char **argv, struct sb_buf *out);
 
 /* The commands. */
 extern const struct sb_option sb_pairs_options[], sb_gate_options[], sb_calibrate_options[], sb_baseline_options[],

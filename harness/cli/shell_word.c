@@ -21,3 +21,15 @@ void sb_add_shell_word(const char *word, struct sb_buf *out)
 	}
 	sb_buf_puts(out, "'");
 }
+
+void sb_add_command_line(int argc, char **argv, struct sb_buf *out)
+{
+	char piece[2048];
+
+	sb_buf_puts(out, "spabench");
+	for (int i = 0; i < argc; i++) {
+		sb_escape(argv[i], piece, sizeof(piece));
+		sb_buf_puts(out, " ");
+		sb_add_shell_word(piece, out);
+	}
+}
