@@ -23,7 +23,10 @@ static void title(const struct sb_pair_table *t, struct sb_buf *b)
 
 static void side_text(const struct sb_pair_side *s, struct sb_buf *b)
 {
-	sb_buf_addf(b, "%s: %s, build %s", s->arm, s->levels[0] ? s->levels : "-", s->build_id);
+	sb_buf_addf(b, "%s: ", s->arm);
+	for (const char *c = s->levels; *c; c++) /* lines are broken at blanks */
+		sb_buf_puts(b, *c == ',' ? ", " : (const char[]){ *c, '\0' });
+	sb_buf_addf(b, "; build %s", s->build_id);
 	if (s->plant > 0.0 && isfinite(s->planted))
 		sb_buf_addf(b, "; for a test, every pass was made %.2f %% longer (asked: %.2f %%)", 100.0 * s->planted,
 		        100.0 * s->plant);

@@ -226,7 +226,11 @@ static enum sb_status print_pairs(struct sb_store *st, int64_t key, const struct
 	status = sb_pair_table_build(st, key, 0.0, &table, err);
 	if (status)
 		return status;
-	status = sb_pair_report(&table, q->format, stdout, err);
+	if (table.pairs)
+		status = sb_pair_report(&table, q->format, stdout, err);
+	else
+		status = sb_fail(err, SB_E_DATA, "run %.8s has no pair of which both processes ended well; %d did not",
+		        table.run_id, table.dropped);
 	sb_pair_table_release(&table);
 	return status;
 }

@@ -130,6 +130,7 @@ static enum sb_status run(struct request *r, struct sb_error *err)
 	struct sb_store *st;
 	struct sb_error later;
 	int64_t key = 0;
+	int whole = 0;
 	enum sb_status status;
 
 	sb_pair_begin(&r->q);
@@ -139,11 +140,13 @@ static enum sb_status run(struct request *r, struct sb_error *err)
 	status = sb_pairs_open(st, &r->q.opt, &p, err);
 	if (!status)
 		status = measure(r, p, err);
-	if (p)
+	if (p) {
 		key = sb_pairs_run_key(p);
+		whole = sb_pairs_whole(p);
+	}
 	status = sb_pairs_close(p, status, err);
 	sb_pair_end_progress(&r->q);
-	if (key && print(st, key, r->format, status ? &later : err) && !status)
+	if (key && whole && print(st, key, r->format, status ? &later : err) && !status)
 		status = err->code;
 	if (status)
 		sb_store_discard(st);
