@@ -5,7 +5,7 @@ sed -n '/^| `spabench /p' "$SB_SOURCE/README.md" | sed 's/ |.*//2' | tr ' ' '\n'
 diff ../readme ../program && echo 'the commands are those of README.md'
 echo '# and every option that README.md shows exists'
 tr ' `|&()' '\n\n\n\n\n\n' <"$SB_SOURCE/README.md" | grep '^--[a-z]' | sed 's/[^a-z-].*//' | sort -u | while read -r option; do
-	case $option in --preset | --build | --help | --capacity) continue ;; esac # CMake's, and the peer's
+	case $option in --preset | --build | --install | --help | --capacity) continue ;; esac # CMake's, and the peer's
 	{ "$SPABENCH" run --help; "$SPABENCH" compare --help; "$SPABENCH" gate --help; cat "$SB_SOURCE/ci/test.sh"; } | grep -q -e "^  *$option\b" -e "test.sh $option" ||
 		echo "no option $option"
 done
