@@ -73,6 +73,9 @@ struct sb_report_run {
 	int arm; /* this arm alone; -1: all */
 };
 
+/* On one screen: what was run and on what, whether its switches were in effect, the arms' totals and memory. 80
+ * columns. */
+enum sb_status sb_report_run_short(const struct sb_report_run *r, FILE *out, bool color, struct sb_error *err);
 /* For people: identification, facts, arms, workers, the median of every metric. At most 100 columns. */
 enum sb_status sb_report_run_text(const struct sb_report_run *r, FILE *out, bool color, struct sb_error *err);
 /* Raw samples for other programs: a line for each trial and metric. A trial without a sample has one line of its own.

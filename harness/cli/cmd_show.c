@@ -8,11 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_DB, OPT_FORMAT, OPT_MEMORY };
+enum { OPT_DB, OPT_ALL, OPT_FORMAT, OPT_MEMORY };
 enum { TEXT, JSON, CSV };
 
 const struct sb_option sb_show_options[] = {
 	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
+	[OPT_ALL] = { "all", NULL, "every fact, worker and metric instead of one screen" },
 	[OPT_FORMAT] = { "format", "text|json|csv", "text: medians; json, csv: every sample [text]" },
 	[OPT_MEMORY] = { "memory", NULL, "what the memory of trace trials did, event by event, as csv" },
 	{ NULL, NULL, NULL },
@@ -27,7 +28,7 @@ const char sb_show_details[] =
         "an arm +precision, has an apostrophe before it.\n"
         "--memory is for plotting: bytes allocated, active and reserved after each event of the timed pass.\n";
 
-static enum sb_status print(const struct sb_run_data *l, int format, struct sb_error *err)
+static enum sb_status print(const struct sb_run_data *l, int format, bool all, struct sb_error *err)
 {
 	const struct sb_report_run r = { &l->run, &l->trials, &l->samples, l->tables, l->arm };
 
@@ -37,7 +38,8 @@ static enum sb_status print(const struct sb_run_data *l, int format, struct sb_e
 	case CSV:
 		return sb_report_run_csv(&r, stdout, err);
 	default:
-		return sb_report_run_text(&r, stdout, sb_terminal_color(STDOUT_FILENO), err);
+		return (all ? sb_report_run_text : sb_report_run_short)(
+		        &r, stdout, sb_terminal_color(STDOUT_FILENO), err);
 	}
 }
 
@@ -48,13 +50,15 @@ enum sb_status sb_cmd_show(int argc, char **argv, struct sb_error *err)
 	struct sb_reference ref = { .run = NULL };
 	struct sb_run_data l;
 	const char *value, *db = NULL;
-	bool memory = false;
+	bool all = false, memory = false;
 	int i, format = TEXT;
 	enum sb_status status;
 
 	while ((i = sb_options_next(&p, argc, argv, sb_show_options, &value, err)) >= 0) {
 		if (i == OPT_DB)
 			db = value;
+		else if (i == OPT_ALL)
+			all = true;
 		else if (i == OPT_MEMORY)
 			memory = true;
 		else if (sb_parse_word(value, "--format", formats, &format, err))
@@ -71,7 +75,7 @@ enum sb_status sb_cmd_show(int argc, char **argv, struct sb_error *err)
 	status = sb_run_data_read(ref.file ? ref.file : sb_database_path(db), ref.run, ref.arm, &l, err);
 	if (status)
 		return status;
-	status = print(&l, format, err);
+	status = print(&l, format, all, err);
 	sb_run_data_release(&l);
 	return status;
 }

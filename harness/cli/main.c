@@ -25,7 +25,7 @@ const struct sb_command sb_commands[] = {
 	{ "baseline", sb_cmd_baseline, "keep, list and drop what gates are held against",
 	        "set NAME [REF] | list | drop NAME", sb_baseline_options, sb_baseline_details },
 	{ "list", sb_cmd_list, "list the runs of a database", "[OPTIONS]", sb_list_options, NULL },
-	{ "show", sb_cmd_show, "print one run: environment, arms, workers, every metric", "[REF] [OPTIONS]",
+	{ "show", sb_cmd_show, "print one run: on one screen, or all there is of it", "[REF] [OPTIONS]",
 	        sb_show_options, sb_show_details },
 	{ "report", sb_cmd_report, "write a run as a document with plots", "[REF] --out DIR [OPTIONS]",
 	        sb_report_options, sb_report_details },

@@ -17,7 +17,7 @@ sorted --db all.db
 for uid in $("$SPABENCH" list --db all.db | sed '1d;s/ .*//'); do
 	"$SPABENCH" export json "all.db:$uid" --out - | tr -d ' \n' | grep -o -e '"group[^}]*}' -e '"device_uuid":"[^"]*"' | sed 's/"[0-9a-f]\{32\}"/ID/' | sort -u | paste -s -d ' '
 done | sort
-"$SPABENCH" show --db all.db | sed -n 's/.*group  *id: \([0-9a-f]*\).*/\1/p' >../id
+"$SPABENCH" show --db all.db --all | sed -n 's/.*group  *id: \([0-9a-f]*\).*/\1/p' >../id
 [ "$(wc -c <../id)" = 33 ] && echo 'a group has an id'
 "$SPABENCH" compare --machines --db all.db --format csv | tr -d '\r' | sed "s/$(uname -n)/HOST/" | grep -e '^metric' -e '^wall_ns' | cut -d , -f 1-5
 "$SPABENCH" compare --machines --db all.db | sed -n '1,3p;/^total  /,/between machines/p' | sed -E "s/$(uname -n)/HOST/; s/[0-9.]+ m?s\b/T/g; s/[0-9]+\.[0-9]+/N/g; s/ +/ /g"

@@ -25,7 +25,7 @@ echo "[exit $?]"
 grep -c "$(printf '\033')" ../out ../err | sed 's|.*/||'
 echo '# the command is kept as a shell takes it'
 "$SPABENCH" run $tiny --note "it's; \$x *" --db q.db >/dev/null 2>&1 </dev/null
-"$SPABENCH" show --db q.db | tr -s ' \n' ' ' | grep -o -- '--note.*--db'
+"$SPABENCH" show --db q.db --all | tr -s ' \n' ' ' | grep -o -- '--note.*--db'
 echo '# very long'
 long=$(head -c 20000 /dev/zero | tr '\0' x)
 try "$long"

@@ -3,6 +3,7 @@
 try list --db made.db
 try list --db made.db --format json
 try show --db made.db
+try show --db made.db --all
 try show made.db:71bb --format text | head -3
 # lines FORMAT ARGS..: the first lines of a document, and how many there are
 lines() {

@@ -54,7 +54,7 @@ cp own broken
 poke broken $head.weight 0 "$minus_huge"
 poke broken $head.weight 1 "$huge"
 tracked --frames 3 --grid 4 --support 4 --weights-front broken
-"$SPABENCH" show --db o.db | grep 'follow' | sed -E 's, [1-9][0-9]*$, some,'
+"$SPABENCH" show --db o.db --all | grep 'follow' | sed -E 's, [1-9][0-9]*$, some,'
 echo '# the same everywhere, which the clean-up takes for no depth; no confidence; a weight that is no number'
 tracked --frames 3 --grid 4 --support 4 --weights-front constant
 poke own $head.bias 1 "$minus_fifty"

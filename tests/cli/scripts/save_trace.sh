@@ -20,10 +20,10 @@ checked conf.txt
 for format in text markdown json; do
 	"$SPABENCH" compare --db c.db --format $format | grep 'alloc.conf'
 done
-"$SPABENCH" show --db c.db | grep '^  alloc-conf'
+"$SPABENCH" show --db c.db --all | grep '^  alloc-conf'
 echo '# settings in the environment are for replay'
 NVIDIA_TF32_OVERRIDE=0 PYTORCH_CUDA_ALLOC_CONF=max_split_size_mb:64 "$SPABENCH" run $tiny --db f.db --arms before 2>&1 >/dev/null </dev/null | visible '2> '
-"$SPABENCH" show --db f.db | grep -c '^  alloc-conf'
+"$SPABENCH" show --db f.db --all | grep -c '^  alloc-conf'
 try run --resume --alloc-conf max_split_size_mb:64 --db c.db
 try run --alloc-conf expandable_segments:True
 try run --alloc-conf max_split_size_mb:3
