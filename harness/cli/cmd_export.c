@@ -28,6 +28,9 @@ const char sb_export_details[] =
         "          stages, memory, clocks. Its run needs trace blocks.\n"
         "csv       every sample of a run, a line for each trial and metric, as 'spabench show --format csv' does.\n"
         "json      the same run whole: facts, arms, workers, trials, samples.\n"
+        "plot      one plot of a run's report, ID as its file is named there (stages, trials, sweep, ..), as --out "
+        "FILE\n"
+        "          ends, .svg or .png. It is drawn by gnuplot.\n"
         "weights   the weights that 'spabench run' makes for itself, as F32 safetensors under the names of the\n"
         "          released checkpoints: for running the same network elsewhere, or with 'run --weights FILE'. Their\n"
         "          values follow a rule and were never trained: what such a network computes means nothing.\n"
@@ -37,15 +40,18 @@ const char sb_export_details[] =
 
 static const struct kind {
 	const char *name;
+	int named;  /* arguments that say what is wanted, before the reference */
 	bool reads; /* takes a reference to data */
 	unsigned options;
 	enum sb_status (*write)(const struct sb_export *e, struct sb_error *err);
 } kinds[] = {
-	{ "timeline", true, OPT(OPT_OUT) | OPT(OPT_DB) | OPT(OPT_BLOCK) | OPT(OPT_STAGE) | OPT(OPT_FROM) | OPT(OPT_TO),
+	{ "timeline", 0, true,
+	        OPT(OPT_OUT) | OPT(OPT_DB) | OPT(OPT_BLOCK) | OPT(OPT_STAGE) | OPT(OPT_FROM) | OPT(OPT_TO),
 	        sb_export_timeline },
-	{ "csv", true, OPT(OPT_OUT) | OPT(OPT_DB), sb_export_csv },
-	{ "json", true, OPT(OPT_OUT) | OPT(OPT_DB), sb_export_json },
-	{ "weights", false, OPT(OPT_OUT) | OPT(OPT_PRESET) | OPT(OPT_PART), sb_export_weights },
+	{ "csv", 0, true, OPT(OPT_OUT) | OPT(OPT_DB), sb_export_csv },
+	{ "json", 0, true, OPT(OPT_OUT) | OPT(OPT_DB), sb_export_json },
+	{ "plot", 1, true, OPT(OPT_OUT) | OPT(OPT_DB), sb_export_plot },
+	{ "weights", 0, false, OPT(OPT_OUT) | OPT(OPT_PRESET) | OPT(OPT_PART), sb_export_weights },
 };
 
 static enum sb_status parse_ms(const char *value, const char *option, double *out, struct sb_error *err)
@@ -100,7 +106,7 @@ static enum sb_status apply(int option, const char *value, struct sb_export *e, 
 
 static enum sb_status find_kind(const struct sb_option_parser *p, const struct kind **out, struct sb_error *err)
 {
-	static const char there_are[] = "there are 'timeline', 'csv', 'json' and 'weights'";
+	static const char there_are[] = "there are 'timeline', 'csv', 'json', 'plot' and 'weights'";
 
 	if (p->n_operands == 0)
 		return sb_fail(err, SB_E_USAGE, "nothing to export is named; %s", there_are);
@@ -119,9 +125,12 @@ static enum sb_status check(const struct kind *kind, const struct sb_option_pars
 		if (given & ~kind->options & OPT(i))
 			return sb_fail(err, SB_E_USAGE, "export %s takes no option --%s", kind->name,
 			        sb_export_options[i].name);
-	if (p->n_operands > 1 + kind->reads)
+	if (p->n_operands > 1 + kind->named + kind->reads)
 		return sb_fail(err, SB_E_USAGE, "export %s takes no argument '%.64s'", kind->name,
-		        p->operands[1 + kind->reads]);
+		        p->operands[1 + kind->named + kind->reads]);
+	if (p->n_operands < 1 + kind->named)
+		return sb_fail(err, SB_E_USAGE, "export %s needs the name of one, as 'spabench export plot stages'",
+		        kind->name);
 	if (!e->out || !e->out[0])
 		return sb_fail(err, SB_E_USAGE, "--out FILE is missing: where to write");
 	if (e->to_ms <= e->from_ms)
@@ -146,7 +155,9 @@ enum sb_status sb_cmd_export(int argc, char **argv, struct sb_error *err)
 	}
 	if (i == -2 || find_kind(&p, &kind, err) || check(kind, &p, given, &e, err))
 		return SB_E_USAGE;
-	if (kind->reads && p.n_operands > 1 && sb_reference_parse(p.operands[1], &ref, err))
+	if (kind->named)
+		e.plot = p.operands[1];
+	if (kind->reads && p.n_operands > 1 + kind->named && sb_reference_parse(p.operands[1 + kind->named], &ref, err))
 		return SB_E_USAGE;
 	e.db = ref.file ? ref.file : sb_database_path(e.db);
 	e.run = ref.run;

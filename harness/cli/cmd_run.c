@@ -2,6 +2,7 @@
 #include "case_options.h"
 #include "outputs.h"
 #include "run_all.h"
+#include "run_part.h"
 #include "sb_cli.h"
 #include "sb_memory.h"
 #include "sb_session.h"
@@ -159,8 +160,9 @@ struct request {
 	const char *set[16];
 	int n_set;
 	bool all, quiet, resume, budget_given, on_gpu;
-	int devices;            /* of --device all; 0: one is named */
-	const char *resume_ref; /* NULL: the newest that is not complete */
+	int devices;              /* of --device all; 0: one is named */
+	const char *resume_ref;   /* NULL: the newest that is not complete */
+	struct sb_run_part *part; /* of a sweep; NULL: of none */
 	struct sb_session_options opt;
 };
 
@@ -316,8 +318,8 @@ static void choose_defaults(struct request *q)
 	if (!strncmp(setup->c.workload, "churn", 5) && !q->arms && !q->factors && !q->all)
 		q->arms = CHURN_ARMS;
 	/* A card may be too small for the preset's clip, a CPU's memory is not: there only a limit is. */
-	q->opt.fit =
-	        !strcmp(setup->c.workload, "tracker") && !setup->c.frames && (q->on_gpu || setup->memory_limit_bytes);
+	q->opt.fit = !strcmp(setup->c.workload, "tracker") && !setup->c.frames &&
+	             (q->on_gpu || setup->memory_limit_bytes) && !q->part;
 	if (!q->budget_given)
 		q->opt.plan.budget_s = q->opt.plan.blocks ? 0.0 : q->on_gpu ? 300.0 : 60.0;
 }
@@ -643,6 +645,10 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 		sb_log(SB_LOG_INFO, "%s", result.inputs_note);
 	if (result.weights_note[0])
 		sb_log(SB_LOG_WARN, "%s", result.weights_note);
+	if (q->part) {
+		snprintf(q->part->run_id, sizeof(q->part->run_id), "%s", result.run_id);
+		return status;
+	}
 	print_result(db, &result);
 	return status ? status : save_results(q, &result, err);
 }
@@ -659,7 +665,7 @@ static enum sb_status run_here(struct request *q, struct sb_error *err)
 	return sb_run_all(sb_database_path(q->db), q->devices, &q->opt, run_one_of_all, q, err);
 }
 
-enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err)
+static enum sb_status run_command(int argc, char **argv, struct sb_run_part *part, struct sb_error *err)
 {
 	struct request *q = calloc(1, sizeof(*q));
 	struct sb_buf command = { 0 };
@@ -671,6 +677,12 @@ enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err)
 	snprintf(q->opt.setup.c.workload, sizeof(q->opt.setup.c.workload), "tracker");
 	snprintf(q->opt.setup.c.preset, sizeof(q->opt.setup.c.preset), "auto");
 	snprintf(q->opt.setup.device, sizeof(q->opt.setup.device), "auto");
+	q->part = part;
+	if (part) {
+		q->opt.sweep.id = part->sweep;
+		q->opt.sweep.by = part->by;
+		q->opt.sweep.value = part->value;
+	}
 	q->opt.plan.trace_blocks = 6;
 	q->opt.plan.timeout_s = 600.0;
 	q->opt.plan.seed = (uint64_t)sb_wall_time_ns();
@@ -691,4 +703,15 @@ enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err)
 	sb_buf_release(&command);
 	free(q);
 	return status;
+}
+
+enum sb_status sb_cmd_run(int argc, char **argv, struct sb_error *err)
+{
+	return run_command(argc, argv, NULL, err);
+}
+
+enum sb_status sb_run_part(int argc, char **argv, struct sb_run_part *part, struct sb_error *err)
+{
+	part->run_id[0] = '\0';
+	return run_command(argc, argv, part, err);
 }

@@ -13,6 +13,7 @@ struct sb_export {
 	const char *out;            /* "-": standard output */
 	const char *preset, *part;  /* weights */
 	const char *stage;          /* timeline */
+	const char *plot;           /* plot: its id */
 	double from_ms, to_ms;      /* timeline; to_ms NAN: to the end */
 	int block;                  /* timeline; -1: the first complete one */
 };
@@ -21,6 +22,7 @@ enum sb_status sb_export_weights(const struct sb_export *e, struct sb_error *err
 enum sb_status sb_export_timeline(const struct sb_export *e, struct sb_error *err);
 enum sb_status sb_export_csv(const struct sb_export *e, struct sb_error *err);
 enum sb_status sb_export_json(const struct sb_export *e, struct sb_error *err);
+enum sb_status sb_export_plot(const struct sb_export *e, struct sb_error *err);
 
 /*
  * Where the result goes: a file that appears when it is complete, or standard output. finish() ends it, also after a

@@ -75,10 +75,11 @@ void sb_add_command_line(int argc, char **argv, struct sb_buf *out);
 extern const struct sb_option sb_pairs_options[], sb_gate_options[], sb_calibrate_options[], sb_baseline_options[],
         sb_run_options[], sb_compare_options[], sb_list_options[], sb_show_options[], sb_doctor_options[],
         sb_export_options[], sb_replay_options[], sb_micro_options[], sb_capacity_options[], sb_report_options[],
-        sb_merge_options[], sb_worker_options[];
+        sb_merge_options[], sb_sweep_options[], sb_worker_options[];
 extern const char sb_pairs_details[], sb_gate_details[], sb_calibrate_details[], sb_baseline_details[],
         sb_run_details[], sb_compare_details[], sb_show_details[], sb_doctor_details[], sb_export_details[],
-        sb_replay_details[], sb_micro_details[], sb_capacity_details[], sb_report_details[], sb_merge_details[];
+        sb_replay_details[], sb_micro_details[], sb_capacity_details[], sb_report_details[], sb_merge_details[],
+        sb_sweep_details[];
 enum sb_status sb_cmd_pairs(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_gate(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_calibrate(int argc, char **argv, struct sb_error *err);
@@ -94,6 +95,7 @@ enum sb_status sb_cmd_replay(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_capacity(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_report(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_merge(int argc, char **argv, struct sb_error *err);
+enum sb_status sb_cmd_sweep(int argc, char **argv, struct sb_error *err);
 enum sb_status sb_cmd_worker(int argc, char **argv, struct sb_error *err);
 
 #endif

@@ -106,7 +106,7 @@ static enum sb_status check_build(
 static enum sb_status begin_run(struct sb_pairs *p, struct sb_error *err)
 {
 	const struct sb_run_record r = { p->opt.command, p->opt.note, &p->opt.setup, &p->plan, &p->first, NULL, NULL, 0,
-		0 };
+		0, NULL, NULL, NULL };
 	char planted[64];
 	enum sb_status status = sb_run_record_begin(p->st, &r, p->run_id, &p->run_key, err);
 	const struct sb_fact kind = { SB_PAIRS_FACT, p->opt.kind, NULL };

@@ -72,6 +72,11 @@ static void worker_facts(struct sb_environment *e, const struct sb_run_record *r
 		sb_environment_add(e, "group.index", "%d", r->group_index);
 		sb_environment_add(e, "group.size", "%d", r->group_size);
 	}
+	if (r->sweep_id) {
+		sb_environment_add(e, "sweep", "%s", r->sweep_id);
+		sb_environment_add(e, "sweep.by", "%s", r->sweep_by);
+		sb_environment_add(e, "sweep.value", "%s", r->sweep_value);
+	}
 	if (plan->blocks)
 		sb_environment_add(e, "blocks", "%d", plan->blocks);
 	if (plan->budget_s > 0)

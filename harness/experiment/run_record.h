@@ -13,6 +13,8 @@ struct sb_run_record {
 	/* Of runs that belong together, one on each device of a host; id "" or NULL: it is alone. */
 	const char *group_id;
 	int group_index, group_size;
+	/* Of a sweep; NULL: of none. */
+	const char *sweep_id, *sweep_by, *sweep_value;
 };
 
 /* The rows of a run, its case, arms and facts, in one transaction -> its id and key. Errors: SB_E_NOMEM, the store's.

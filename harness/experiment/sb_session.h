@@ -28,6 +28,10 @@ struct sb_session_options {
 		char id[33]; /* "": none */
 		int index, size;
 	} group;
+	/* Runs of one case but for one parameter: facts sweep (what they have in common), sweep.by, sweep.value. */
+	struct {
+		const char *id, *by, *value; /* id NULL: none */
+	} sweep;
 	/* Progress and the wish to stop, which is asked between trials and while workers are set up or save. Borrowed.
 	 */
 	const struct sb_loop_hooks *hooks;

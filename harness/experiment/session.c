@@ -293,7 +293,7 @@ static enum sb_status begin_run(struct session *s, struct sb_error *err)
 {
 	const struct sb_run_record r = { s->opt->command, s->opt->note, &s->opt->setup, &s->opt->plan,
 		sb_worker_facts(s->workers[SB_TIMING].w), s->out->frames_note, s->opt->group.id, s->opt->group.index,
-		s->opt->group.size };
+		s->opt->group.size, s->opt->sweep.id, s->opt->sweep.by, s->opt->sweep.value };
 
 	return sb_run_record_begin(s->st, &r, s->out->run_id, &s->run_key, err);
 }
