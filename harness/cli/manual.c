@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Text of ours in running text. Quotes and dashes stay what they are, so that commands can be copied. */
 static void add_text(const char *s, size_t n, struct sb_buf *out)
@@ -94,13 +93,11 @@ static void add_details(const char *text, struct sb_buf *out)
 static void add_date(struct sb_buf *out)
 {
 	const char *given = getenv("SOURCE_DATE_EPOCH");
-	time_t t = given && *given ? (time_t)strtoll(given, NULL, 10) : time(NULL);
-	struct tm tm;
-	char date[16] = "1970-01-01";
+	int64_t seconds = given ? strtoll(given, NULL, 10) : 0;
+	char text[32];
 
-	if (gmtime_r(&t, &tm))
-		strftime(date, sizeof(date), "%Y-%m-%d", &tm);
-	sb_buf_puts(out, date);
+	sb_time_iso(seconds > 0 && seconds < INT64_MAX / 1000000000 ? seconds * 1000000000 : sb_wall_time_ns(), text);
+	sb_buf_add(out, text, strlen("2026-11-22"));
 }
 
 static void add_head(const char *name, const char *summary, struct sb_buf *out)

@@ -5,7 +5,7 @@ cd -- "$1" || exit 99
 
 # Whoever reads the wall clock: labels of rows, and seeds. A new place is looked at and then added.
 labels='harness/base/clock.c harness/base/hash.c harness/base/sb_base.h harness/cli/cmd_baseline.c harness/cli/cmd_calibrate.c harness/cli/cmd_capacity.c
-	harness/cli/cmd_gate.c harness/cli/cmd_micro.c harness/cli/cmd_run.c harness/cli/pair_request.c
+	harness/cli/cmd_gate.c harness/cli/cmd_micro.c harness/cli/cmd_run.c harness/cli/manual.c harness/cli/pair_request.c
 	harness/experiment/client.c harness/experiment/pairs.c harness/experiment/run_record.c harness/experiment/session.c harness/experiment/worker.c harness/store/write.c'
 
 # Clocks are read in one file; SQLite's own are the wall clock too.

@@ -10,6 +10,13 @@ wanted=$(echo spabench.1; "$2" help | sed -n 's/^  \([a-z][a-z]*\) .*/spabench-\
 	echo "not the pages of the commands: $(ls -- *.1 | tr '\n' ' ')" >&2
 	failed=1
 }
+for wrong in '--man nothing' '--completion ksh' '--completion'; do
+	"$2" help $wrong >/dev/null 2>&1
+	[ $? -eq 2 ] || {
+		echo "'help $wrong' is no mistake" >&2
+		failed=1
+	}
+done
 if command -v groff >/dev/null; then
 	checked="$checked groff"
 	for page in *.1; do
