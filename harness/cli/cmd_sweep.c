@@ -76,7 +76,7 @@ const char sb_sweep_details[] =
         "as it is given, else as in the preset: no run makes itself shorter to fit into a GPU.\n"
         "Ctrl-C ends the sweep after the current trial and prints what there is; 'run --resume' completes that run.\n";
 
-enum { VALUES_MAX = 64, ARGS_MAX = 160, VALUE_LEN = 32 };
+enum { VALUES_MAX = 64, ARGS_MAX = 160, VALUE_LEN = 32, PATCH = 14 };
 
 struct sweep {
 	const char *list, *by;
@@ -157,9 +157,14 @@ static enum sb_status rank_of(const struct sweep *s, const char *value, int64_t 
 	status = sb_case_option(s->by, value, setup, err);
 	if (!status && setup->c.own_size)
 		status = sb_fail(err, SB_E_USAGE, "--size 'native' has no place in a list: its size is the clip's");
-	*rank = s->by_option == OPT_SIZE     ? setup->c.width * setup->c.height
-	        : s->by_option == OPT_FRAMES ? setup->c.frames
-	                                     : setup->c.grid;
+	if (!status && s->by_option == OPT_SIZE && (setup->c.width % PATCH || setup->c.height % PATCH))
+		status = sb_fail(err, SB_E_USAGE, "--size '%s': both sides are multiples of %d", value, PATCH);
+	if (s->by_option == OPT_FRAMES)
+		*rank = setup->c.frames;
+	else if (s->by_option == OPT_SIZE) /* by pixels, and no two of different sides alike */
+		*rank = (setup->c.width * setup->c.height << 16) + setup->c.width;
+	else
+		*rank = setup->c.grid;
 	free(setup);
 	return status;
 }
