@@ -143,7 +143,7 @@ enum sb_status sb_cmd_export(int argc, char **argv, struct sb_error *err)
 	struct sb_export e = { .block = -1, .to_ms = NAN };
 	struct sb_option_parser p = { .next = 1 };
 	struct sb_reference ref = { .run = NULL };
-	const struct kind *kind;
+	const struct kind *kind = &kinds[0];
 	const char *value;
 	unsigned given = 0;
 	int i;
