@@ -67,6 +67,7 @@ struct sb_trace_row *sb_trace_to_rows(const struct sb_trace *t)
 		rows[i].op = e->op;
 		rows[i].stream = e->stream;
 		rows[i].launch = e->launch;
+		rows[i].op_call = e->op_call;
 		rows[i].correlation = e->correlation;
 	}
 	return rows;

@@ -8,6 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Rows of a trial's trace. call: the column of the op's call. */
+#define SELECT_TRACE(call)                                                                             \
+	"SELECT start_delta_ns, dur_ns, stream, correlation, " call ", trace.name, stage, op, launch " \
+	"FROM trial CROSS JOIN trace ON trace.id >= trial.trace_first "                                \
+	"AND trace.id < trial.trace_first + trial.trace_n WHERE trial.id = ?1 ORDER BY trace.id"
+
 static const char *const read_sql[SB_MERGE_ROWS_COUNT] = {
 	[SB_MERGE_RUN] = "SELECT uid, created_ns, command, note, plan, seed, status, ended_ns FROM run WHERE id = ?1",
 	[SB_MERGE_FACTS] = "SELECT key, value, absent FROM fact WHERE run = ?1 ORDER BY key",
@@ -28,10 +34,11 @@ static const char *const read_sql[SB_MERGE_ROWS_COUNT] = {
 	        "LEFT JOIN name o ON o.id = rollup.op LEFT JOIN name k ON k.id = rollup.kind "
 	        "WHERE trial = ?1 ORDER BY idx",
 	[SB_MERGE_TIMELINE] = "SELECT events, cut, data FROM memory_timeline WHERE trial = ?1",
-	[SB_MERGE_TRACE] = "SELECT start_delta_ns, dur_ns, stream, correlation, trace.name, stage, op, launch "
-	                   "FROM trial CROSS JOIN trace ON trace.id >= trial.trace_first "
-	                   "AND trace.id < trial.trace_first + trial.trace_n WHERE trial.id = ?1 ORDER BY trace.id",
+	[SB_MERGE_TRACE] = SELECT_TRACE("op_call"),
 };
+
+/* The same of a file that has no such column. */
+static const char read_trace_3[] = SELECT_TRACE("NULL");
 
 const int sb_merge_fixed_columns[SB_MERGE_ROWS_COUNT] = {
 	[SB_MERGE_RUN] = 6,
@@ -44,7 +51,7 @@ const int sb_merge_fixed_columns[SB_MERGE_ROWS_COUNT] = {
 	[SB_MERGE_SAMPLES] = 3,
 	[SB_MERGE_ROLLUP] = 8,
 	[SB_MERGE_TIMELINE] = 3,
-	[SB_MERGE_TRACE] = 4,
+	[SB_MERGE_TRACE] = SB_MERGE_TRACE_NAME,
 };
 
 /* The run's id first; the columns behind it as they are added. What is newer takes the place of what is older. */
@@ -102,8 +109,8 @@ static const char *const merge_sql[SB_MERGE_SQL_COUNT] = {
 	                "run = excluded.run, created_ns = excluded.created_ns, figures = excluded.figures"),
 	/* Without an id: one more than the largest, where the trial's rows begin. */
 	[SB_MERGE_ADD_TRACE] =
-	        "INSERT INTO trace (trial, start_delta_ns, dur_ns, stream, correlation, name, stage, op, "
-	        "launch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	        "INSERT INTO trace (trial, start_delta_ns, dur_ns, stream, correlation, op_call, name, stage, op, "
+	        "launch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
 };
 
 static const char what[] = "cannot merge";
@@ -144,12 +151,15 @@ enum sb_status sb_merge_read(
         struct sb_merge *m, int side, enum sb_merge_rows which, int64_t key, sqlite3_stmt **out, struct sb_error *err)
 {
 	struct sb_store *st = sb_merge_side(m, side);
+	const char *text = read_sql[which];
 	enum sb_status status;
 
 	*out = NULL;
 	if (which == SB_MERGE_TIMELINE && st->version < SB_STORE_TIMELINE_VERSION)
 		return SB_OK;
-	status = prepare(st, read_sql[which], key, &m->read[side][which], err);
+	if (which == SB_MERGE_TRACE && st->version < SB_STORE_OP_CALL_VERSION)
+		text = read_trace_3;
+	status = prepare(st, text, key, &m->read[side][which], err);
 	*out = m->read[side][which];
 	return status;
 }
@@ -361,17 +371,17 @@ static enum sb_status copy_rollup(struct sb_merge *m, int64_t from, int64_t into
 	return status;
 }
 
-/* Columns 4 to 7: name, stage, op, launch. */
 static enum sb_status bind_trace(struct sb_merge *m, sqlite3_stmt *row, sqlite3_stmt *s, struct sb_error *err)
 {
-	enum sb_status status = bind_columns(m, row, 0, 4, s, 2, err);
+	enum sb_status status = bind_columns(m, row, 0, SB_MERGE_TRACE_NAME, s, 2, err);
 
-	for (int i = 4; !status && i < 8; i++) {
+	for (int i = SB_MERGE_TRACE_NAME; !status && i <= SB_MERGE_TRACE_LAUNCH; i++) {
 		int64_t from = sqlite3_column_int64(row, i), key = 0;
 
 		if (sqlite3_column_type(row, i) == SQLITE_NULL)
 			continue;
-		status = i == 7 ? sb_merge_launch(m, from, true, &key, err) : sb_merge_name(m, from, true, &key, err);
+		status = i == SB_MERGE_TRACE_LAUNCH ? sb_merge_launch(m, from, true, &key, err)
+		                                    : sb_merge_name(m, from, true, &key, err);
 		if (!status)
 			sb_store_bind_int(s, 2 + i, key);
 	}

@@ -22,6 +22,9 @@ enum sb_merge_rows {
 	SB_MERGE_ROWS_COUNT,
 };
 
+/* Columns of SB_MERGE_TRACE: what is copied as it is, then keys of names (name, stage, op) and of a launch shape. */
+enum { SB_MERGE_TRACE_NAME = 5, SB_MERGE_TRACE_LAUNCH = 8 };
+
 /* Columns at the head of what is read that are the same in every copy; behind them is what a run's end changes. */
 extern const int sb_merge_fixed_columns[SB_MERGE_ROWS_COUNT];
 

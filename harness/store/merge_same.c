@@ -169,14 +169,14 @@ static enum sb_status same_names(
 {
 	enum sb_status status = SB_OK;
 
-	for (int i = 4; !status && *same && i < 8; i++) {
+	for (int i = SB_MERGE_TRACE_NAME; !status && *same && i <= SB_MERGE_TRACE_LAUNCH; i++) {
 		int64_t theirs = sqlite3_column_int64(from, i), key = -1;
 
 		*same = sqlite3_column_type(into, i) == sqlite3_column_type(from, i);
 		if (!*same || sqlite3_column_type(from, i) == SQLITE_NULL)
 			continue;
-		status = i == 7 ? sb_merge_launch(m, theirs, false, &key, err)
-		                : sb_merge_name(m, theirs, false, &key, err);
+		status = i == SB_MERGE_TRACE_LAUNCH ? sb_merge_launch(m, theirs, false, &key, err)
+		                                    : sb_merge_name(m, theirs, false, &key, err);
 		*same = key == sqlite3_column_int64(into, i);
 	}
 	return status;

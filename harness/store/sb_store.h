@@ -98,6 +98,7 @@ struct sb_trace_row {
 	int32_t name, stage, op; /* indices into names[]; stage and op negative: none */
 	int32_t stream;
 	int32_t launch;      /* 1 + index into launches[]; 0: no kernel launch, or its shape is unknown */
+	int32_t op_call;     /* 1 + the call of an op in this trial that it belongs to; 0: not known */
 	int64_t correlation; /* joins API calls and activities; 0: none */
 };
 

@@ -203,5 +203,17 @@ static const char version_3[] = "CREATE TABLE baseline (\n"
                                 "  PRIMARY KEY (machine, case_key, levels, metric)\n"
                                 ") STRICT, WITHOUT ROWID;\n";
 
-const char *const sb_store_migrations[] = { version_1, version_2, version_3 };
+/* Which call of an op a row belongs to: calls of one op follow each other without a gap in the rows. */
+static const char version_4[] =
+        "ALTER TABLE trace ADD COLUMN op_call INTEGER;\n" /* counted from 0 in each trial; NULL: not known */
+        "DROP VIEW IF EXISTS trace_text;\n"
+        "CREATE VIEW trace_text AS\n"
+        "  SELECT trial.id AS trial, trace.id AS row, trace.start_delta_ns, trace.dur_ns, n.text AS name,\n"
+        "         s.text AS stage, o.text AS op, trace.op_call, trace.stream, trace.correlation,\n"
+        "         l.grid_x, l.grid_y, l.grid_z, l.block_x, l.block_y, l.block_z, l.shared_bytes, l.registers\n"
+        "  FROM trial JOIN trace ON trace.id BETWEEN trial.trace_first AND trial.trace_first + trial.trace_n - 1\n"
+        "  JOIN name n ON n.id = trace.name LEFT JOIN name s ON s.id = trace.stage\n"
+        "  LEFT JOIN name o ON o.id = trace.op LEFT JOIN launch l ON l.id = trace.launch;\n";
+
+const char *const sb_store_migrations[] = { version_1, version_2, version_3, version_4 };
 const int sb_store_version = SB_ARRAY_LEN(sb_store_migrations);

@@ -63,9 +63,10 @@ static const char *const sql[SB_SQL_COUNT] = {
 	                      "(grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes, registers) "
 	                      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SB_SQL_NEXT_TRACE] = "SELECT coalesce(max(id), 0) + 1 FROM trace",
-	[SB_SQL_ADD_TRACE] = "INSERT INTO trace "
-	                     "(id, trial, start_delta_ns, dur_ns, name, stage, op, stream, correlation, launch) "
-	                     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+	[SB_SQL_ADD_TRACE] =
+	        "INSERT INTO trace "
+	        "(id, trial, start_delta_ns, dur_ns, name, stage, op, stream, correlation, launch, op_call) "
+	        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 	[SB_SQL_ADD_ROLLUP] = "INSERT INTO rollup (trial, idx, stage, op, kind, name, count, dur_ns, bytes) "
 	                      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 
@@ -119,8 +120,13 @@ static const char *const sql[SB_SQL_COUNT] = {
 	[SB_SQL_READ_LAUNCHES] =
 	        "SELECT id, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes, registers "
 	        "FROM launch ORDER BY id",
-	[SB_SQL_READ_TRACE] = "SELECT trial, start_delta_ns, dur_ns, name, stage, op, stream, correlation, launch "
-	                      "FROM trace WHERE id >= ?1 AND id < ?1 + ?2 ORDER BY id",
+	[SB_SQL_READ_TRACE] =
+	        "SELECT trial, start_delta_ns, dur_ns, name, stage, op, stream, correlation, launch, op_call "
+	        "FROM trace WHERE id >= ?1 AND id < ?1 + ?2 ORDER BY id",
+	/* Of a file of format 3 and older. */
+	[SB_SQL_READ_TRACE_3] =
+	        "SELECT trial, start_delta_ns, dur_ns, name, stage, op, stream, correlation, launch, NULL "
+	        "FROM trace WHERE id >= ?1 AND id < ?1 + ?2 ORDER BY id",
 	[SB_SQL_LIST_RUNS] =
 	        "SELECT uid, status, coalesce(preset, ''), "
 	        "(SELECT device_name FROM worker WHERE worker.run = run.id ORDER BY id LIMIT 1), note, created_ns, "

@@ -19,6 +19,7 @@ extern int sb_store_busy_ms;
 extern const char *const sb_store_migrations[];
 #define SB_STORE_TIMELINE_VERSION 2 /* the first that has memory timelines */
 #define SB_STORE_BASELINE_VERSION 3 /* baselines and calibrations */
+#define SB_STORE_OP_CALL_VERSION  4 /* the call of an op that a trace row belongs to */
 extern const int sb_store_version;  /* how many steps there are: what this program writes */
 
 /* ---- dict.c: texts that stand in a table once and are named by their key ------------------------------------ */
@@ -89,6 +90,7 @@ enum sb_store_sql {
 	SB_SQL_READ_NAMES,
 	SB_SQL_READ_LAUNCHES,
 	SB_SQL_READ_TRACE,
+	SB_SQL_READ_TRACE_3,
 	SB_SQL_LIST_RUNS,
 	SB_SQL_CHECK_INTEGRITY,
 	SB_SQL_CHECK_KEYS,

@@ -180,7 +180,8 @@ static enum sb_status read_rows(struct sb_store *st, int64_t trial_key, const st
 	size_t cap = 0;
 
 	if (!status)
-		status = sb_store_stmt(st, SB_SQL_READ_TRACE, &s, err);
+		status = sb_store_stmt(
+		        st, st->version < SB_STORE_OP_CALL_VERSION ? SB_SQL_READ_TRACE_3 : SB_SQL_READ_TRACE, &s, err);
 	if (status)
 		return status;
 	sb_store_bind_int(s, 1, first);
@@ -202,6 +203,7 @@ static enum sb_status read_rows(struct sb_store *st, int64_t trial_key, const st
 			.stream = sqlite3_column_int(s, 6),
 			.correlation = sqlite3_column_int64(s, 7),
 			.launch = index_of(launches, s, 8, &broken) + 1,
+			.op_call = sqlite3_column_type(s, 9) == SQLITE_NULL ? 0 : sqlite3_column_int(s, 9) + 1,
 		};
 	}
 	if (!status && (broken || out->n != (size_t)n))

@@ -503,6 +503,7 @@ static enum sb_status add_trace(
 		sb_store_bind_int(s, 8, r->stream);
 		bind_optional(s, 9, r->correlation != 0, r->correlation);
 		bind_optional(s, 10, r->launch > 0, r->launch > 0 ? k.launch[r->launch - 1] : 0);
+		bind_optional(s, 11, r->op_call > 0, r->op_call - 1);
 		before_ns = r->start_ns;
 		status = sb_store_step(st, s, "cannot store a trace", err);
 	}

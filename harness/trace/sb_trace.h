@@ -14,6 +14,7 @@ struct sb_trace_event {
 	int64_t dur_ns;
 	int32_t name, stage, op, stream;
 	int32_t launch;      /* 1 + index into sb_trace.launches; 0: no kernel, or its shape is not known */
+	int32_t op_call;     /* 1 + the call of an op in this pass, counted from 0 */
 	int64_t correlation; /* joins it with the call that asked for it; 0: none */
 };
 

@@ -179,7 +179,9 @@ static bool from_ops(struct builder *b, const struct sb_backend *be, int64_t pas
 {
 	for (size_t i = 0; i < be->n_log; i++) {
 		const struct sb_op_record *r = &be->log[i];
-		struct sb_trace_event e = { .start_ns = r->start_ns - pass_start_ns, .dur_ns = r->dur_ns };
+		struct sb_trace_event e = {
+			.start_ns = r->start_ns - pass_start_ns, .dur_ns = r->dur_ns, .op_call = (int32_t)(i + 1)
+		};
 
 		if (!add_event(b, be, r, r->kernel, e, r->bytes, false))
 			return false;
@@ -204,6 +206,7 @@ static bool from_activity(struct builder *b, const struct sb_backend *be, int64_
 			.dur_ns = a->dur_ns,
 			.stream = (int32_t)a->stream,
 			.launch = launch_index(b, a),
+			.op_call = (int32_t)(a->op + 1),
 			.correlation = a->correlation,
 		};
 		if (!add_event(b, be, &be->log[a->op], a->name, e, seen[a->op] || a->call ? 0.0 : be->log[a->op].bytes,

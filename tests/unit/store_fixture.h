@@ -175,7 +175,7 @@ static inline enum sb_status fixture_add_trial(
 		samples[i] = (struct sb_sample){ metric[i], sb_value_of(block + 0.5 * i) };
 	}
 	for (int i = 0; i < FIXTURE_ROWS; i++) {
-		rows[i] = (struct sb_trace_row){ 100 * i, 10 + i, 2 + i % 2, 0, 1, 7, 1, 500 + i };
+		rows[i] = (struct sb_trace_row){ 100 * i, 10 + i, 2 + i % 2, 0, 1, 7, 1, 1 + i / 2, 500 + i };
 		rollup[i % 2].count++;
 		rollup[i % 2].dur_ns += rows[i].dur_ns;
 	}

@@ -558,8 +558,8 @@ static void trace_rows_come_back_in_launch_order(void **state)
 	static const struct sb_launch launches[] = { { { 1, 2, 3 }, { 4, 5, 6 }, 7, 8 },
 		{ { 9, 1, 1 }, { 32, 1, 1 }, 0, 16 } };
 	const struct sb_trace_row rows[] = {
-		{ 10, 5, 2, 0, 1, 7, 2, 1001 }, { 12, 6, 2, -1, -1, 8, 0, 0 },
-		{ 11, 7, 0, 0, -1, 7, 1, 1003 }, /* another stream may start before */
+		{ 10, 5, 2, 0, 1, 7, 2, 1, 1001 }, { 12, 6, 2, -1, -1, 8, 0, 0, 0 },
+		{ 11, 7, 0, 0, -1, 7, 1, 3, 1003 }, /* another stream may start before */
 	};
 	struct sb_trial_row t = { .kind = "trace",
 		.outcome = "ok",
@@ -585,6 +585,7 @@ static void trace_rows_come_back_in_launch_order(void **state)
 
 		assert_true(r->start_ns == rows[i].start_ns && r->dur_ns == rows[i].dur_ns);
 		assert_true(r->stream == rows[i].stream && r->correlation == rows[i].correlation);
+		assert_int_equal(r->op_call, rows[i].op_call);
 		assert_string_equal(out.names[r->name], names[rows[i].name]);
 		assert_int_equal(r->stage < 0, rows[i].stage < 0);
 		assert_int_equal(r->op < 0, rows[i].op < 0);
@@ -668,7 +669,7 @@ static void a_trace_row_takes_at_most_35_bytes(void **state)
 		rows[i] = (struct sb_trace_row){ start, 1500 + (int64_t)sb_random_below(&random, 90000),
 			20 + (int32_t)sb_random_below(&random, NAMES - 20), (int32_t)sb_random_below(&random, 10),
 			10 + (int32_t)sb_random_below(&random, 10), 7, 1 + (int32_t)sb_random_below(&random, 100),
-			100000 + i };
+			1 + (int32_t)i, 100000 + i };
 	}
 	assert_ok(f, fixture_begin_run(st, id_a, &run, &worker, &f->err));
 	t.worker = worker;

@@ -260,11 +260,11 @@ static void a_newer_version_is_refused_and_left_alone(void **state)
 	int64_t run;
 
 	make_db(f, 1, &run);
-	sql(f, "PRAGMA user_version = 4");
-	assert_refused(f, SB_STORE_READ, SB_E_DATA, "was made by a newer spabench (format 4, this one knows 3)");
-	assert_refused(f, SB_STORE_WRITE, SB_E_DATA, "was made by a newer spabench (format 4, this one knows 3)");
+	sql(f, "PRAGMA user_version = 5");
+	assert_refused(f, SB_STORE_READ, SB_E_DATA, "was made by a newer spabench (format 5, this one knows 4)");
+	assert_refused(f, SB_STORE_WRITE, SB_E_DATA, "was made by a newer spabench (format 5, this one knows 4)");
 	sql(f, "PRAGMA journal_mode = WAL");
-	assert_refused(f, SB_STORE_WRITE, SB_E_DATA, "was made by a newer spabench (format 4, this one knows 3)");
+	assert_refused(f, SB_STORE_WRITE, SB_E_DATA, "was made by a newer spabench (format 5, this one knows 4)");
 	sql(f, "PRAGMA user_version = 0");
 	assert_refused(f, SB_STORE_READ, SB_E_DATA, "has no format number");
 	sql(f, "PRAGMA user_version = -3");
@@ -413,7 +413,7 @@ static void a_newer_version_that_is_only_in_the_wal_is_refused(void **state)
 	int64_t run;
 
 	make_db(f, 1, &run);
-	die_after(f, "PRAGMA journal_mode = WAL; PRAGMA user_version = 4");
+	die_after(f, "PRAGMA journal_mode = WAL; PRAGMA user_version = 5");
 	assert_refused(f, SB_STORE_READ, SB_E_DATA, "was made by a newer spabench");
 	assert_int_equal(sb_store_open(f->db, SB_STORE_WRITE, &st, &f->err), SB_E_DATA);
 	assert_non_null(strstr(f->err.msg, "was made by a newer spabench"));

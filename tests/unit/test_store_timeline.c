@@ -92,7 +92,8 @@ static void make_format_1(struct fixture *f)
 	assert_ok(f, fixture_begin_run(st, id_a, &run, &worker, &f->err));
 	assert_ok(f, fixture_add_trial(st, run, worker, 0, 0, &f->err));
 	sb_store_close(st);
-	sql(f, "DROP TABLE baseline; DROP TABLE calibration; DROP TABLE memory_timeline; PRAGMA user_version = 1");
+	sql(f, "DROP VIEW trace_text; ALTER TABLE trace DROP COLUMN op_call; DROP TABLE baseline; "
+	       "DROP TABLE calibration; DROP TABLE memory_timeline; PRAGMA user_version = 1");
 }
 
 static int64_t number(const struct fixture *f, const char *query)
@@ -143,7 +144,7 @@ static void writing_brings_format_1_up_to_date(void **state)
 	assert_ok(f, sb_store_add_trial(st, run, &t, &f->err));
 	assert_int_equal(fixture_whole_trials(st, run, &f->err), 1);
 	sb_store_close(st);
-	assert_int_equal(number(f, "PRAGMA user_version"), 3);
+	assert_int_equal(number(f, "PRAGMA user_version"), 4);
 	assert_int_equal(number(f, "SELECT count(*) FROM memory_timeline"), 1);
 }
 

@@ -53,6 +53,7 @@ static void a_kernel_has_the_stage_and_kind_of_the_op_that_asked_for_it(void **s
 	assert_int_equal(t.events[2].start_ns, 12000);
 	assert_int_equal(t.events[2].stream, 7);
 	assert_int_equal(t.events[2].correlation, 1001);
+	assert_int_equal(t.events[2].op_call, 2);
 	assert_int_equal(t.kind_ns[SB_KIND_GEMM], 340);
 	assert_int_equal(t.kind_ns[SB_KIND_CONV], 500);
 	assert_int_equal(t.n_sums, 3); /* one kernel in two ops is two sums */
@@ -343,6 +344,7 @@ static void a_trace_is_stored_with_shapes_streams_and_correlations(void **state)
 	assert_int_equal(rows.v[1].start_ns, 2000);
 	assert_int_equal(rows.v[1].dur_ns, 20);
 	assert_int_equal(rows.v[1].correlation, 1001);
+	assert_int_equal(rows.v[1].op_call, 1);
 	assert_int_equal(rows.v[1].stream, 7);
 	assert_int_equal(rows.launches[rows.v[1].launch - 1].grid[2], 3);
 	assert_int_equal(rows.launches[rows.v[1].launch - 1].registers, 255);

@@ -28,16 +28,16 @@ static struct sb_rollup rollup[] = { { "front.dino", "linear", "gemm", "gemm<\"f
 	{ "front.dino", "linear", "api", "cuLaunchKernel", 1, 1, 0 } };
 static const struct sb_rollups rollups = { .v = rollup, .n = 2 };
 
-/* start, duration, name, stage, op, stream, launch, correlation */
+/* start, duration, name, stage, op, stream, launch, call, correlation */
 static struct sb_trace_row few[] = {
-	{ 1000, 500, GEMM, PREPARE, LINEAR, 13, 1, 1 },
-	{ 1200, 900, CALL, PREPARE, LINEAR, 0, 0, 2 },
-	{ 2000, 1000, GEMM, DINO, LINEAR, 13, 1, 2 },
-	{ 2999, 501, EVIL, DINO, LINEAR, 13, 0, 3 },  /* begins before the one before it has ended */
-	{ 2100, 3000, GEMM, DINO, LINEAR, 14, 0, 4 }, /* still busy when the next stage begins */
-	{ 4001, 250, GEMM, FNET, -1, 13, 0, 5 },
-	{ 4001, 250, GEMM, -1, -1, 15, 0, 0 },
-	{ 1234567891, 1, GEMM, FNET, -1, 13, 0, 6 },
+	{ 1000, 500, GEMM, PREPARE, LINEAR, 13, 1, 0, 1 },
+	{ 1200, 900, CALL, PREPARE, LINEAR, 0, 0, 0, 2 },
+	{ 2000, 1000, GEMM, DINO, LINEAR, 13, 1, 0, 2 },
+	{ 2999, 501, EVIL, DINO, LINEAR, 13, 0, 0, 3 },  /* begins before the one before it has ended */
+	{ 2100, 3000, GEMM, DINO, LINEAR, 14, 0, 0, 4 }, /* still busy when the next stage begins */
+	{ 4001, 250, GEMM, FNET, -1, 13, 0, 0, 5 },
+	{ 4001, 250, GEMM, -1, -1, 15, 0, 0, 0 },
+	{ 1234567891, 1, GEMM, FNET, -1, 13, 0, 0, 6 },
 };
 
 struct made {
@@ -297,7 +297,7 @@ static void many(void **state)
 	assert_non_null(v);
 	assert_non_null(f);
 	for (int i = 0; i < N; i++)
-		v[i] = (struct sb_trace_row){ i * 3000, 2900, GEMM, i / 1000 % 3, LINEAR, 13 + i % 2, 1, i + 1 };
+		v[i] = (struct sb_trace_row){ i * 3000, 2900, GEMM, i / 1000 % 3, LINEAR, 13 + i % 2, 1, 0, i + 1 };
 	rows = rows_of(v, N);
 	t = whole(&rows);
 	began = sb_now_ns();
