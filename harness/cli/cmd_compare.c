@@ -3,6 +3,7 @@
 #include "sb_cli.h"
 #include "sb_machines_report.h"
 #include "sb_old_runs_report.h"
+#include "sb_ops_report.h"
 #include "sb_pair_report.h"
 #include "sb_pairs.h"
 #include "sb_reports.h"
@@ -13,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_DB, OPT_FORMAT, OPT_COLOR, OPT_EFFECTS, OPT_JUNIT, OPT_GITHUB, OPT_MACHINES, OPT_PLOT };
+enum { OPT_DB, OPT_FORMAT, OPT_COLOR, OPT_EFFECTS, OPT_JUNIT, OPT_GITHUB, OPT_MACHINES, OPT_PLOT, OPT_OPS };
 
 const struct sb_option sb_compare_options[] = {
 	[OPT_DB] = { "db", "FILE", "the database [$SPABENCH_DB, else ./spabench.db]" },
@@ -25,6 +26,8 @@ const struct sb_option sb_compare_options[] = {
 	[OPT_MACHINES] = { "machines", NULL,
 	        "the same arms and case on every machine that has them here, or every GPU" },
 	[OPT_PLOT] = { "plot", NULL, "bars and intervals in plain characters instead of the table" },
+	[OPT_OPS] = { "ops", NULL,
+	        "the calls of ops lined up: which product got how much faster, what came, what went" },
 	{ NULL, NULL, NULL },
 };
 
@@ -40,7 +43,7 @@ const char sb_compare_details[] =
 struct request {
 	const char *db;
 	int format, color; /* indices into the lists below */
-	bool effects, machines, plot;
+	bool effects, machines, plot, ops;
 	struct sb_ci_outputs ci;
 	struct sb_reference ref[2];
 	int n_refs;
@@ -85,6 +88,9 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 		case OPT_PLOT:
 			q->plot = true;
 			break;
+		case OPT_OPS:
+			q->ops = true;
+			break;
 		}
 	}
 	if (i == -2)
@@ -93,6 +99,9 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 		return sb_fail(err, SB_E_USAGE, "--machines goes with none of --effects, --junit and --github");
 	if (q->plot && (q->machines || q->effects || q->format != TEXT))
 		return sb_fail(err, SB_E_USAGE, "--plot goes with none of --machines, --effects and another --format");
+	if (q->ops && (q->machines || q->effects || q->plot || q->ci.junit || q->ci.github))
+		return sb_fail(
+		        err, SB_E_USAGE, "--ops goes with none of --machines, --effects, --plot, --junit and --github");
 	if (p.n_operands > 2)
 		return sb_fail(err, SB_E_USAGE, "compare takes one or two references, not %d", p.n_operands);
 	q->n_refs = p.n_operands;
@@ -130,6 +139,15 @@ static enum sb_status choose_arms(const struct request *q, struct sb_summary_opt
 	return SB_OK;
 }
 
+static enum sb_status print_ops(struct sb_ops *ops, enum sb_status status, int format, struct sb_error *err)
+{
+	if (!status) {
+		status = sb_ops_report(ops, format, stdout, err);
+		sb_ops_release(ops);
+	}
+	return status;
+}
+
 static enum sb_status print_old_runs(const struct request *q, const struct sb_old_ref ref[2], struct sb_error *err)
 {
 	struct sb_old_runs table;
@@ -139,6 +157,11 @@ static enum sb_status print_old_runs(const struct request *q, const struct sb_ol
 		return sb_fail(err, SB_E_USAGE,
 		        "two runs are compared metric by metric, without --junit, --github, --effects, --machines "
 		        "or --plot");
+	if (q->ops) {
+		struct sb_ops ops;
+
+		return print_ops(&ops, sb_ops_build_two(ref, &ops, err), q->format, err);
+	}
 	status = sb_old_runs_build(ref, &table, err);
 	if (status)
 		return status;
@@ -171,6 +194,18 @@ static enum sb_status two_references(const struct request *q, const char *db, st
 	if (other_file)
 		sb_store_close(ref[1].st);
 	return status;
+}
+
+/* The arms of the first group, call by call. */
+static enum sb_status print_ops_of(
+        struct sb_store *st, int64_t key, const struct request *q, const struct sb_summary *s, struct sb_error *err)
+{
+	const struct sb_summary_group *g = &s->groups[0];
+	struct sb_ops ops;
+
+	if (!g->after)
+		return sb_fail(err, SB_E_DATA, "run %.12s has one arm: there is nothing to compare it with", s->run_id);
+	return print_ops(&ops, sb_ops_build(st, key, g->before, g->after, &ops, err), q->format, err);
 }
 
 static enum sb_status print(const struct request *q, const struct sb_summary *s, struct sb_error *err)
@@ -291,7 +326,7 @@ enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err)
 		sb_store_close(st);
 		return status;
 	}
-	if (!status && q.n_refs < 2 && !opt.after && is_of_pairs(st, key)) {
+	if (!status && q.n_refs < 2 && !opt.after && !q.ops && is_of_pairs(st, key)) {
 		status = print_pairs(st, key, &q, err);
 		sb_store_close(st);
 		return status;
@@ -299,7 +334,7 @@ enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err)
 	if (!status)
 		status = sb_summary_build(st, key, &opt, &summary, err);
 	if (!status) {
-		status = print(&q, &summary, err);
+		status = q.ops ? print_ops_of(st, key, &q, &summary, err) : print(&q, &summary, err);
 		if (!status)
 			status = write_ci(&q, &summary, err);
 		sb_summary_release(&summary);
