@@ -15,6 +15,12 @@ struct cells {
 	char before[48], after[48], ratio[48], interval[96], share[48], calls[64];
 };
 
+/* Without a sign where it is shown as 0.0. */
+static double percent(double share)
+{
+	return fabs(share) < 0.0005 ? 0.0 : 100.0 * share;
+}
+
 static void fill_cells(const struct sb_ops_row *r, struct cells *c)
 {
 	double before = r->ns[0].absent ? 0 : r->ns[0].v, after = r->ns[1].absent ? 0 : r->ns[1].v;
@@ -28,7 +34,7 @@ static void fill_cells(const struct sb_ops_row *r, struct cells *c)
 	if (r->share.absent)
 		strcpy(c->share, "-");
 	else
-		snprintf(c->share, sizeof(c->share), "%.1f %%", 100.0 * r->share.v);
+		snprintf(c->share, sizeof(c->share), "%.1f %%", percent(r->share.v));
 	if (!r->calls[0] && !r->calls[1])
 		strcpy(c->calls, "-");
 	else if (r->calls[0] == r->calls[1] || r->found != SB_OPS_BOTH)
@@ -142,7 +148,7 @@ static void text_rest(struct sb_page *p, const struct sb_ops *o)
 	sb_buf_addf(&p->buf, "and %zu more row%s: %s -> %s", o->n_rows - ROWS_MAX, o->n_rows - ROWS_MAX == 1 ? "" : "s",
 	        before, after);
 	if (!o->rows[ROWS_MAX].share.absent)
-		sb_buf_addf(&p->buf, ", %.1f %% of the change", 100.0 * change / o->total.change_ns);
+		sb_buf_addf(&p->buf, ", %.1f %% of the change", percent(change / o->total.change_ns));
 	sb_buf_puts(&p->buf, "; '--format csv' has them all");
 	sb_page_end(p);
 }

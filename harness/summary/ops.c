@@ -375,9 +375,9 @@ static enum sb_status make_rows(struct work *w, struct sb_error *err)
 	o->rows = sb_pool_alloc(o->pool, (w->n_classes + 1) * sizeof(*o->rows));
 	if (!o->rows)
 		return no_memory(err);
-	o->total = (struct sb_ops_row){
-		.found = SB_OPS_BOTH, .stage = "", .op = "", .calls = { o->calls[0], o->calls[1] }
-	};
+	o->total = (struct sb_ops_row){ .found = SB_OPS_BOTH, .stage = "", .op = "" };
+	for (int side = 0; side < 2 && o->by != SB_OPS_BY_TOTAL; side++)
+		o->total.calls[side] = o->calls[side];
 	set_times(w, &o->total, w->side[0].total, w->side[1].total, one);
 	for (size_t i = 0; !status && i < w->n_classes; i++) {
 		const struct class *c = &w->classes[i];
