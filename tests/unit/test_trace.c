@@ -344,7 +344,7 @@ static void a_trace_is_stored_with_shapes_streams_and_correlations(void **state)
 	assert_int_equal(rows.v[1].start_ns, 2000);
 	assert_int_equal(rows.v[1].dur_ns, 20);
 	assert_int_equal(rows.v[1].correlation, 1001);
-	assert_int_equal(rows.v[1].op_call, 1);
+	assert_int_equal(rows.v[1].op_call, 2);
 	assert_int_equal(rows.v[1].stream, 7);
 	assert_int_equal(rows.launches[rows.v[1].launch - 1].grid[2], 3);
 	assert_int_equal(rows.launches[rows.v[1].launch - 1].registers, 255);
