@@ -54,6 +54,20 @@ static void add_row(
 	sb_buf_release(&text);
 }
 
+/* A build that crashes is in no metric. */
+static void add_lost(struct sb_ci_report *r, const struct sb_gate_report *g, const char *group)
+{
+	const struct sb_gate_result *x = g->result;
+	struct sb_buf text = { 0 };
+
+	sb_buf_addf(&text, "in %d of %d pairs the process of A did not, in %d that of B", x->lost[0], x->lost_of,
+	        x->lost[1]);
+	sb_ci_add_case(r, group, "processes that end well", outcome_of(x->lost_verdict),
+	        sb_gate_verdict_name(x->lost_verdict), sb_buf_str(&text));
+	r->failed |= text.failed;
+	sb_buf_release(&text);
+}
+
 static void add_side(struct sb_ci_report *r, const struct sb_gate_report *g, int side)
 {
 	const struct sb_pair_side *s = &g->table->side[side];
@@ -93,6 +107,7 @@ void sb_ci_of_gate(struct sb_ci_report *r, const struct sb_gate_report *g, int64
 		sb_buf_addf(&text, "against %s", g->baseline);
 	else
 		sb_buf_addf(&text, "%s against %s", g->table->side[1].arm, g->table->side[0].arm);
+	add_lost(r, g, sb_buf_str(&text));
 	for (int i = 0; i < g->result->n_rows; i++)
 		add_row(r, g, sb_buf_str(&text), &g->result->rows[i]);
 	text.len = 0;

@@ -37,6 +37,13 @@ static void add_effect(struct sb_buf *b, const struct sb_gate_report *g, const s
 		sb_buf_addf(b, " (%.4f..%.4f)", p->hodges_lehmann.lo, p->hodges_lehmann.hi);
 }
 
+/* "the new build's processes did not end well in 5 of 13 pairs, the baseline's in 0" */
+static void add_lost(struct sb_buf *b, const struct sb_gate_result *r)
+{
+	sb_buf_addf(
+	        b, "B's processes did not end well in %d of %d pairs, A's in %d", r->lost[1], r->lost_of, r->lost[0]);
+}
+
 static int count(const struct sb_gate_result *r, enum sb_gate_verdict verdict)
 {
 	int n = 0;
@@ -71,6 +78,10 @@ void sb_gate_sentence(const struct sb_gate_report *g, struct sb_buf *out)
 	if (named == SB_GATE_PASS) {
 		sb_buf_addf(out, "all %d metrics are below their thresholds", r->n_rows);
 	} else {
+		if (r->lost_verdict == named) {
+			add_lost(out, r);
+			comma = "; ";
+		}
 		for (int i = 0; i < r->n_rows; i++) {
 			if (r->rows[i].verdict != named)
 				continue;
@@ -157,7 +168,8 @@ static enum sb_status text(const struct sb_gate_report *g, FILE *out, struct sb_
 	sb_page_item(&p, "on", 2, g->machine);
 	if (g->table->dropped) {
 		line.len = 0;
-		sb_buf_addf(&line, "%d pairs did not end well and are in no row", g->table->dropped);
+		add_lost(&line, g->result);
+		sb_buf_puts(&line, "; such pairs are in no row");
 		sb_page_item(&p, "!", 2, sb_buf_str(&line));
 	}
 	sb_page_item(&p, "!", 2, g->note ? g->note : "");
@@ -220,6 +232,13 @@ static enum sb_status markdown(const struct sb_gate_report *g, FILE *out, struct
 		sb_buf_puts(&b, "- careful: ");
 		sb_markdown_text(&b, g->note);
 		sb_buf_puts(&b, "\n");
+	}
+	if (g->table->dropped) {
+		line.len = 0;
+		add_lost(&line, g->result);
+		sb_buf_puts(&b, "- careful: ");
+		sb_markdown_text(&b, sb_buf_str(&line));
+		sb_buf_puts(&b, "; such pairs are in no row\n");
 	}
 	sb_buf_puts(&b, "\n| metric | A | B | B / A | 95 % interval | threshold | verdict | pairs | careful |\n"
 	                "|---|---:|---:|---:|---|---:|---|---:|---|\n");
@@ -295,6 +314,9 @@ static enum sb_status json(const struct sb_gate_report *g, FILE *out, struct sb_
 	sb_json_put(root, "note", sb_json_text(g->note));
 	sb_json_put(root, "pairs", json_integer(g->table->pairs));
 	sb_json_put(root, "dropped", json_integer(g->table->dropped));
+	sb_json_put(root, "lost_a", json_integer(g->table->lost[0]));
+	sb_json_put(root, "lost_b", json_integer(g->table->lost[1]));
+	sb_json_put(root, "lost_verdict", sb_json_text(sb_gate_verdict_name(g->result->lost_verdict)));
 	sb_json_put(root, "elapsed_s", sb_json_number(g->elapsed_s));
 	sb_json_put(root, "planted", sb_json_number(g->table->side[1].planted));
 	for (int i = 0; i < g->result->n_rows; i++)

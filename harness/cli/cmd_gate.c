@@ -48,14 +48,14 @@ const struct sb_option sb_gate_options[] = {
 };
 
 const char sb_gate_details[] =
-        "Runs the baseline's binary and the new one by turns, in fresh processes, until every metric is decided: "
-        "looks\n"
-        "after 8, 12, 16, 24, 40 and 64 pairs, or when the budget is spent. Exit 0: all pass; 1: one fails; 5: none\n"
-        "fails, and one cannot be told. Without any difference at most 1 % of gates fail.\n"
-        "Judged are the total, stages of 10 % of it or more, and memory. A metric fails that is shown to be slower\n"
-        "and estimated at its threshold or more; it passes when it is shown to be below the threshold. Thresholds\n"
-        "without calibration: times 1 % on a GPU and 10 % on a CPU, memory 0. 'spabench calibrate' finds what this\n"
-        "machine can tell. spabench.ini: [gate] alpha, beta, max_pairs, budget, trials, correction (bh or by);\n"
+        "Runs the baseline's binary and the new one by turns, in fresh processes, until every metric is decided:\n"
+        "looks after 8, 12, 16, 24, 40 and 64 pairs as far as the budget reaches, and when it is spent. Exit 0: all\n"
+        "pass; 1: one fails; 5: none fails, and one cannot be told. Without any difference at most 1 % of gates fail.\n"
+        "Judged are the total, stages of 10 % of it or more, and memory; and a build that loses more pairs by crashes\n"
+        "or timeouts than the baseline does not pass. A metric fails that is shown to be slower and estimated at its\n"
+        "threshold or more; it passes when it is shown to be below the threshold. Thresholds without calibration:\n"
+        "times 1 % on a GPU and 10 % on a CPU, memory 0. 'spabench calibrate' finds what this machine can tell.\n"
+        "spabench.ini: [gate] alpha, beta, max_pairs, budget, trials, correction (bh or by);\n"
         "[thresholds] METRIC = PERCENT or off, METRIC as in the table or as stored, * for any characters.\n";
 
 struct request {
@@ -74,8 +74,8 @@ struct request {
 	int n_thresholds;
 	struct sb_gate_rules rules;
 	/* of the baseline */
-	struct sb_baselines named; /* all of that name */
-	size_t chosen;
+	struct sb_baselines named; /* the first n_named are of that name, the newest last */
+	size_t n_named, chosen;
 	struct sb_run run;
 	/* of this machine, case and arm: the first n_calibrations */
 	struct sb_calibrations calibrations;
@@ -234,6 +234,7 @@ static enum sb_status list_baselines(struct sb_store *st, struct request *r, str
 		r->named.v[n++] = b;
 		r->chosen = n - 1;
 	}
+	r->n_named = n;
 	return n ? SB_OK
 	         : sb_fail(err, SB_E_USAGE, "no baseline '%.80s'; 'spabench baseline list' shows them", r->baseline);
 }
@@ -337,10 +338,10 @@ static bool choose_better(struct request *r, const char *machine, const char *of
 
 	if (!strcmp(tried->machine, machine) && !strcmp(tried->case_key, of_case))
 		return false;
-	for (size_t i = 0; i < r->named.n; i++) {
+	for (size_t i = 0; i < r->n_named; i++) {
 		const struct sb_baseline *b = &r->named.v[i];
 
-		if (!strcmp(b->name, r->baseline) && !strcmp(b->machine, machine) && !strcmp(b->case_key, of_case)) {
+		if (!strcmp(b->machine, machine) && !strcmp(b->case_key, of_case)) {
 			r->chosen = i;
 			return true;
 		}
@@ -614,24 +615,54 @@ static enum sb_status open_pairs(struct gate *g, int argc, char **argv, struct s
 	return sb_pairs_open(g->st, &r->q.opt, &g->p, err);
 }
 
-/* The first pair, once more where it showed that another baseline of the name is meant. */
+/* The first pair; *again: another baseline of the name was chosen, which fits better. */
+static enum sb_status first_pair(struct gate *g, int argc, char **argv, bool *again, struct sb_error *err)
+{
+	enum sb_status status = open_pairs(g, argc, argv, err);
+
+	if (!status)
+		status = sb_pairs_measure(g->p, 1, err);
+	return status ? status : place(g, again, err);
+}
+
+static void drop_pairs(struct gate *g)
+{
+	struct sb_error ignored;
+
+	sb_pairs_close(g->p, SB_E_USAGE, &ignored);
+	g->p = NULL;
+}
+
+/*
+ * The first pair, once more where it showed that another baseline of the name is meant. One that cannot even be begun
+ * here (its clip, device or binary is another machine's) leaves the others of its name; when none can, the newest says
+ * why.
+ */
 static enum sb_status begin(struct gate *g, int argc, char **argv, struct sb_error *err)
 {
-	enum sb_status status = SB_OK;
-	struct sb_error ignored;
+	enum sb_status status, first = SB_OK;
+	struct sb_error of_newest;
 	bool again = true;
 
-	for (int attempt = 0; attempt < 2 && again && !status; attempt++) {
-		if (attempt) {
-			sb_pairs_close(g->p, SB_E_USAGE, &ignored);
-			g->p = NULL;
+	status = first_pair(g, argc, argv, &again, err);
+	while (status && status != SB_E_INTERRUPTED && status != SB_E_NOMEM && g->r->baseline && g->r->chosen > 0) {
+		if (!first) {
+			first = status;
+			of_newest = *err;
 		}
-		again = attempt == 0;
-		status = open_pairs(g, argc, argv, err);
-		if (!status)
-			status = sb_pairs_measure(g->p, 1, err);
-		if (!status)
-			status = place(g, &again, err);
+		drop_pairs(g);
+		g->r->chosen--;
+		again = true;
+		status = first_pair(g, argc, argv, &again, err);
+	}
+	if (!status && again) {
+		drop_pairs(g);
+		again = false;
+		status = first_pair(g, argc, argv, &again, err);
+	}
+	if (status && first) {
+		*err = of_newest;
+		return first;
 	}
 	return status;
 }

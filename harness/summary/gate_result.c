@@ -164,8 +164,21 @@ static enum sb_gate_verdict worse(enum sb_gate_verdict a, enum sb_gate_verdict b
 	return a == SB_GATE_OPEN || b == SB_GATE_OPEN ? SB_GATE_OPEN : SB_GATE_PASS;
 }
 
+static void judge_lost(struct sb_gate_result *r, const struct sb_pair_table *t)
+{
+	int a = t->lost[0], b = t->lost[1];
+	double chance = b > 0 ? 1.0 - sb_stats_binomial_half(a + b, b - 1) : 1.0;
+
+	r->lost[0] = a;
+	r->lost[1] = b;
+	r->lost_of = t->pairs + t->dropped;
+	r->lost_verdict = b <= a ? SB_GATE_PASS : chance <= SB_GATE_LOST ? SB_GATE_FAIL : SB_GATE_OPEN;
+}
+
 int sb_gate_result_next(const struct sb_gate_result *r)
 {
+	if (r->looks && r->verdict == SB_GATE_FAIL)
+		return 0;
 	if (!r->n_noisy)
 		return r->looks ? 0 : 6;
 	if (r->looks >= r->design.n_looks)
@@ -194,7 +207,8 @@ void sb_gate_result_look(struct sb_gate_result *r, const struct sb_pair_table *t
 	if (r->n_noisy && r->looks < r->design.n_looks)
 		sb_gate_judge(&r->design, r->looks, r->metric);
 	r->looks++;
-	r->verdict = SB_GATE_PASS;
+	judge_lost(r, t);
+	r->verdict = r->lost_verdict;
 	noisy = 0;
 	for (int i = 0; i < r->n_rows; i++) {
 		if (!r->rows[i].exact)
@@ -215,8 +229,9 @@ void sb_gate_result_end(struct sb_gate_result *r, const struct sb_pair_table *t,
 	for (int i = 0; i < r->n_rows; i++)
 		if (r->rows[i].verdict == SB_GATE_OPEN && !r->rows[i].reason)
 			r->rows[i].reason = why;
-	r->stopped = r->verdict == SB_GATE_FAIL   ? "it ends with the look at which a metric fails"
-	             : r->verdict == SB_GATE_PASS ? "every metric is decided"
-	             : stopped                    ? stopped
-	                                          : "all looks were taken";
+	r->stopped = r->verdict == SB_GATE_PASS     ? "every metric is decided"
+	             : stopped                      ? stopped
+	             : r->verdict == SB_GATE_FAIL   ? "it ends with the look at which one fails"
+	             : r->looks < r->design.n_looks ? "more pairs would not decide the rest"
+	                                            : "all looks were taken";
 }

@@ -40,6 +40,13 @@ struct sb_gate_rules {
 /* Pairs of pair_s seconds that a budget has room for, at most SB_GATE_MAX_PAIRS; no budget (<= 0): that many. */
 int sb_gate_pairs_in_budget(double budget_s, double pair_s);
 
+/*
+ * Pairs that were lost are in no metric, so a new build that crashes is judged by itself: more of them lost by it than
+ * by the baseline is inconclusive, and a fail where as many by chance, either side being as likely, have at most this
+ * probability (a sign test; five and none, seven and one).
+ */
+#define SB_GATE_LOST 0.05
+
 struct sb_gate_row {
 	char metric[SB_GATE_PATTERN_MAX], label[SB_GATE_PATTERN_MAX]; /* copies: tables are made anew as pairs come */
 	bool exact;
@@ -59,8 +66,11 @@ struct sb_gate_result {
 	struct sb_gate_design design;                      /* valid where n_noisy > 0 */
 	struct sb_gate_metric metric[SB_GATE_MAX_METRICS]; /* the noisy ones, in the order of rows */
 	int looks;                                         /* taken */
-	enum sb_gate_verdict verdict;                      /* of all */
-	const char *stopped; /* "every metric is decided", "the budget is spent", ..; NULL: not yet */
+	int lost[2]; /* pairs in which that side's process did not end well, of lost_of */
+	int lost_of;
+	enum sb_gate_verdict lost_verdict; /* see SB_GATE_LOST */
+	enum sb_gate_verdict verdict;      /* of all */
+	const char *stopped;               /* "every metric is decided", "the budget is spent", ..; NULL: not yet */
 };
 
 /*

@@ -37,6 +37,7 @@ struct sb_pair_table {
 	const char *run_id, *kind; /* "pairs", "gate", "calibrate" */
 	struct sb_pair_side side[2];
 	int pairs, dropped;       /* whole ones; those in which a trial did not end well */
+	int lost[2];              /* of the dropped: those in which that side's process did not */
 	int trials;               /* of a process, at most */
 	double level;             /* of the intervals */
 	struct sb_pair_row *rows; /* in the order of the table of metrics; times and bytes that both sides have */

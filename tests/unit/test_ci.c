@@ -380,9 +380,13 @@ static void a_gate_is_a_case_for_each_metric(void **state)
 		        .verdict = SB_GATE_PASS,
 		        .pairs = 16 },
 	};
-	struct sb_gate_result result = {
-		.rows = rows, .n_rows = SB_ARRAY_LEN(rows), .verdict = SB_GATE_FAIL, .stopped = "the budget is spent"
-	};
+	struct sb_gate_result result = { .rows = rows,
+		.n_rows = SB_ARRAY_LEN(rows),
+		.verdict = SB_GATE_FAIL,
+		.lost = { 1, 0 },
+		.lost_of = 17,
+		.lost_verdict = SB_GATE_PASS,
+		.stopped = "the budget is spent" };
 	const struct sb_gate_report gate = { .result = &result,
 		.table = &table,
 		.baseline = "main",
@@ -395,7 +399,8 @@ static void a_gate_is_a_case_for_each_metric(void **state)
 	sb_ci_of_gate(&r, &gate, 0, "runner-1");
 	assert_int_equal(r.outcome, SB_CI_FAILED);
 	text = rendered(sb_ci_junit, &r);
-	assert_has(text, "tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\" time=\"42.500\"");
+	assert_has(text, "tests=\"4\" failures=\"1\" errors=\"0\" skipped=\"1\" time=\"42.500\"");
+	assert_has(text, "processes that end well: pass: in 1 of 17 pairs the process of A did not, in 0 that of B\n");
 	assert_has(text,
 	        "<testcase name=\"total\" classname=\"against main\" time=\"0.000\">\n      <failure message=\"fail: "
 	        "100.0 ms -&gt; 103.0 ms, x 1.0300 (1.0250..1.0350), threshold 1 % (calibration), 16 pairs; "

@@ -258,6 +258,57 @@ static void bytes_that_vary_from_process_to_process_are_inconclusive(void **stat
 
 /* ---- rules ------------------------------------------------------------------------------------------------------- */
 
+static void a_byte_more_ends_the_gate_at_the_first_look(void **state)
+{
+	struct gate *g = *state;
+
+	g->made = make(0.05); /* times alone would take every look */
+	g->made->grown[0] = g->made->grown[1] = 1;
+	judge(g->made, &g->rules, false, 64, &g->result);
+	assert_int_equal(g->result.verdict, SB_GATE_FAIL);
+	assert_int_equal(g->result.looks, 1);
+	assert_string_equal(g->result.stopped, "it ends with the look at which one fails");
+}
+
+static void a_budget_that_ends_it_is_named_though_a_metric_fails(void **state)
+{
+	struct gate *g = *state;
+
+	g->made = make(0.005);
+	g->made->grown[0] = g->made->grown[1] = 1;
+	judge(g->made, &g->rules, false, 3, &g->result);
+	assert_int_equal(g->result.verdict, SB_GATE_FAIL);
+	assert_string_equal(g->result.stopped, "the budget is spent");
+}
+
+/* Pairs lost by A and by B, and what becomes of a gate that passes without them. */
+static void a_build_whose_processes_die_does_not_pass(void **state)
+{
+	static const struct {
+		int lost[2];
+		enum sb_gate_verdict verdict;
+	} cases[] = { { { 0, 0 }, SB_GATE_PASS }, { { 3, 0 }, SB_GATE_PASS }, { { 2, 2 }, SB_GATE_PASS },
+		{ { 0, 1 }, SB_GATE_OPEN }, { { 0, 4 }, SB_GATE_OPEN }, { { 0, 5 }, SB_GATE_FAIL },
+		{ { 1, 6 }, SB_GATE_OPEN }, { { 1, 7 }, SB_GATE_FAIL }, { { 0, 14 }, SB_GATE_FAIL } };
+	struct gate *g = *state;
+
+	for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
+		sb_gate_result_release(&g->result);
+		free(g->made);
+		g->rules = (struct sb_gate_rules){ .n = 0 };
+		g->made = make(0.002);
+		g->made->table.lost[0] = cases[i].lost[0];
+		g->made->table.lost[1] = cases[i].lost[1];
+		g->made->table.dropped = cases[i].lost[0] + cases[i].lost[1];
+		judge(g->made, &g->rules, false, 64, &g->result);
+		if (g->result.verdict != cases[i].verdict || g->result.lost_verdict != cases[i].verdict)
+			fail_msg("%d and %d lost: %s", cases[i].lost[0], cases[i].lost[1],
+			        sb_gate_verdict_name(g->result.verdict));
+		assert_int_equal(g->result.lost_of, 8 + g->made->table.dropped);
+		assert_int_equal(row_of(&g->result, "wall_ns")->verdict, SB_GATE_PASS);
+	}
+}
+
 static void the_last_rule_that_matches_counts(void **state)
 {
 	struct gate *g = *state;
@@ -405,6 +456,9 @@ int main(void)
 		T(a_budget_of_few_pairs_decides_nothing),
 		T(a_byte_more_fails),
 		T(bytes_that_vary_from_process_to_process_are_inconclusive),
+		T(a_byte_more_ends_the_gate_at_the_first_look),
+		T(a_budget_that_ends_it_is_named_though_a_metric_fails),
+		T(a_build_whose_processes_die_does_not_pass),
 		T(the_last_rule_that_matches_counts),
 		T(a_rule_for_nothing_is_refused),
 		T(a_threshold_of_nothing_is_refused_for_times),

@@ -65,6 +65,19 @@ echo >>old
 try gate --baseline main --db g.db
 mv older old
 
+echo '# one of that name of another machine, whose binary is not here, does not stand in the way'
+python3 - <<'END'
+import sqlite3
+db = sqlite3.connect("g.db")
+db.execute("INSERT INTO baseline SELECT name, 'another machine', case_key, run, arm, '/not/here', exe_digest, created_ns + 1 FROM baseline")
+db.commit()
+END
+brief gate --baseline main --db g.db --quiet --trials 1 --budget 0.1
+mv old older
+try gate --baseline main --db g.db
+mv older old
+python3 -c "import sqlite3; db = sqlite3.connect('g.db'); db.execute(\"DELETE FROM baseline WHERE machine = 'another machine'\"); db.commit()"
+
 echo '# two at once'
 "$SPABENCH" calibrate --db g.db --pairs 64 $case >/dev/null 2>&1 &
 first=$!
