@@ -65,15 +65,28 @@ enum sb_status sb_gate_rules_add(const char *text, const char *from, struct sb_g
 	return add(metric, equals + 1, from, rules, err);
 }
 
+/* Nothing would fail, or pass, at 0. */
+static enum sb_status parse_level(const char *value, const char *what, double *out, struct sb_error *err)
+{
+	double level;
+
+	if (parse_percent(value, what, &level, err))
+		return err->code;
+	if (!(level > 0.0))
+		return sb_fail(err, SB_E_USAGE, "%s '%.40s' is not above 0 %%", what, value);
+	*out = level;
+	return SB_OK;
+}
+
 static enum sb_status set_gate(const char *key, const char *value, struct reader *r, struct sb_error *err)
 {
 	static const char *const corrections[] = { "bh", "by" };
 	int64_t n;
 
 	if (!strcmp(key, "alpha"))
-		return parse_percent(value, key, &r->rules->alpha, err);
+		return parse_level(value, key, &r->rules->alpha, err);
 	if (!strcmp(key, "beta"))
-		return parse_percent(value, key, &r->rules->beta, err);
+		return parse_level(value, key, &r->rules->beta, err);
 	if (!strcmp(key, "budget"))
 		return sb_parse_double(value, key, 0.0, 1e7, r->budget_s, err);
 	if (!strcmp(key, "max_pairs") || !strcmp(key, "trials")) {
