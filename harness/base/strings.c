@@ -136,7 +136,7 @@ enum sb_status sb_parse_bytes(const char *s, const char *what, int64_t *out, str
 	double v = strtod(s, &end), factor = 1.0;
 	const char *unit;
 
-	if (end == s || strpbrk(s, "xX") || !isfinite(v) || v < 0)
+	if (end == s || memchr(s, 'x', (size_t)(end - s)) || memchr(s, 'X', (size_t)(end - s)) || !isfinite(v) || v < 0)
 		return sb_fail(err, SB_E_USAGE, "%s '%.64s' is not a size; write for instance 512M or 24GiB", what, s);
 	if (*end && (unit = strchr(units, *end)) && (!end[1] || !strcmp(end + 1, "iB"))) {
 		for (const char *u = units; u <= unit; u++)
