@@ -256,6 +256,9 @@ static enum sb_status print_pairs(struct sb_store *st, int64_t key, const struct
 	if (q->ci.junit || q->ci.github)
 		return sb_fail(err, SB_E_USAGE,
 		        "--junit and --github show claims, and a run of pairs has none; 'spabench gate' judges pairs");
+	if (q->effects)
+		return sb_fail(err, SB_E_USAGE,
+		        "--effects needs every combination of the switches, and this is a run of pairs of two arms");
 	if (q->plot)
 		return sb_fail(err, SB_E_USAGE, "--plot draws arms of one run by blocks, and this is a run of pairs");
 	status = sb_pair_table_build(st, key, 0.0, &table, err);

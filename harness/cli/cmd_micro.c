@@ -2,7 +2,7 @@
  * micro: the tracker's products, convolutions and attention calls one by one. Runs in this process and stores nothing:
  * a shape is no trial of an arm, and rows of one table are not pairs.
  */
-#include "card.h"
+#include "sb_card.h"
 #include "case_options.h"
 #include "sb_cli.h"
 #include "sb_experiment.h"

@@ -2,7 +2,7 @@
 #ifndef SB_DOCTOR_INTERNAL_H
 #define SB_DOCTOR_INTERNAL_H
 
-#include "card.h"
+#include "sb_card.h"
 #include "sb_backend.h"
 #include "sb_doctor.h"
 

@@ -2,8 +2,10 @@
 #include "absolute.h"
 #include "environment.h"
 #include "messages.h"
+#include "sb_card.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,28 @@ static void reference_facts(struct sb_environment *e, const struct sb_arm *arm)
 	sb_buf_release(&levels);
 }
 
+static void add_told(struct sb_environment *e, const char *key, double v)
+{
+	if (isfinite(v))
+		sb_environment_add(e, key, "%g", v);
+	else
+		sb_environment_add_absent(e, key, "the driver does not say");
+}
+
+/* What holds a GPU's clocks: a baseline under another limit is another machine's. */
+static void clock_policy(struct sb_environment *e, const char *uuid)
+{
+	struct sb_error err;
+	struct sb_card c;
+
+	if (sb_card_read(uuid, "", &c, &err)) {
+		sb_environment_add_absent(e, "gpu.power_limit_w", "the driver's NVML does not tell");
+		return;
+	}
+	add_told(e, "gpu.power_limit_w", c.power_limit_w);
+	add_told(e, "gpu.application_clock_mhz", c.sm_app_mhz);
+}
+
 static void worker_facts(struct sb_environment *e, const struct sb_run_record *r)
 {
 	const struct sb_worker_facts *f = r->facts;
@@ -36,6 +60,8 @@ static void worker_facts(struct sb_environment *e, const struct sb_run_record *r
 	sb_environment_add(e, "device.kind", "%s", f->device_kind);
 	sb_environment_add(e, "device.memory_bytes", "%lld", (long long)f->device_memory_bytes);
 	sb_environment_add(e, "software", "%s", f->software);
+	if (!strcmp(f->device_kind, "cuda"))
+		clock_policy(e, f->device_uuid);
 	if (f->conv_path[0])
 		sb_environment_add(e, "conv_path", "%s", f->conv_path);
 	sb_environment_add(e, "emulated", "%s", f->emulated);

@@ -52,6 +52,8 @@ void sb_fingerprint_machine(const struct sb_run *run, struct sb_buf *out)
 		number(out, "threads", json_object_get(plan, "threads"));
 	} else {
 		driver(out, sb_run_fact(run, "software"));
+		part(out, "power limit in W", sb_run_fact(run, "gpu.power_limit_w"));
+		part(out, "application clock in MHz", sb_run_fact(run, "gpu.application_clock_mhz"));
 	}
 	number(out, "pretended memory", json_object_get(plan, "memory_limit"));
 	json_decref(plan);

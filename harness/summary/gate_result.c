@@ -64,7 +64,8 @@ static bool choose(const struct sb_pair_table *t, struct sb_gate_rules *rules, c
 		out->threshold = rule->threshold;
 		out->threshold_from = rule->from;
 	}
-	return judged && r->n > 0;
+	/* A time that is 0 on either side has no ratio. */
+	return judged && (r->exact ? r->n : r->n_d) > 0;
 }
 
 static enum sb_status check_rules(const struct sb_gate_rules *rules, struct sb_error *err)

@@ -270,11 +270,36 @@ struct all_logs {
 	int n[SB_OLD_HISTORY_MAX];
 };
 
+/* A run of more processes than a side has is steadier than that. */
+static bool is_in(const struct work *w, const struct all_logs *l, int i, int group, bool of_means)
+{
+	int most = l->n[0] < l->n[1] ? l->n[0] : l->n[1];
+
+	return w->v[i].group == group && l->n[i] && !(of_means && l->n[i] > most);
+}
+
+/* Runs that have an arm in both groups: what a run is off by is in both, and tells the same thing twice. */
+static int shared_runs(const struct work *w, const struct all_logs *l, bool of_means)
+{
+	int shared = 0;
+
+	for (int i = 0; i < w->n; i++) {
+		bool other = false;
+
+		if (!is_in(w, l, i, 0, of_means))
+			continue;
+		for (int k = 0; k < w->n; k++)
+			other |= is_in(w, l, k, 1, of_means) && !strcmp(w->v[i].run.id, w->v[k].run.id);
+		shared += other;
+	}
+	return shared;
+}
+
 /* The groups' variances, by their degrees of freedom: one for what processes do not explain, one of whole runs. */
 static double pooled(const struct work *w, const struct all_logs *l, bool of_means, double *df)
 {
+	int shared = w->n_groups > 1 ? shared_runs(w, l, of_means) : 0;
 	double sum = 0.0;
-	int most = l->n[0] < l->n[1] ? l->n[0] : l->n[1];
 
 	*df = 0.0;
 	for (int g = 0; g < w->n_groups; g++) {
@@ -283,8 +308,7 @@ static double pooled(const struct work *w, const struct all_logs *l, bool of_mea
 		int n[SB_OLD_HISTORY_MAX], k = 0;
 
 		for (int i = 0; i < w->n; i++) {
-			/* A run of more processes than a side has is steadier than that. */
-			if (w->v[i].group != g || !l->n[i] || (of_means && l->n[i] > most))
+			if (!is_in(w, l, i, g, of_means))
 				continue;
 			x[k] = l->v[i];
 			mean[k] = sb_stats_mean(l->v[i], l->n[i]);
@@ -301,7 +325,11 @@ static double pooled(const struct work *w, const struct all_logs *l, bool of_mea
 		sum += own * own_df;
 		*df += own_df;
 	}
-	return *df > 0.0 ? sum / *df : NAN;
+	if (!(*df > 0.0))
+		return NAN;
+	sum /= *df;
+	*df -= shared > 1 ? shared - 1 : 0;
+	return sum;
 }
 
 static void compare(const struct work *w, const struct all_logs *l, struct sb_old_row *r)

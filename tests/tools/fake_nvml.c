@@ -172,6 +172,7 @@ UNSIGNED(nvmlDeviceGetPowerUsage, "power", 123456)
 		ANSWER(*out = (unsigned)number(name, otherwise));     \
 	}
 INDEXED(nvmlDeviceGetClockInfo, "clock", 1980)
+INDEXED(nvmlDeviceGetApplicationsClock, "clock_app", 1980)
 INDEXED(nvmlDeviceGetMaxClockInfo, "max", 1980)
 INDEXED(nvmlDeviceGetTemperature, "temperature", 35)
 

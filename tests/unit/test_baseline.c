@@ -221,6 +221,31 @@ static void a_gpu_is_its_card_and_driver(void **state)
 	assert_string_equal(sb_fingerprint_difference(a, b, text, sizeof(text)), "uuid: GPU-1 and GPU-2");
 }
 
+static void a_gpu_whose_clocks_are_held_otherwise_is_another_machine(void **state)
+{
+	char software[] = "driver 580.1, CUDA 13.0", card[] = "GPU-1", watts[] = "700", fewer[] = "500", mhz[] = "1980",
+	     lower[] = "1500", k_limit[] = "gpu.power_limit_w", k_clock[] = "gpu.application_clock_mhz";
+	char a[256], b[256], text[128];
+	struct facts m;
+
+	(void)state;
+	describe_gpu(&m, software, card);
+	add(&m, k_limit, watts);
+	add(&m, k_clock, mhz);
+	machine_of(&m, a, sizeof(a));
+	describe_gpu(&m, software, card);
+	add(&m, k_limit, fewer);
+	add(&m, k_clock, mhz);
+	machine_of(&m, b, sizeof(b));
+	assert_string_equal(sb_fingerprint_difference(a, b, text, sizeof(text)), "power limit in W: 700 and 500");
+	describe_gpu(&m, software, card);
+	add(&m, k_limit, watts);
+	add(&m, k_clock, lower);
+	machine_of(&m, b, sizeof(b));
+	assert_string_equal(
+	        sb_fingerprint_difference(a, b, text, sizeof(text)), "application clock in MHz: 1980 and 1500");
+}
+
 static void a_part_that_only_one_has_is_a_difference_in_order(void **state)
 {
 	char text[64];
@@ -266,6 +291,7 @@ int main(void)
 		T(an_older_format_has_none_and_gets_the_tables_when_written_to),
 		T(a_calibration_takes_the_place_of_an_older_one),
 		cmocka_unit_test(a_gpu_is_its_card_and_driver),
+		cmocka_unit_test(a_gpu_whose_clocks_are_held_otherwise_is_another_machine),
 		cmocka_unit_test(a_part_that_only_one_has_is_a_difference_in_order),
 		cmocka_unit_test(a_case_is_not_the_name_of_its_clip),
 	};

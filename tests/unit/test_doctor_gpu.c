@@ -76,6 +76,7 @@ static void nvml_tells_of_the_card(void **state)
 	assert_int_equal(c.ecc, SB_MODE_ON);
 	assert_int_equal(c.mig, SB_MODE_OFF);
 	assert_int_equal(c.persistence, SB_MODE_ON);
+	assert_true(c.power_limit_w == 700 && c.sm_app_mhz == 1980);
 }
 
 static void what_nvml_does_not_tell_is_absent_and_not_zero(void **state)

@@ -24,6 +24,7 @@ struct spec {
 	double ms[3]; /* of a process each; 0: there is none */
 	const char *clip, *preset, *build, *cpu, *outcome;
 	const char *metric; /* NULL: wall_ns */
+	bool both;          /* `before` has the same values, from the same processes */
 };
 
 static const char *or_usual(const char *s, const char *usual)
@@ -34,8 +35,8 @@ static const char *or_usual(const char *s, const char *usual)
 /* Runs with ids 00.., 01.., of one arm; a process has three trials, two of which are 1 % off its median. */
 static void make(struct fixture *f, const struct spec *specs, size_t n)
 {
-	static const char *const names[] = { "after" };
-	static const char *const levels[] = { "attention=efficient" };
+	static const char *const names[] = { "after", "before" };
+	static const char *const levels[] = { "attention=efficient", "attention=standard" };
 	struct sb_store *st = NULL;
 
 	assert_ok(f, sb_store_open(f->db, SB_STORE_WRITE, &st, &f->err));
@@ -56,14 +57,15 @@ static void make(struct fixture *f, const struct spec *specs, size_t n)
 		int64_t run, worker;
 
 		snprintf(id, sizeof(id), "%02zu000000000000000000000000000000", i);
-		assert_ok(f, sb_store_begin_run(st, &r, &c, names, levels, 1, &run, &f->err));
+		assert_ok(f, sb_store_begin_run(st, &r, &c, names, levels, s->both ? 2 : 1, &run, &f->err));
 		for (int p = 0; p < 3 && s->ms[p] > 0.0; p++) {
 			assert_ok(f, sb_store_add_worker(st, run, &w, &worker, &f->err));
-			for (int t = 0; t < 3; t++) {
+			for (int t = 0; t < (s->both ? 6 : 3); t++) {
 				const struct sb_sample sample = { or_usual(s->metric, "wall_ns"),
-					sb_value_of(s->ms[p] * 1e6 * (1 + 0.01 * (t - 1))) };
+					sb_value_of(s->ms[p] * 1e6 * (1 + 0.01 * (t % 3 - 1))) };
 				const struct sb_trial_row row = { .worker = worker,
-					.block = 3 * p + t,
+					.block = 6 * p + t,
+					.arm = t / 3,
 					.kind = "timing",
 					.outcome = or_usual(s->outcome, "ok"),
 					.samples = &sample,
@@ -133,6 +135,39 @@ static void what_differs_between_runs_is_in_the_interval(void **state)
 	sb_old_runs_release(&r);
 }
 
+static enum sb_status build_arms(struct fixture *f, const char *a, const char *b, struct sb_old_runs *out)
+{
+	struct sb_store *st = NULL;
+	struct sb_old_ref ref[2];
+	enum sb_status status;
+
+	assert_ok(f, sb_store_open(f->db, SB_STORE_READ, &st, &f->err));
+	ref[0] = (struct sb_old_ref){ .st = st, .arm = "before" };
+	ref[1] = (struct sb_old_ref){ .st = st, .arm = "after" };
+	assert_ok(f, sb_store_find_run(st, a, &ref[0].run_key, &f->err));
+	assert_ok(f, sb_store_find_run(st, b, &ref[1].run_key, &f->err));
+	status = sb_old_runs_build(ref, out, &f->err);
+	sb_store_close(st);
+	return status;
+}
+
+static void two_arms_of_one_run_tell_once_how_far_runs_are_apart(void **state)
+{
+	static const struct spec specs[] = { { .ms = { 10, 11, 12 }, .both = true },
+		{ .ms = { 20, 21, 23 }, .both = true }, { .ms = { 11, 12, 14 }, .both = true } };
+	struct fixture *f = *state;
+	struct sb_old_runs one, two;
+
+	make(f, specs, SB_ARRAY_LEN(specs));
+	assert_ok(f, build(f, "0000", "0100", "after", &one));
+	assert_ok(f, build_arms(f, "0000", "0100", &two));
+	assert_true(one.rows[0].df == 2 && two.rows[0].df == 2);
+	assert_true(fabs(one.rows[0].between.v - two.rows[0].between.v) < 1e-12);
+	assert_true(fabs(one.rows[0].ratio.lo - two.rows[0].ratio.lo) < 1e-9);
+	sb_old_runs_release(&one);
+	sb_old_runs_release(&two);
+}
+
 static void runs_of_one_process_have_the_variance_of_whole_runs(void **state)
 {
 	static const struct spec specs[] = { { .ms = { 10 } }, { .ms = { 20 } }, { .ms = { 40 } } };
@@ -191,6 +226,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		        what_differs_between_runs_is_in_the_interval, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+		        two_arms_of_one_run_tell_once_how_far_runs_are_apart, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 		        runs_of_one_process_have_the_variance_of_whole_runs, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(

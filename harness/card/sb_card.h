@@ -28,6 +28,7 @@ struct sb_card {
 	int64_t ecc_errors; /* not corrected, since the driver was loaded; < 0: not told */
 	int compute_mode;   /* SB_COMPUTE_*; < 0: not told */
 	double power_limit_w, power_default_w, sm_mhz, sm_max_mhz, temperature_c; /* NAN: not told */
+	double sm_app_mhz;               /* that was set for applications; NAN: not told */
 	char throttled[128];             /* why clocks are held down now, or "" */
 	int64_t total_bytes, free_bytes; /* 0: not told */
 	unsigned n_processes;            /* with a context on it; of the first SB_CARD_PROCESSES_MAX we know more */

@@ -1,5 +1,4 @@
-#include "card.h"
-#include "doctor_internal.h"
+#include "sb_card.h"
 
 #include <dlfcn.h>
 #include <math.h>
@@ -54,6 +53,7 @@ enum {
 	X(power_default, nvmlDeviceGetPowerManagementDefaultLimit, (nvml_handle, unsigned *))      \
 	X(clock, nvmlDeviceGetClockInfo, (nvml_handle, int, unsigned *))                           \
 	X(clock_max, nvmlDeviceGetMaxClockInfo, (nvml_handle, int, unsigned *))                    \
+	X(clock_app, nvmlDeviceGetApplicationsClock, (nvml_handle, int, unsigned *))               \
 	X(temperature, nvmlDeviceGetTemperature, (nvml_handle, int, unsigned *))                   \
 	X(reasons, nvmlDeviceGetCurrentClocksThrottleReasons, (nvml_handle, unsigned long long *)) \
 	X(memory, nvmlDeviceGetMemoryInfo, (nvml_handle, struct nvml_memory *))                    \
@@ -134,6 +134,7 @@ static void read_clocks(const struct nvml *n, struct sb_card *c)
 	c->power_default_w = ASK(n, power_default, n->device, &v) ? v / 1e3 : NAN;
 	c->sm_mhz = ASK(n, clock, n->device, NVML_CLOCK_SM, &v) ? (double)v : NAN;
 	c->sm_max_mhz = ASK(n, clock_max, n->device, NVML_CLOCK_SM, &v) ? (double)v : NAN;
+	c->sm_app_mhz = ASK(n, clock_app, n->device, NVML_CLOCK_SM, &v) ? (double)v : NAN;
 	c->temperature_c = ASK(n, temperature, n->device, NVML_TEMPERATURE_GPU, &v) ? (double)v : NAN;
 	if (!ASK(n, reasons, n->device, &bits))
 		return;
@@ -143,12 +144,27 @@ static void read_clocks(const struct nvml *n, struct sb_card *c)
 			        "%s%s", *c->throttled ? ", " : "", throttles[i].name);
 }
 
+static bool name_of_process(const char *root, unsigned pid, char *out, size_t n)
+{
+	char path[512];
+	FILE *f;
+	bool ok;
+
+	snprintf(path, sizeof(path), "%.400s/proc/%u/comm", root, pid);
+	f = fopen(path, "r");
+	ok = f && fgets(out, (int)n, f);
+	if (f)
+		fclose(f);
+	if (ok)
+		out[strcspn(out, "\n")] = '\0';
+	return ok && *out;
+}
+
 static void read_processes(const struct nvml *n, const char *root, struct sb_card *c)
 {
 	struct nvml_process p[SB_CARD_PROCESSES_MAX];
 	unsigned count = SB_CARD_PROCESSES_MAX;
 	int code = n->processes ? n->processes(n->device, &count, p) : -1;
-	char path[64];
 
 	c->processes_told = code == 0 || code == NVML_INSUFFICIENT_SIZE;
 	if (!c->processes_told)
@@ -159,8 +175,7 @@ static void read_processes(const struct nvml *n, const char *root, struct sb_car
 
 		out->pid = p[i].pid;
 		out->bytes = p[i].used == ~0ull ? -1 : (int64_t)p[i].used;
-		snprintf(path, sizeof(path), "/proc/%u/comm", p[i].pid);
-		if (!sb_probe_line(root, path, out->name, sizeof(out->name)))
+		if (!name_of_process(root, p[i].pid, out->name, sizeof(out->name)))
 			out->name[0] = '\0';
 	}
 }
