@@ -174,13 +174,15 @@ static enum sb_status store_row(struct sb_store *st, const struct sb_run *run, i
 }
 
 static enum sb_status calibrate_row(struct sb_store *st, const struct sb_run *run, int64_t key,
-        const struct sb_pair_row *row, int metrics, int gate_pairs, struct sb_calibrated *out, struct sb_error *err)
+        const struct sb_pair_row *row, int metrics, int gate_pairs, int trials, struct sb_calibrated *out,
+        struct sb_error *err)
 {
 	enum sb_status status = sb_calibrated_compute(row->d, row->n_d, metrics, gate_pairs, out, err);
 	char *figures;
 
 	if (status)
 		return sb_wrap(err, "%s", row->label);
+	out->trials = trials;
 	figures = sb_calibrated_format(out);
 	if (!figures)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a calibration");
@@ -204,7 +206,7 @@ static enum sb_status calibrate_table(struct sb_store *st, const struct sb_run *
 		for (int i = 0; i < chosen->n_rows && !status; i++)
 			if (!chosen->rows[i].exact)
 				status = calibrate_row(st, run, key, sb_pair_table_row(table, chosen->rows[i].metric),
-				        chosen->n_noisy, gate_pairs, &c[noisy++], err);
+				        chosen->n_noisy, gate_pairs, table->trials, &c[noisy++], err);
 		if (!status) {
 			print_head(table, gate_pairs);
 			print_tables(chosen, c);

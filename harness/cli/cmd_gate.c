@@ -80,6 +80,7 @@ struct request {
 	/* of this machine, case and arm: the first n_calibrations */
 	struct sb_calibrations calibrations;
 	int n_calibrations;
+	bool other_trials; /* there is one of processes with another number of trials, which is not used */
 };
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
@@ -366,6 +367,14 @@ static enum sb_status check_machine(
 	return SB_OK;
 }
 
+/* What the noise of processes with so many trials is says nothing of others. */
+static bool is_of_trials(const struct sb_calibration *c, int trials)
+{
+	struct sb_calibrated found;
+
+	return !sb_calibrated_parse(c->figures, &found) || !found.trials || found.trials == trials;
+}
+
 static bool is_about(const struct sb_calibration *c, const char *machine, const char *of_case, const char *levels)
 {
 	return !strcmp(c->machine, machine) && !strcmp(c->case_key, of_case) && !strcmp(c->levels, levels);
@@ -388,6 +397,10 @@ static enum sb_status add_calibration(struct sb_store *st, struct request *r, co
 
 		if (!is_about(&c, machine, of_case, levels))
 			continue;
+		if (!is_of_trials(&c, r->q.opt.trials)) {
+			r->other_trials = true;
+			continue;
+		}
 		r->calibrations.v[i] = r->calibrations.v[n]; /* those of this gate to the front */
 		r->calibrations.v[n++] = c;
 		if (!sb_calibrated_parse(c.figures, &found) || !(found.threshold > 0.0) ||
@@ -414,11 +427,17 @@ static enum sb_status check_noise(const struct request *r, const struct sb_gate_
 			struct sb_calibrated found;
 
 			if (strcmp(r->calibrations.v[k].metric, row->metric) != 0 ||
-			        !sb_calibrated_parse(r->calibrations.v[k].figures, &found) || !found.gate_pairs ||
-			        !isfinite(found.passes_from) || !strcmp(row->threshold_from, "default"))
+			        !sb_calibrated_parse(r->calibrations.v[k].figures, &found) ||
+			        !strcmp(row->threshold_from, "default"))
 				continue;
-			c.passes_from = found.passes_from;
-			c.max_pairs = found.gate_pairs;
+			/* Of gates as long as this one, or else of the longest. */
+			c = found.full;
+			if (result->design.look[result->design.n_looks - 1].pairs <= found.gate_pairs) {
+				c.passes_from = found.passes_from;
+				c.max_pairs = found.gate_pairs;
+			}
+			if (!c.max_pairs || !isfinite(c.passes_from))
+				continue;
 			if (sb_gate_check_noise(row->label, row->threshold, &c, err))
 				return err->code;
 		}
@@ -437,7 +456,7 @@ struct gate {
 	struct sb_pair_table table;
 	struct sb_gate_result result;
 	struct sb_buf machine, note;
-	bool gpu;
+	bool gpu, broken; /* broken: the new build's processes end badly, one after the other */
 };
 
 static bool run_has_build(const struct sb_run *run, const char *build_id)
@@ -452,6 +471,19 @@ static enum sb_status renew_table(struct gate *g, struct sb_error *err)
 {
 	sb_pair_table_release(&g->table);
 	return sb_pair_table_build(g->st, sb_pairs_run_key(g->p), sb_gate_interval_level, &g->table, err);
+}
+
+/* n pairs more. A new build whose processes all end badly is a verdict and no error. */
+static enum sb_status measure(struct gate *g, int n, struct sb_error *err)
+{
+	enum sb_status status = sb_pairs_measure(g->p, n, err);
+	struct sb_error later;
+
+	if (status != SB_E_DEVICE || renew_table(g, &later) || !sb_gate_result_broken(&g->result, &g->table))
+		return status;
+	sb_buf_addf(&g->note, "%s%.400s", g->note.len ? "; " : "", sb_pairs_last_failure(g->p));
+	g->broken = true;
+	return SB_OK;
 }
 
 /* Who is measured is known now. *again: a baseline of the same name fits better. */
@@ -498,22 +530,45 @@ static int pairs_in_reach(const struct gate *g)
 	return pairs < most ? pairs : most;
 }
 
+/* A gate that could pass and never fail is none: how much time it would take, where more of it would do. */
+static enum sb_status refuse_budget(struct gate *g, int most, struct sb_error *err)
+{
+	double pair_s = sb_pairs_elapsed_s(g->p) / (sb_pairs_whole(g->p) + sb_pairs_dropped(g->p));
+	int room = sb_gate_pairs_in_budget(g->r->q.budget_s, pair_s), pairs = FIRST_LOOK;
+	struct sb_gate_rules rules = g->r->rules;
+	struct sb_gate_result enough;
+	struct sb_error refused;
+
+	most = most ? most : SB_GATE_MAX_PAIRS;
+	for (; pairs <= most; pairs++) {
+		rules.max_pairs = pairs;
+		if (sb_gate_result_begin(&g->table, &rules, g->gpu, &enough, &refused))
+			continue;
+		sb_gate_result_release(&enough);
+		return sb_fail(err, SB_E_USAGE,
+		        "the budget of %g s has room for about %d pairs of %.2g s, and in fewer than %d nothing here "
+		        "could fail; give --budget %.0f or more, or judge fewer metrics",
+		        g->r->q.budget_s, room, pair_s, pairs, ceil(1.2 * pairs * pair_s));
+	}
+	return SB_E_USAGE; /* what is wrong is not the budget: as it was said */
+}
+
 static enum sb_status plan(struct gate *g, struct sb_error *err)
 {
 	struct sb_gate_rules *rules = &g->r->rules;
-	enum sb_status status = sb_pairs_measure(g->p, 1, err); /* the first one took longer than others will */
-	int most;
+	int most = rules->max_pairs;
+	enum sb_status status = g->broken ? SB_OK : measure(g, 1, err); /* the first took longer than others will */
 
-	if (!status)
-		status = renew_table(g, err);
-	most = rules->max_pairs;
+	if (status || g->broken)
+		return status;
+	status = renew_table(g, err);
+	if (!status && !g->table.pairs)
+		return sb_fail(err, SB_E_DEVICE, "no pair ended well; the last: %s", sb_pairs_last_failure(g->p));
 	rules->max_pairs = pairs_in_reach(g);
 	if (!status)
 		status = sb_gate_result_begin(&g->table, rules, g->gpu, &g->result, err);
-	if (status == SB_E_USAGE && rules->max_pairs != most) { /* too few to decide is for the budget to say */
-		rules->max_pairs = most;
-		status = sb_gate_result_begin(&g->table, rules, g->gpu, &g->result, err);
-	}
+	if (status == SB_E_USAGE && rules->max_pairs != (most ? most : SB_GATE_MAX_PAIRS))
+		status = refuse_budget(g, most, err);
 	return status ? status : check_noise(g->r, &g->result, err);
 }
 
@@ -523,11 +578,12 @@ static enum sb_status judge(struct gate *g, struct sb_error *err)
 	enum sb_status status = plan(g, err);
 	int wanted;
 
-	while (!status && !stopped && (wanted = sb_gate_result_next(&g->result)) > 0) {
-		while (!status && sb_pairs_whole(g->p) < wanted && sb_pair_fits_budget(&g->r->q, g->p))
-			status = sb_pairs_measure(g->p, 1, err);
-		if (!status)
-			status = renew_table(g, err);
+	while (!status && !stopped && !g->broken && (wanted = sb_gate_result_next(&g->result)) > 0) {
+		while (!status && !g->broken && sb_pairs_whole(g->p) < wanted && sb_pair_fits_budget(&g->r->q, g->p))
+			status = measure(g, 1, err);
+		if (status || g->broken)
+			break;
+		status = renew_table(g, err);
 		if (!status && sb_pairs_whole(g->p) < wanted)
 			stopped = sb_pairs_whole(g->p) < FIRST_LOOK
 			                  ? "the budget is spent before the eight pairs of the first look"
@@ -535,7 +591,7 @@ static enum sb_status judge(struct gate *g, struct sb_error *err)
 		else if (!status)
 			sb_gate_result_look(&g->result, &g->table);
 	}
-	if (!status)
+	if (!status && !g->broken)
 		sb_gate_result_end(&g->result, &g->table, stopped);
 	return status;
 }
@@ -551,6 +607,9 @@ static enum sb_status add_notes(struct gate *g, struct sb_error *err)
 	if (s.throttled)
 		sb_buf_addf(&g->note, "%s", s.throttled);
 	sb_summary_release(&s);
+	if (g->r->other_trials && !g->r->n_calibrations)
+		sb_buf_addf(&g->note, "%sthe calibration is of another number of trials a process, and not used",
+		        g->note.len ? "; " : "");
 	if (g->r->baseline && a && !run_has_build(&g->r->run, a->build_id))
 		sb_buf_addf(&g->note, "%sthe baseline's run was made by another build than its binary, %s",
 		        g->note.len ? "; " : "", g->r->run.n_workers ? g->r->run.workers[0].build_id : "?");
@@ -621,7 +680,7 @@ static enum sb_status first_pair(struct gate *g, int argc, char **argv, bool *ag
 	enum sb_status status = open_pairs(g, argc, argv, err);
 
 	if (!status)
-		status = sb_pairs_measure(g->p, 1, err);
+		status = measure(g, 1, err);
 	return status ? status : place(g, again, err);
 }
 

@@ -54,7 +54,7 @@ enum {
 	[SB_PAIR_OPT_SET] = { "set", "F[.PART]=LEVEL", "fix a level in both sides; may be repeated" }, \
 	[SB_PAIR_OPT_TRIALS] = { "trials", "N", "trials of a process, each with its cold pass [1; 4 on a GPU]" }, \
 	[SB_PAIR_OPT_SEED] = { "seed", "N", "of the order of the processes and of the support points [random; points: 0]" }, \
-	[SB_PAIR_OPT_BUDGET] = { "budget", "SECONDS", "no pair is begun that would end later; 0: no limit [60]" }, \
+	[SB_PAIR_OPT_BUDGET] = { "budget", "SECONDS", "no pair is begun that would end later, but the first two; 0: no limit [60]" }, \
 	[SB_PAIR_OPT_TIMEOUT] = { "timeout", "SECONDS", "a trial that takes longer is killed and its pair dropped [600]" }, \
 	[SB_PAIR_OPT_NOTE] = { "note", "TEXT", "kept with the run" }, \
 	[SB_PAIR_OPT_QUIET] = { "quiet", NULL, "no progress" }, \

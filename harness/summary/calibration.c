@@ -65,9 +65,9 @@ static json_t *list_need(const struct sb_gate_calibration *c)
 char *sb_calibrated_format(const struct sb_calibrated *c)
 {
 	const struct sb_gate_calibration *f = &c->full;
-	json_t *j = json_pack("{s:i, s:o, s:i, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "pairs", f->pairs, "p_two",
-	        number(f->p_two), "max_pairs", f->max_pairs, "passes_from", number(f->passes_from), "smallest",
-	        number(f->smallest), "gate_pairs", c->gate_pairs, "gate_threshold", number(c->threshold),
+	json_t *j = json_pack("{s:i, s:i, s:o, s:i, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "trials", c->trials, "pairs",
+	        f->pairs, "p_two", number(f->p_two), "max_pairs", f->max_pairs, "passes_from", number(f->passes_from),
+	        "smallest", number(f->smallest), "gate_pairs", c->gate_pairs, "gate_threshold", number(c->threshold),
 	        "gate_passes_from", number(c->passes_from), "at", list_at(f), "need", list_need(f));
 	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
 
@@ -89,7 +89,10 @@ bool sb_calibrated_parse(const char *text, struct sb_calibrated *out)
 	bool ok = json_is_integer(pairs) && json_integer_value(pairs) >= 0 && json_integer_value(pairs) <= 1000000;
 
 	if (ok)
-		*out = (struct sb_calibrated){ .gate_pairs = (int)json_integer_value(pairs),
+		*out = (struct sb_calibrated){ .trials = (int)json_integer_value(json_object_get(j, "trials")),
+			.full = { .max_pairs = (int)json_integer_value(json_object_get(j, "max_pairs")),
+			        .passes_from = number_of(j, "passes_from") },
+			.gate_pairs = (int)json_integer_value(pairs),
 			.threshold = number_of(j, "gate_threshold"),
 			.passes_from = number_of(j, "gate_passes_from") };
 	json_decref(j);

@@ -218,6 +218,19 @@ void sb_gate_result_look(struct sb_gate_result *r, const struct sb_pair_table *t
 	}
 }
 
+bool sb_gate_result_broken(struct sb_gate_result *r, const struct sb_pair_table *t)
+{
+	if (t->lost[0] || !t->lost[1] || !t->ended_well[0])
+		return false;
+	judge_lost(r, t);
+	r->lost_verdict = r->verdict = SB_GATE_FAIL;
+	r->stopped = "pairs were lost one after the other";
+	for (int i = 0; i < r->n_rows; i++)
+		if (r->rows[i].verdict == SB_GATE_OPEN && !r->rows[i].reason)
+			r->rows[i].reason = "not decided when another one failed";
+	return true;
+}
+
 void sb_gate_result_end(struct sb_gate_result *r, const struct sb_pair_table *t, const char *stopped)
 {
 	const char *why;

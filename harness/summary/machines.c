@@ -352,13 +352,38 @@ static void set_spread(const struct logs *l, int k, struct sb_value *sd, struct 
 	*range = used > 1 ? sb_value_of(exp(hi - lo)) : sb_value_absent("one machine has it");
 }
 
-static void set_pooled(const struct logs *l, int k, struct sb_effect *out)
+/* Half of the interval of a log ratio; NAN: none. */
+static double half_of(const struct sb_effect *e)
+{
+	return e->has_interval && e->lo > 0.0 ? 0.5 * log(e->hi / e->lo) : NAN;
+}
+
+/* Machines that agree by chance do not make the mean more certain than what each of them knows of itself. */
+static double least_half(const struct sb_machine_cell *cells, const struct logs *l, int k)
+{
+	double sum = 0.0;
+	int n = 0;
+
+	for (int i = 0; i < k; i++) {
+		double half = l->n[i] ? half_of(&cells[i].effect) : NAN;
+
+		if (isnan(half))
+			continue;
+		sum += half * half;
+		n++;
+	}
+	return n ? sqrt(sum) / n : 0.0;
+}
+
+static void set_pooled(const struct sb_machine_cell *cells, const struct logs *l, int k, struct sb_effect *out)
 {
 	struct sb_interval in;
 	double between;
 	bool apart;
 
 	sb_machines_pool(l->of, l->n, k, LEVEL, &in, &between, &apart);
+	in.lo = fmin(in.lo, in.mid - least_half(cells, l, k));
+	in.hi = fmax(in.hi, in.mid + least_half(cells, l, k));
 	*out = (struct sb_effect){ .estimate = in.n ? sb_value_of(exp(in.mid)) : sb_value_absent("not measured"),
 		.lo = exp(in.lo),
 		.hi = exp(in.hi),
@@ -395,7 +420,7 @@ static enum sb_status fill_row(
 	set_spread(&l[AFTER], k, &row->sd_after, &row->range_after, &apart);
 	set_spread(&l[RATIO], k, &row->sd_ratio, &row->range_ratio, &apart);
 	out->apart |= apart;
-	set_pooled(&l[RATIO], k, &row->pooled);
+	set_pooled(row->cells, &l[RATIO], k, &row->pooled);
 	free(l);
 	return SB_OK;
 }

@@ -67,8 +67,10 @@ static void count_pairs(struct builder *b)
 			b->out->pairs++;
 		else if (p[0].n || p[1].n || p[0].bad || p[1].bad)
 			b->out->dropped++;
-		for (int side = 0; side < 2; side++)
+		for (int side = 0; side < 2; side++) {
 			b->out->lost[side] += p[side].bad;
+			b->out->ended_well[side] += p[side].n && !p[side].bad;
+		}
 		for (int side = 0; side < 2; side++)
 			b->out->trials = p[side].n > b->out->trials ? p[side].n : b->out->trials;
 	}

@@ -13,6 +13,7 @@
 
 struct sb_calibrated {
 	struct sb_gate_calibration full; /* gates of up to 64 pairs */
+	int trials;                      /* of a process; 0: not known */
 	int gate_pairs;                  /* that fit into a gate of the default budget; 0: too few for any gate */
 	double threshold; /* smallest at which SB_CALIBRATION_PASS of gates of gate_pairs pass; NAN: none of those tried
 	                   */
@@ -27,7 +28,8 @@ enum sb_status sb_calibrated_compute(
         const double *d, int n, int metrics, int gate_pairs, struct sb_calibrated *out, struct sb_error *err);
 /* NULL: out of memory. Free it. */
 char *sb_calibrated_format(const struct sb_calibrated *c);
-/* The two figures that a gate asks for, and gate_pairs; the rest is 0. False: it is nothing that format() wrote. */
+/* The figures that a gate asks for: trials, gate_pairs and the two of such gates, full.max_pairs and
+ * full.passes_from; the rest is 0. False: it is nothing that format() wrote. */
 bool sb_calibrated_parse(const char *text, struct sb_calibrated *out);
 
 #endif

@@ -86,6 +86,12 @@ int sb_gate_result_next(const struct sb_gate_result *r);
 void sb_gate_result_look(struct sb_gate_result *r, const struct sb_pair_table *t);
 /* No look follows: fills what is left. stopped: NULL for the reason that the looks give. */
 void sb_gate_result_end(struct sb_gate_result *r, const struct sb_pair_table *t, const char *stopped);
+/*
+ * Pairs were lost one after the other, so that no more were made: a fail where B's processes alone were, and some of
+ * A's did end well; false, and nothing done, where it tells nothing of B. sb_gate_result_begin() need not have been
+ * called.
+ */
+bool sb_gate_result_broken(struct sb_gate_result *r, const struct sb_pair_table *t);
 void sb_gate_result_release(struct sb_gate_result *r);
 
 #endif

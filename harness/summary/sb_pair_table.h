@@ -38,6 +38,7 @@ struct sb_pair_table {
 	struct sb_pair_side side[2];
 	int pairs, dropped;       /* whole ones; those in which a trial did not end well */
 	int lost[2];              /* of the dropped: those in which that side's process did not */
+	int ended_well[2];        /* processes, those of dropped pairs too */
 	int trials;               /* of a process, at most */
 	double level;             /* of the intervals */
 	struct sb_pair_row *rows; /* in the order of the table of metrics; times and bytes that both sides have */

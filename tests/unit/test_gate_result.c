@@ -309,6 +309,30 @@ static void a_build_whose_processes_die_does_not_pass(void **state)
 	}
 }
 
+static void pairs_lost_one_after_the_other_are_a_fail_of_the_new_build_alone(void **state)
+{
+	static const struct {
+		int lost[2], ended_well_a;
+		bool fails;
+	} cases[] = { { { 0, 3 }, 1, true }, { { 0, 3 }, 0, false }, { { 1, 2 }, 1, false }, { { 3, 0 }, 2, false } };
+	struct gate *g = *state;
+
+	g->made = make(0.002);
+	for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
+		struct sb_gate_result r = { .n_rows = 0 }; /* nothing could be planned */
+
+		g->made->table.lost[0] = cases[i].lost[0];
+		g->made->table.lost[1] = cases[i].lost[1];
+		g->made->table.dropped = cases[i].lost[0] + cases[i].lost[1];
+		g->made->table.ended_well[0] = cases[i].ended_well_a;
+		assert_int_equal(sb_gate_result_broken(&r, &g->made->table), cases[i].fails);
+		if (!cases[i].fails)
+			continue;
+		assert_int_equal(r.verdict, SB_GATE_FAIL);
+		assert_true(r.lost[1] == 3 && r.lost_of == 3);
+	}
+}
+
 static void the_last_rule_that_matches_counts(void **state)
 {
 	struct gate *g = *state;
@@ -459,6 +483,7 @@ int main(void)
 		T(a_byte_more_ends_the_gate_at_the_first_look),
 		T(a_budget_that_ends_it_is_named_though_a_metric_fails),
 		T(a_build_whose_processes_die_does_not_pass),
+		T(pairs_lost_one_after_the_other_are_a_fail_of_the_new_build_alone),
 		T(the_last_rule_that_matches_counts),
 		T(a_rule_for_nothing_is_refused),
 		T(a_threshold_of_nothing_is_refused_for_times),

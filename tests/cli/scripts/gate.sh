@@ -10,6 +10,16 @@ brief() {
 	echo "[exit $code]"
 }
 
+# too_short ARGS..: a budget that is refused, whatever a pair takes here.
+too_short() {
+	echo "\$ spabench $*"
+	"$SPABENCH" "$@" </dev/null 2>../err
+	code=$?
+	sed -E 's/about [0-9]+ pairs of [0-9.]+ s/about N pairs of N s/; s/fewer than [0-9]+ nothing/fewer than N nothing/; s/--budget [0-9]+/--budget N/' ../err |
+		visible '2> '
+	echo "[exit $code]"
+}
+
 echo '# nothing there yet'
 try gate
 try gate main
@@ -55,7 +65,7 @@ try gate --baseline main --db g.db
 rm spabench.ini
 
 echo '# too little time'
-brief gate --baseline main --db g.db --quiet --trials 1 --budget 0.1
+too_short gate --baseline main --db g.db --quiet --trials 1 --budget 0.1
 
 echo '# a baseline that vanished'
 mv old older
@@ -72,11 +82,19 @@ db = sqlite3.connect("g.db")
 db.execute("INSERT INTO baseline SELECT name, 'another machine', case_key, run, arm, '/not/here', exe_digest, created_ns + 1 FROM baseline")
 db.commit()
 END
-brief gate --baseline main --db g.db --quiet --trials 1 --budget 0.1
+too_short gate --baseline main --db g.db --quiet --trials 1 --budget 0.1
 mv old older
 try gate --baseline main --db g.db
 mv older old
 python3 -c "import sqlite3; db = sqlite3.connect('g.db'); db.execute(\"DELETE FROM baseline WHERE machine = 'another machine'\"); db.commit()"
+
+echo '# a new build whose processes all end badly'
+printf '#!/bin/sh\nSPABENCH_FAULT=fail:20 exec "%s" "$@"\n' "$SPABENCH" >bad
+chmod +x bad
+"$SPABENCH" gate --db g.db --arms after --exe ./old --exe ./bad --junit bad.xml $case </dev/null >../out 2>&1
+echo "[exit $?]"
+sed -n '1s/ in [0-9]* s;.*//p' ../out
+grep -c '<failure message="fail: in 0 of 3 pairs' bad.xml
 
 echo '# two at once'
 "$SPABENCH" calibrate --db g.db --pairs 64 $case >/dev/null 2>&1 &
