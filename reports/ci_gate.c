@@ -36,10 +36,10 @@ static void sentence(const struct sb_gate_row *r, const struct sb_pair_row *p, s
 	        r->pairs == 1 ? "" : "s");
 	if (r->verdict == SB_GATE_OPEN && isfinite(r->seen))
 		sb_buf_addf(b, "; it may be slower by up to %.2f %%", 100.0 * r->seen);
-	if (p && !r->exact && p->flaws.drifts)
-		sb_buf_puts(b, "; drifts");
-	if (p && !r->exact && p->flaws.bimodal)
-		sb_buf_puts(b, "; two modes");
+	if (p && !r->exact && p->cautions) {
+		sb_buf_puts(b, "; ");
+		sb_cautions_text(p->cautions, b);
+	}
 }
 
 static void add_row(

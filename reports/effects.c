@@ -148,8 +148,8 @@ bool sb_effects_sentence(
 	enum words said = NOTHING;
 	int partner;
 
-	if (!main || main->effect.estimate.absent || m->emulated)
-		return false;
+	if (!main || main->effect.estimate.absent || m->emulated || m->unit == SB_UNIT_COUNT)
+		return false; /* of cycles the table says it */
 	partner = sb_effects_partner(l, m, factor);
 	if (partner < 0 && m->section == SB_SECTION_STAGES && !is_there(m, &main->effect))
 		return false; /* of many stages what matters */

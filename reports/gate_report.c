@@ -35,6 +35,8 @@ static void add_effect(struct sb_buf *b, const struct sb_gate_report *g, const s
 	        b, "%s is x %.4f", r->label, p->hodges_lehmann.estimate.absent ? NAN : p->hodges_lehmann.estimate.v);
 	if (p->hodges_lehmann.has_interval)
 		sb_buf_addf(b, " (%.4f..%.4f)", p->hodges_lehmann.lo, p->hodges_lehmann.hi);
+	if (p->cautions & SB_CAUTION_CLOCK)
+		sb_buf_puts(b, " by the clock: SM cycles did not change");
 }
 
 /* "the new build's processes did not end well in 5 of 13 pairs, the baseline's in 0" */
@@ -109,12 +111,10 @@ static void row_note(const struct sb_gate_report *g, const struct sb_gate_row *r
 		sb_buf_puts(b, r->reason);
 		comma = "; ";
 	}
-	if (!r->exact && p->flaws.drifts) {
-		sb_buf_addf(b, "%sdrifts", comma);
-		comma = "; ";
+	if (!r->exact && p->cautions) {
+		sb_buf_puts(b, comma);
+		sb_cautions_text(p->cautions, b);
 	}
-	if (!r->exact && p->flaws.bimodal)
-		sb_buf_addf(b, "%stwo modes", comma);
 }
 
 struct cells {
@@ -290,6 +290,7 @@ static json_t *json_row(const struct sb_gate_report *g, const struct sb_gate_row
 	sb_json_put(j, "could_still_be", sb_json_number(r->seen));
 	sb_json_put(j, "drifts", json_boolean(p->flaws.drifts));
 	sb_json_put(j, "bimodal", json_boolean(p->flaws.bimodal));
+	sb_json_put(j, "cautions", sb_json_cautions(p->cautions));
 	return j;
 }
 

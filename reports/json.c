@@ -57,6 +57,7 @@ static json_t *row_json(const struct sb_summary_row *row)
 	sb_json_put(o, "emulated", json_boolean(row->flags & SB_ROW_EMULATED));
 	sb_json_put(o, "traced", json_boolean(row->flags & SB_ROW_TRACED));
 	sb_json_put(o, "exact", json_boolean(row->flags & SB_ROW_EXACT));
+	sb_json_put(o, "cautions", sb_json_cautions(row->cautions));
 	sb_json_put(o, "note", sb_json_text(row->note));
 	return o;
 }
@@ -101,6 +102,7 @@ static json_t *claim_json(const struct sb_summary_claim *c)
 	sb_json_put(o, "verdict", sb_json_text(sb_verdict_name(c->verdict)));
 	sb_json_put(o, "reason", sb_json_text(c->reason));
 	sb_json_put(o, "where", sb_json_text(c->where));
+	sb_json_put(o, "cautions", sb_json_cautions(c->cautions));
 	return o;
 }
 

@@ -120,3 +120,13 @@ enum sb_status sb_json_write(json_t *root, FILE *out, struct sb_error *err)
 	json_decref(root);
 	return status;
 }
+
+json_t *sb_json_cautions(unsigned cautions)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; sb_caution_names[i]; i++)
+		if (cautions >> i & 1)
+			sb_json_push(list, sb_json_text(sb_caution_names[i]));
+	return list;
+}

@@ -27,6 +27,9 @@ json_t *sb_json_stored(const char *s);
 /* "key": number, or "key": null and "key_absent": why. */
 void sb_json_put_value(json_t *object, const char *key, struct sb_value v);
 
+/* Words, a list. */
+json_t *sb_json_cautions(unsigned cautions);
+
 /* effects_data.c: what each switch brings, a list; see sb_summary.h. */
 json_t *sb_json_effects(const struct sb_summary *s);
 

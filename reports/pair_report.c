@@ -39,14 +39,8 @@ static void row_note(const struct sb_pair_row *r, struct sb_buf *b)
 
 	if (r->exact)
 		return;
-	if (r->flaws.drifts) {
-		sb_buf_puts(b, "drifts");
-		comma = ", ";
-	}
-	if (r->flaws.bimodal) {
-		sb_buf_addf(b, "%stwo modes", comma);
-		comma = ", ";
-	}
+	sb_cautions_text(r->cautions, b);
+	comma = r->cautions ? ", " : comma;
 	if (isfinite(r->order) && r->mean.has_interval &&
 	        fabs(log(r->order)) > 2.0 * (log(r->mean.hi) - log(r->mean.lo)))
 		sb_buf_addf(b, "%sorder matters", comma);
@@ -259,6 +253,7 @@ static json_t *json_row(const struct sb_pair_row *r)
 	sb_json_put(j, "order", sb_json_number(r->order));
 	sb_json_put(j, "drifts", json_boolean(r->flaws.drifts));
 	sb_json_put(j, "bimodal", json_boolean(r->flaws.bimodal));
+	sb_json_put(j, "cautions", sb_json_cautions(r->cautions));
 	sb_json_put(j, "a", json_numbers(r->a, r->n));
 	sb_json_put(j, "b", json_numbers(r->b, r->n));
 	return j;

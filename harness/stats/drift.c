@@ -260,7 +260,8 @@ static double dip_of_sorted(const double *x, int n)
 	return dip;
 }
 
-static double dip_p(int n, double dip)
+/* p above `enough` is no longer counted exactly: the drawing stops as soon as that is certain. */
+static double dip_p(int n, double dip, double enough)
 {
 	uint64_t seed = dip_seed;
 	int reached = 0;
@@ -272,11 +273,13 @@ static double dip_p(int n, double dip)
 			x[i] = sb_random_unit(&seed);
 		sb_stats_sort(x, n);
 		reached += dip_of_sorted(x, n) >= dip * (1.0 - 1e-12);
+		if ((1.0 + reached) / (1.0 + DIP_SAMPLES) >= enough)
+			return reached / (1.0 + sample);
 	}
 	return (1.0 + reached) / (1.0 + DIP_SAMPLES);
 }
 
-void sb_sample_dip(const double *x, int n, struct sb_dip *out)
+static void measure_dip(const double *x, int n, double enough, struct sb_dip *out)
 {
 	double sorted[SB_SAMPLE_MAX], dip;
 
@@ -291,7 +294,12 @@ void sb_sample_dip(const double *x, int n, struct sb_dip *out)
 	dip = dip_of_sorted(sorted, n);
 	out->dip = dip / (2.0 * n);
 	if (n >= 4 && dip > 1.0)
-		out->p = dip_p(n, dip);
+		out->p = dip_p(n, dip, enough);
+}
+
+void sb_sample_dip(const double *x, int n, struct sb_dip *out)
+{
+	measure_dip(x, n, 2.0, out);
 }
 
 void sb_sample_look(const double *x, const double *t, int n, struct sb_sample_flaws *out)
@@ -303,6 +311,6 @@ void sb_sample_look(const double *x, const double *t, int n, struct sb_sample_fl
 	out->drifts = out->trend.p < named;
 	for (int i = 0; i < n; i++)
 		level[i] = x[i] - (out->drifts ? out->trend.slope * (at_time(t, i) - at_time(t, 0)) : 0.0);
-	sb_sample_dip(level, n, &out->dip);
+	measure_dip(level, n, named, &out->dip);
 	out->bimodal = out->dip.p < named;
 }

@@ -307,6 +307,10 @@ struct sb_sample_flaws {
 	struct sb_dip dip; /* of the values less their drift, where they drift: a ramp is not two modes, nor does it
 	                      hide them */
 };
+/*
+ * dip.p above 1 % is as many of the uniform samples as it took to know that (Besag and Clifford, Sequential Monte Carlo
+ * p-values, Biometrika 78, 1991), not all 2,000.
+ */
 void sb_sample_look(const double *x, const double *t, int n, struct sb_sample_flaws *out);
 
 /* ---- what the tests above need ------------------------------------------------------------------------------- */

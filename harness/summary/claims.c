@@ -107,9 +107,12 @@ static void measure(
 	const char *name = sb_view_metric(v, info->metric, &metric);
 	struct sb_summary_row row;
 
+	v->judging = true;
 	sb_view_row(v, metric, name ? name : info->metric, before, after, &row);
+	v->judging = false;
 	out->unit = info->of_value ? row.unit : SB_UNIT_RATIO;
 	out->effect = row.effect;
+	out->cautions = info->of_value ? 0 : row.cautions;
 	if (!info->of_value)
 		return;
 	/* sb_view_row() left the arm's values in its column. */
@@ -192,6 +195,19 @@ static void find_arms(const struct sb_view *v, const struct claim_info *info, in
 	}
 }
 
+/* Behind what was said of where it was measured. */
+static void add_cautions(struct sb_view *v, struct sb_summary_claim *c)
+{
+	struct sb_buf text = { 0 };
+
+	if (c->reason || !c->cautions)
+		return;
+	if (c->where)
+		sb_buf_addf(&text, "%s; ", c->where);
+	sb_cautions_text(c->cautions, &text);
+	c->where = sb_pool_take(v->pool, &text);
+}
+
 static void judge(struct sb_view *v, const struct claim_info *info, struct sb_summary_claim *c)
 {
 	int before, after;
@@ -220,6 +236,7 @@ static void judge(struct sb_view *v, const struct claim_info *info, struct sb_su
 		c->where = "on the CPU";
 	if (!c->reason && info->workload && v->out->preset && strcmp(v->out->preset, "full") != 0)
 		c->where = sb_pool_fmt(v->pool, "preset %s", v->out->preset); /* whole segments are large beside it */
+	add_cautions(v, c);
 }
 
 void sb_claims_judge(struct sb_view *v)

@@ -358,7 +358,7 @@ static void add_rows(struct sb_view *v, const struct sb_summary_lattice *l, cons
 				        effect_of(&e->at[i][j][on], m->compare));
 }
 
-/* Blocks in which any arm of the face has a value -> y[blocks][1 << k], of times their logarithms. */
+/* Blocks in which any arm of the face has a value -> y[blocks][1 << k], of times and cycles their logarithms. */
 static int fill(struct sb_view *v, const struct face *f, const struct sb_metric_info *info, const char *metric,
         double *column, double *y)
 {
@@ -367,7 +367,7 @@ static int fill(struct sb_view *v, const struct face *f, const struct sb_metric_
 	for (int a = 0; a < arms; a++) {
 		sb_view_column(v, info, metric, f->arm[a], column);
 		for (int b = 0; b < v->n_blocks; b++)
-			y[b * arms + a] = info->unit == SB_UNIT_TIME ? log(column[b]) : column[b];
+			y[b * arms + a] = info->unit == SB_UNIT_BYTES ? column[b] : log(column[b]);
 	}
 	for (int b = 0; b < v->n_blocks; b++) {
 		bool any = false;
@@ -428,10 +428,11 @@ static void add_metrics(struct sb_view *v, const struct face *f, bool stages, st
 	const struct sb_samples *sm = v->samples;
 	double *work = sb_pool_alloc(v->pool, (size_t)v->n_blocks * (2 + (1u << f->k)) * sizeof(*work));
 
-	l->metrics = sb_pool_alloc(v->pool, (2 + sm->n_metrics) * sizeof(*l->metrics));
+	l->metrics = sb_pool_alloc(v->pool, (3 + sm->n_metrics) * sizeof(*l->metrics));
 	if (!work || !l->metrics)
 		return;
 	add_metric(v, f, "wall_ns", work, l);
+	add_metric(v, f, "sm_cycles", work, l);
 	add_metric(v, f, "memory.trial_bytes", work, l);
 	for (size_t i = 0; stages && i < sm->n_metrics; i++)
 		if (sb_metric_match("stage.*_ns", sm->metrics[i]))

@@ -149,9 +149,47 @@ static void judge_row(struct sb_pair_row *r, const double *b_first, double level
 	r->order = n[0] && n[1] ? exp(first[1] / n[1] - first[0] / n[0]) : NAN;
 }
 
+/* A process's mean of a metric that not every trial has; NAN: none has. */
+static double process_mean(const struct builder *b, const struct process *p, int metric)
+{
+	double sum = 0.0;
+	int n = 0;
+
+	for (int i = 0; i < p->n && metric >= 0; i++) {
+		double x = b->samples->value[p->trial[i] * b->samples->n_metrics + (size_t)metric];
+
+		if (!isfinite(x))
+			continue;
+		sum += x;
+		n++;
+	}
+	return n ? sum / n : NAN;
+}
+
+/* block[n]: of the row's pairs. */
+static void set_cautions(const struct builder *b, const int *block, struct sb_pair_row *r)
+{
+	double mhz[2][SB_GATE_MAX_PAIRS], held[2][SB_GATE_MAX_PAIRS];
+	const struct sb_caution_samples s = { { r->a, r->b }, { mhz[0], mhz[1] }, { held[0], held[1] }, r->n,
+		b->out->level, false };
+	int of_mhz = sb_samples_metric(b->samples, "sm_mhz");
+	int of_held = sb_samples_metric(b->samples, "device.throttled");
+
+	for (int i = 0; i < r->n; i++) {
+		for (int side = 0; side < 2; side++) {
+			const struct process *p = &b->process[2 * block[i] + side];
+
+			mhz[side][i] = process_mean(b, p, of_mhz);
+			held[side][i] = process_mean(b, p, of_held);
+		}
+	}
+	r->cautions = sb_cautions_of(&s);
+}
+
 static void fill_row(struct builder *b, size_t metric, const struct sb_metric_info *info, struct sb_pair_row *r)
 {
 	double b_first[SB_GATE_MAX_PAIRS];
+	int blocks[SB_GATE_MAX_PAIRS];
 	char label[SB_STATS_SMALL + 64];
 
 	*r = (struct sb_pair_row){ .unit = info->unit, .section = info->section };
@@ -169,10 +207,13 @@ static void fill_row(struct builder *b, size_t metric, const struct sb_metric_in
 		if (!isfinite(x) || !isfinite(y))
 			continue;
 		b_first[r->n] = b_was_first(b, block);
+		blocks[r->n] = block;
 		r->a[r->n] = x;
 		r->b[r->n++] = y;
 	}
 	judge_row(r, b_first, b->out->level);
+	if (r->unit == SB_UNIT_TIME)
+		set_cautions(b, blocks, r);
 }
 
 static enum sb_status fill_rows(struct builder *b, struct sb_error *err)

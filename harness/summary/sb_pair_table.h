@@ -25,6 +25,7 @@ struct sb_pair_row {
 	double order; /* exp of the mean log ratio where B ran first, over that where A did: 1 where order does not
 	                 matter; NAN */
 	struct sb_sample_flaws flaws; /* of d over the pairs */
+	unsigned cautions;            /* SB_CAUTION_*, of times: the flaws, and what clocks did */
 };
 
 struct sb_pair_side {

@@ -56,6 +56,34 @@ enum sb_row_flags {
 	SB_ROW_UNMEASURED = 1 << 3, /* neither arm has a value */
 };
 
+/*
+ * What to be careful about in the samples of a time, as a verdict names it. `clock`: the time changed, the rate of the
+ * multiprocessors' clock changed, and cycles did not (their interval holds 1, or is within a tenth of the time's
+ * change): another clock, not other work. A stage's cycles are its time at its pass's mean rate. `throttled`: in some
+ * of these trials the card held its clocks down. `drifting`, `two modes`: log ratios over the pairs, by
+ * sb_sample_look().
+ */
+enum sb_caution {
+	SB_CAUTION_CLOCK = 1 << 0,
+	SB_CAUTION_THROTTLED = 1 << 1,
+	SB_CAUTION_DRIFTING = 1 << 2,
+	SB_CAUTION_TWO_MODES = 1 << 3,
+};
+extern const char *const sb_caution_names[];                  /* in the order of the bits; NULL-terminated */
+void sb_cautions_text(unsigned cautions, struct sb_buf *out); /* "clock, drifting"; nothing for 0 */
+
+/* Pair by pair, before and after; NAN where there is none. Values behind the 256th pair are not looked at. */
+struct sb_caution_samples {
+	const double *time[2];
+	const double *mhz[2];  /* mean rate of the clock in the same trials; NULL: not read */
+	const double *held[2]; /* above 0 where clocks were held down; NULL: nobody looked */
+	int n;
+	double level;    /* of the intervals that decide about `clock` */
+	bool only_clock; /* do not look for drift and modes, which takes a millisecond */
+};
+/* With fewer than 6 pairs only `throttled` can be seen. */
+unsigned sb_cautions_of(const struct sb_caution_samples *s);
+
 /* An effect and its 95 % interval. estimate.absent: no pair, and why. */
 struct sb_effect {
 	struct sb_value estimate;
@@ -74,7 +102,8 @@ struct sb_summary_row {
 	struct sb_value drift_one_ulp; /* accuracy rows: that of the reference when its input changes by one ulp */
 	struct sb_effect effect;
 	unsigned flags;
-	const char *note; /* a sentence, or NULL */
+	unsigned cautions; /* SB_CAUTION_* of a time that has a ratio */
+	const char *note;  /* a sentence, or NULL */
 };
 
 enum sb_group_kind {
@@ -142,8 +171,10 @@ struct sb_summary_claim {
 	enum sb_unit unit;          /* of the effect */
 	struct sb_effect effect;    /* shown where it exists, even when not tested */
 	enum sb_verdict verdict;
+	unsigned cautions;  /* SB_CAUTION_* of the samples it is judged by */
 	const char *reason; /* of "not tested", else NULL */
-	const char *where;  /* "on the CPU": a verdict on times that is no verdict on a GPU's; else NULL */
+	/* What stands behind a verdict, or NULL: "on the CPU" (no verdict on a GPU's times), cautions in words. */
+	const char *where;
 };
 
 /*

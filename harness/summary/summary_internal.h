@@ -62,6 +62,8 @@ struct sb_view {
 	int *info;                /* [n_metrics]: row of the metric table */
 	bool emulated[SB_PART_COUNT];
 	double *col[2], *work;    /* scratch [n_blocks], [n_blocks], [2 n_blocks] */
+	double *mhz[2], *held[2]; /* scratch [n_blocks] */
+	bool judging;             /* of a row for a claim: look at its samples, whatever it is */
 	double level[2];          /* [kind]: of its intervals, sb_stats_level() */
 	bool reference_is_before; /* accuracy is measured from an arm of all-first levels */
 };

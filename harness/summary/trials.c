@@ -117,6 +117,10 @@ enum sb_status sb_view_index_trials(struct sb_view *v, const struct sb_trials *t
 	v->trial[1] = sb_pool_alloc(v->pool, (cells + 1) * sizeof(int));
 	v->col[0] = sb_pool_alloc(v->pool, columns * sizeof(double));
 	v->col[1] = sb_pool_alloc(v->pool, columns * sizeof(double));
+	for (int i = 0; i < 2; i++) {
+		v->mhz[i] = sb_pool_alloc(v->pool, columns * sizeof(double));
+		v->held[i] = sb_pool_alloc(v->pool, columns * sizeof(double));
+	}
 	v->work = sb_pool_alloc(v->pool, 2 * columns * sizeof(double));
 	tried = sb_pool_alloc(v->pool, 2 * cells + 1);
 	if (sb_pool_failed(v->pool))

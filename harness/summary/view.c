@@ -120,6 +120,33 @@ static void set_effect(struct sb_view *v, struct sb_summary_row *row)
 		row->effect.estimate = row->before.absent ? row->before : row->after;
 }
 
+/* What the samples of a ratio of times, in v->col, give cause to say. */
+static void set_cautions(struct sb_view *v, struct sb_summary_row *row, int kind, const int arms[2])
+{
+	const struct source mhz = { { sb_samples_metric(v->samples, "sm_mhz") }, 1 };
+	const struct source held = { { sb_samples_metric(v->samples, "device.throttled") }, 1 };
+	struct sb_caution_samples s = {
+		.n = v->n_blocks, .level = v->level[kind], .only_clock = row->section != SB_SECTION_TOTAL && !v->judging
+	};
+	struct sb_buf text = { 0 };
+
+	if (row->unit != SB_UNIT_TIME || row->compare != SB_COMPARE_RATIO || row->effect.estimate.absent)
+		return;
+	for (int i = 0; i < 2; i++) {
+		s.time[i] = v->col[i];
+		if (mhz.metric[0] >= 0 && column(v, &mhz, kind, arms[i], v->mhz[i]))
+			s.mhz[i] = v->mhz[i];
+		if (held.metric[0] >= 0 && column(v, &held, kind, arms[i], v->held[i]))
+			s.held[i] = v->held[i];
+	}
+	row->cautions = sb_cautions_of(&s);
+	/* One of a hundred good samples looks drifting, and one of two modes: of many stages that is some. */
+	sb_cautions_text(row->section == SB_SECTION_TOTAL ? row->cautions : row->cautions & SB_CAUTION_CLOCK, &text);
+	if (row->cautions & SB_CAUTION_CLOCK)
+		sb_buf_puts(&text, " (the time changed, SM cycles did not)");
+	row->note = text.len ? sb_pool_take(v->pool, &text) : NULL;
+}
+
 /* "quality.X" of the reference with its input moved by one unit in the last place is the fact "ulp.X". */
 static struct sb_value drift_of_one_ulp(const struct sb_run *run, const char *metric)
 {
@@ -168,6 +195,7 @@ void sb_view_row(struct sb_view *v, const struct sb_metric_info *info, const cha
 	if (after >= 0) {
 		row->after = median_or_reason(v, &src, kind, after, v->col[1]);
 		set_effect(v, row);
+		set_cautions(v, row, kind, arms);
 	}
 	if (n[0] + n[1] == 0)
 		row->flags |= SB_ROW_UNMEASURED;

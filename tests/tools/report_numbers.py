@@ -134,7 +134,7 @@ def lattice(run, metric, first, last, what):
             if o:
                 levels.update({p: run.levels[last][p] for p in part_of(f)})
         arm_at[on] = next(a for a in run.arms if run.levels[a] == levels)
-    times = metric.endswith("_ns")
+    times = metric.endswith("_ns") or metric == "sm_cycles"
     if kind == "share" and label not in free:  # the sum, asked for below
         label, kind = label[1:], "one share"
     columns = dict(zip(arm_at, run.column(metric, list(arm_at.values()))))

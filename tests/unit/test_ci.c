@@ -337,7 +337,8 @@ static void a_gate_is_a_case_for_each_metric(void **state)
 		        .median_a = 100e6,
 		        .median_b = 103e6,
 		        .hodges_lehmann = { sb_value_of(1.03), 1.025, 1.035, true, 16 },
-		        .flaws = { .drifts = true } },
+		        .flaws = { .drifts = true },
+		        .cautions = SB_CAUTION_DRIFTING },
 		{ .metric = "stage.x_ns",
 		        .label = "x|y",
 		        .unit = SB_UNIT_TIME,
@@ -404,7 +405,7 @@ static void a_gate_is_a_case_for_each_metric(void **state)
 	assert_has(text,
 	        "<testcase name=\"total\" classname=\"against main\" time=\"0.000\">\n      <failure message=\"fail: "
 	        "100.0 ms -&gt; 103.0 ms, x 1.0300 (1.0250..1.0350), threshold 1 % (calibration), 16 pairs; "
-	        "drifts\" type=\"fail\">");
+	        "drifting\" type=\"fail\">");
 	assert_has(text, "<skipped message=\"inconclusive: the budget is spent; 10.00 ms -&gt; 10.00 ms, x 1.0000 "
 	                 "(0.9800..1.0200), threshold 1 % (default), 16 pairs; it may be slower by up to 2.00 %\"/>");
 	assert_has(text, "peak reserved: pass: 1.000 MiB -&gt; 1.000 MiB, threshold 0 % (default), 16 pairs<");

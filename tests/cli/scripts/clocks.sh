@@ -1,0 +1,42 @@
+# Changes that are the clock's, and samples that are not what they seem: a recorded run whose figures were changed here
+# (synthetic from here on), so that `after` does the work of `before` at another clock.
+cp "$SB_SOURCE"/reports/examples/h200-full.db clocks.db
+chmod u+w clocks.db
+# change TIME CLOCK [DRIFT]: wall and stages of `after` are TIME times those of `before` in the block, the clock CLOCK
+# times; DRIFT more from block to block.
+change() {
+	python3 - "$@" <<'END'
+import sqlite3, sys
+time, clock, drift = (float(a) for a in (sys.argv[1:] + ["0"])[:3])
+db = sqlite3.connect("clocks.db")
+q = "SELECT trial.id, block, metric.id, metric.name, value FROM trial JOIN arm ON arm.run = trial.run AND arm.idx = trial.arm " \
+    "JOIN sample ON sample.trial = trial.id JOIN metric ON metric.id = sample.metric WHERE kind = 'timing' AND arm.name = ?"
+before = {(b, m): v for _, b, m, _, v in db.execute(q, ("before",))}
+for trial, block, metric, name, value in db.execute(q, ("after",)).fetchall():
+    wobble = 1 + 0.0001 * (block * 7 % 10 - 4.5)
+    if name == "wall_ns" or name.startswith("stage."):
+        value = int(before[block, metric] * time * wobble * (1 + drift * block))
+    elif name == "sm_mhz":
+        value = before[block, metric] * clock
+    elif name == "sm_cycles":
+        value = int(before[block, metric] * time * clock * wobble * (1 + drift * block))
+    elif name.startswith("device.throttled"):
+        value = 0
+    db.execute("UPDATE sample SET value = ? WHERE trial = ? AND metric = ?", (value, trial, metric))
+db.execute("UPDATE sample SET value = 0 WHERE metric IN (SELECT id FROM metric WHERE name LIKE 'device.throttled%')")
+db.commit()
+END
+	echo "# after: time x $1, clock x $2${3:+, drifting}"
+	"$SPABENCH" compare --db clocks.db /before /after </dev/null >../out
+	sed -n '/^before -> after/,/^  stages/p; /^  \[/p' ../out
+	sed -n '/^  total time/,/^  fragm/p' ../out
+	"$SPABENCH" compare --db clocks.db --format json </dev/null | python3 -c '
+import json, sys
+j = json.load(sys.stdin)
+rows = {r["metric"]: r["cautions"] for r in j["groups"][0]["rows"] if r["metric"] in ("wall_ns", "stage.front.dino_ns", "sm_cycles")}
+print(rows, [c["cautions"] for c in j["claims"] if c["id"] == "total_time"])'
+}
+change 1.03 0.970874
+change 1.03 1
+change 0.5 0.9
+change 0.5 1 0.01
