@@ -4,7 +4,7 @@ install(FILES README.md LICENSE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR}
 
 set(CPACK_PACKAGE_NAME spabench)
 set(CPACK_PACKAGE_VENDOR "the spabench project")
-set(CPACK_PACKAGE_CONTACT "the spabench project <spabench@localhost>")
+set(CPACK_PACKAGE_CONTACT "the spabench project")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "measures what optimisations of a GPU pipeline really bring")
 set(CPACK_PACKAGE_DESCRIPTION "spabench runs the SpatialTrackerV2 pipeline natively with TF32, memory-efficient attention
 and expandable allocator segments on and off, proves that each switch was in effect, and keeps every sample in SQLite.")

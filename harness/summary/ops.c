@@ -2,6 +2,7 @@
 #include "sb_fingerprint.h"
 #include "sb_stats.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -280,6 +281,17 @@ static double median_of(struct work *w, const double *v, size_t stride, int n)
 	return sb_stats_median(w->scratch, n, w->scratch + n);
 }
 
+static void set_median(struct work *w, const double *v, size_t stride, int side, struct sb_ops_row *row)
+{
+	int n = w->side[side].n;
+	struct sb_interval i;
+
+	row->ns[side] = sb_value_of(median_of(w, v, stride, n)); /* leaves the values in scratch */
+	sb_stats_median_interval(w->scratch, n, LEVEL_OF_TRACE_BLOCKS, w->scratch + n, &i);
+	row->lo[side] = i.lo;
+	row->hi[side] = i.hi;
+}
+
 /* Figures of a row from values that lie `stride` apart, trial by trial. */
 static void set_times(
         struct work *w, struct sb_ops_row *row, const double *before, const double *after, const size_t stride[2])
@@ -287,8 +299,9 @@ static void set_times(
 	const double *from[2] = { before, after };
 
 	for (int side = 0; side < 2; side++) {
+		row->lo[side] = row->hi[side] = NAN;
 		if (from[side])
-			row->ns[side] = sb_value_of(median_of(w, from[side], stride[side], w->side[side].n));
+			set_median(w, from[side], stride[side], side, row);
 		else
 			row->ns[side] = sb_value_absent(sb_ops_found_name(row->found));
 		row->change_ns += (side ? 1 : -1) * (from[side] ? row->ns[side].v : 0.0);

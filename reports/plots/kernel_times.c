@@ -72,7 +72,7 @@ static size_t list_entries(const struct sb_kernels *k, struct entry *v)
 
 			if (is_work(r))
 				v[n++] = (struct entry){ { r->stage, r->op, r->kind, r->name, r->count, r->bytes, NULL,
-					                         0, NULL },
+					                         0 },
 					t, (double)r->dur_ns };
 		}
 	}
@@ -141,33 +141,4 @@ void sb_kernels_release(struct sb_kernels *k)
 	free(k->v);
 	free(k->ns);
 	*k = (struct sb_kernels){ .n = 0 };
-}
-
-/* ---- matching ---------------------------------------------------------------------------------------------------- */
-
-static int same_op(const struct sb_kernel *a, const struct sb_kernel *b)
-{
-	int c = strcmp(a->stage, b->stage);
-
-	return c ? c : strcmp(a->op, b->op);
-}
-
-void sb_kernels_match(struct sb_kernels *a, struct sb_kernels *b)
-{
-	size_t i = 0, j = 0;
-
-	while (i < a->n && j < b->n) {
-		int c = same_op(&a->v[i], &b->v[j]);
-
-		if (!c) {
-			a->v[i].partner = &b->v[j];
-			b->v[j].partner = &a->v[i];
-			i++;
-			j++;
-		} else if (c < 0) {
-			i++;
-		} else {
-			j++;
-		}
-	}
 }

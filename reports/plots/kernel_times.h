@@ -9,7 +9,6 @@ struct sb_kernel {
 	int64_t count, bytes;                 /* of the last trial that has it */
 	double *ns;                           /* [n_trials]; 0 where the trial has none */
 	double median_ns;
-	struct sb_kernel *partner; /* of the other arm; NULL: none */
 };
 
 struct sb_kernels {
@@ -23,7 +22,5 @@ struct sb_kernels {
 /* Errors: of the store, SB_E_NOMEM. No trace trial: n_trials is 0. */
 enum sb_status sb_kernels_read(const struct sb_plots_input *in, int arm, struct sb_kernels *out, struct sb_error *err);
 void sb_kernels_release(struct sb_kernels *k);
-/* The first kernel of a stage's op in one arm is the partner of the first in the other, and so on. */
-void sb_kernels_match(struct sb_kernels *a, struct sb_kernels *b);
 
 #endif

@@ -19,7 +19,7 @@ static const struct plot {
 	{ "claims", "The claims, and what was measured", sb_plot_claims },
 	{ "stages", "Time by stage", sb_plot_stages },
 	{ "trials", "Trials in the order they were run", sb_plot_trials },
-	{ "kernels", "Kernels that take most time", sb_plot_kernels },
+	{ "kernels", "Ops that take most time, and their kernels", sb_plot_kernels },
 	{ "roofline", "Roofline of the kinds of op", sb_plot_roofline },
 	{ "memory", "Memory over a pass", sb_plot_memory },
 	{ "fragmentation", "Fragmentation, by allocator", sb_plot_fragmentation },
