@@ -113,6 +113,34 @@ static void print_arm(struct sb_page *p, const struct sb_report_run *r, int arm)
 	}
 }
 
+static const char *found_of(const struct sb_run *run, size_t arm, const char *what)
+{
+	const char *text;
+	char key[64];
+
+	snprintf(key, sizeof(key), "capacity.%zu.%s", arm, what);
+	text = sb_run_fact(run, key);
+	return text ? text : "";
+}
+
+/* What 'spabench capacity' found, in place of figures. False: the run is none of its. */
+static bool print_capacity(struct sb_page *p, const struct sb_report_run *r)
+{
+	const char *by = sb_run_fact(r->run, "capacity.by");
+	struct sb_buf b = { 0 };
+
+	for (size_t a = 0; by && a < r->tables[0].n_arms; a++) {
+		const char *fits = found_of(r->run, a, "fits"), *fails = found_of(r->run, a, "fails");
+
+		sb_buf_addf(&b, "%s: %s %s", r->tables[0].arms[a].name, by, strcmp(fits, "0") ? fits : "none");
+		sb_buf_puts(&b, " fit");
+		if (*fails && strcmp(fails, "0") != 0)
+			sb_buf_addf(&b, ", %s do not: %s", fails, found_of(r->run, a, "reason"));
+		item(p, "capacity", &b);
+	}
+	return by != NULL;
+}
+
 enum sb_status sb_report_run_short(const struct sb_report_run *r, FILE *out, bool color, struct sb_error *err)
 {
 	struct sb_page p = { .width = WIDTH, .color = color };
@@ -121,6 +149,11 @@ enum sb_status sb_report_run_short(const struct sb_report_run *r, FILE *out, boo
 	enum sb_status status;
 
 	print_head(&p, &r->tables[0]);
+	if (print_capacity(&p, r)) {
+		status = sb_report_write(&p.buf, out, err);
+		sb_buf_release(&p.buf);
+		return status;
+	}
 	sb_page_end(&p);
 	sb_page_cell(&p, "  arm", NAME, false, SB_TINT_PLAIN);
 	sb_page_cell(&p, "total", VALUE, true, SB_TINT_PLAIN);

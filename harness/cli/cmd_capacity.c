@@ -4,6 +4,7 @@
  */
 #include "capacity.h"
 #include "capacity_case.h"
+#include "capacity_store.h"
 #include "case_options.h"
 #include "sb_cli.h"
 #include "sb_reports.h"
@@ -33,6 +34,7 @@ enum {
 	OPT_TIMEOUT,
 	OPT_FORMAT,
 	OPT_QUIET,
+	OPT_DB,
 };
 
 const struct sb_option sb_capacity_options[] = {
@@ -57,6 +59,7 @@ const struct sb_option sb_capacity_options[] = {
 	[OPT_TIMEOUT] = { "timeout", "SECONDS", "for one try, its start included [600]" },
 	[OPT_FORMAT] = { "format", "text|markdown|csv|json", "how to print it [text]" },
 	[OPT_QUIET] = { "quiet", NULL, "no progress" },
+	[OPT_DB] = { "db", "FILE", "keep what was found in a database, for plots of reports [nowhere]" },
 	{ NULL, NULL, NULL },
 };
 
@@ -65,7 +68,9 @@ const char sb_capacity_details[] =
         "was asked for. A model of what a pass took chooses what to try, so that few tries are needed.\n"
         "Queries are found to 1 %, sizes in the network's steps of 14 pixels with the aspect kept.\n"
         "The limit covers weights, planted inputs, everything reserved and the libraries' workspaces, which are part\n"
-        "of what is reserved; not the device's context.\n";
+        "of what is reserved; not the device's context.\n"
+        "With --db the answer is kept as a run without trials: 'report' draws those of its case under several "
+        "limits.\n";
 
 enum { TEXT, MARKDOWN, CSV, JSON };
 static const char *const formats[] = { "text", "markdown", "csv", "json", NULL };
@@ -78,6 +83,8 @@ struct request {
 	double timeout_s;
 	bool quiet;
 	const char *arm_list;
+	const char *db;     /* NULL: nothing is kept */
+	struct sb_buf line; /* the command line */
 };
 
 /* ---- options -------------------------------------------------------------------------------------------------- */
@@ -103,6 +110,9 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 		return sb_parse_word(value, "--format", formats, &q->format, err);
 	case OPT_QUIET:
 		q->quiet = true;
+		return SB_OK;
+	case OPT_DB:
+		q->db = value;
 		return SB_OK;
 	}
 	return sb_case_option(sb_capacity_options[option].name, value, &q->setup, err);
@@ -426,6 +436,43 @@ static enum sb_status print(const struct search *s, const struct found *found, s
 	return status;
 }
 
+/* Before hours are spent: can it be written? */
+static enum sb_status check_database(const struct request *q, struct sb_error *err)
+{
+	struct sb_store *st;
+	enum sb_status status = q->db ? sb_store_open(q->db, SB_STORE_WRITE, &st, err) : SB_OK;
+
+	if (q->db && !status)
+		sb_store_discard(st);
+	return status;
+}
+
+static enum sb_status keep(const struct search *s, const struct found *found, struct sb_error *err)
+{
+	const struct request *q = s->q;
+	const struct sb_grows_info *g = &sb_grows_table[q->by];
+	struct sb_capacity_kept kept[SB_ARMS_MAX];
+	struct sb_plan *plan = calloc(1, sizeof(*plan));
+	enum sb_status status;
+
+	if (!plan)
+		return sb_fail(err, SB_E_NOMEM, "no memory for the result");
+	plan->n_arms = q->n_arms;
+	plan->timeout_s = q->timeout_s;
+	for (int a = 0; a < q->n_arms; a++) {
+		const struct sb_capacity *c = &found[a].search;
+		bool none = c->good<c->least, open = c->bad> c->most;
+
+		plan->arms[a] = q->arms[a];
+		kept[a] = (struct sb_capacity_kept){ none ? 0 : c->good * g->unit, open ? 0 : c->bad * g->unit,
+			found[a].reason, none ? 0 : bytes_of(&found[a].taken) };
+	}
+	status = sb_capacity_store(
+	        q->db, sb_buf_str(&q->line), sb_grows_names[q->by], &q->setup, plan, &s->facts, kept, err);
+	free(plan);
+	return status;
+}
+
 static bool nothing_fits(const struct request *q, const struct found *found)
 {
 	for (int a = 0; a < q->n_arms; a++)
@@ -443,13 +490,17 @@ static enum sb_status search_all(struct request *q, struct sb_error *err)
 
 	if (!found)
 		return sb_fail(err, SB_E_NOMEM, "no memory for the result");
-	status = sb_own_path(self, sizeof(self), err);
+	status = check_database(q, err);
+	if (!status)
+		status = sb_own_path(self, sizeof(self), err);
 	s.exe = self;
 	for (int a = 0; a < q->n_arms && !status; a++) {
 		status = search_arm(&s, &q->arms[a], &found[a], err);
 		if (status)
 			sb_wrap(err, "arm '%s'", q->arms[a].name);
 	}
+	if (!status && q->db)
+		status = keep(&s, found, err);
 	if (!status)
 		status = print(&s, found, err);
 	if (!status && nothing_fits(q, found))
@@ -473,6 +524,9 @@ enum sb_status sb_cmd_capacity(int argc, char **argv, struct sb_error *err)
 	snprintf(q->setup.c.workload, sizeof(q->setup.c.workload), "tracker");
 	snprintf(q->setup.device, sizeof(q->setup.device), "auto");
 	status = parse(argc, argv, q, err);
+	sb_add_command_line(argc, argv, &q->line);
+	if (!status && q->line.failed)
+		status = sb_fail(err, SB_E_NOMEM, "no memory for the command line");
 	if (!status)
 		status = choose_defaults(q, err);
 	if (!status) {
@@ -480,6 +534,7 @@ enum sb_status sb_cmd_capacity(int argc, char **argv, struct sb_error *err)
 		sigaction(SIGTERM, &act, NULL);
 		status = search_all(q, err);
 	}
+	sb_buf_release(&q->line);
 	free(q);
 	return status;
 }

@@ -235,17 +235,17 @@ static enum sb_status print(const struct request *q, const struct sb_summary *s,
 }
 
 /* A run that was measured by pairs of processes has a table of its own. */
-static bool is_of_pairs(struct sb_store *st, int64_t key)
+static bool has_fact(struct sb_store *st, int64_t key, const char *fact)
 {
 	struct sb_error ignored;
 	struct sb_run run;
-	bool pairs;
+	bool has;
 
 	if (sb_store_read_run(st, key, &run, &ignored))
 		return false;
-	pairs = sb_run_fact(&run, SB_PAIRS_FACT) != NULL;
+	has = sb_run_fact(&run, fact) != NULL;
 	sb_run_release(&run);
-	return pairs;
+	return has;
 }
 
 static enum sb_status print_pairs(struct sb_store *st, int64_t key, const struct request *q, struct sb_error *err)
@@ -329,7 +329,12 @@ enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err)
 		sb_store_close(st);
 		return status;
 	}
-	if (!status && q.n_refs < 2 && !opt.after && !q.ops && is_of_pairs(st, key)) {
+	if (!status && !done && has_fact(st, key, "capacity.by"))
+		status = sb_fail(err, SB_E_DATA,
+		        "the run is what 'spabench capacity' found: nothing was timed; 'spabench show' has it, 'list' "
+		        "the "
+		        "others");
+	if (!status && q.n_refs < 2 && !opt.after && !q.ops && has_fact(st, key, SB_PAIRS_FACT)) {
 		status = print_pairs(st, key, &q, err);
 		sb_store_close(st);
 		return status;

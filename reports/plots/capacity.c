@@ -1,7 +1,7 @@
 /*
  * The largest clip that fitted into the device's memory, for each limit of it: from the runs of the database that are
- * like this one but for their frames and --vram-limit. What is between the largest that fitted and the smallest that
- * did not nobody tried.
+ * like this one but for their frames and --vram-limit, and what 'spabench capacity --db' kept of it. What is between
+ * the largest that fitted and the smallest that did not nobody tried.
  */
 #include "like_runs.h"
 
@@ -51,15 +51,52 @@ static void take_trial(const struct sb_like_run *run, const struct sb_trial *t, 
 		p->too_large = run->frames;
 }
 
+static int64_t found_of(const struct sb_run *run, int arm, const char *what)
+{
+	const char *text;
+	char key[64];
+
+	snprintf(key, sizeof(key), "capacity.%d.%s", arm, what);
+	text = sb_run_fact(run, key);
+	return text ? strtoll(text, NULL, 10) : 0;
+}
+
+/* What 'spabench capacity' found. */
+static void take_found(const struct sb_like_run *like, struct places *all, int64_t limit)
+{
+	const struct sb_run *run = like->in.run;
+
+	for (int a = 0; a < run->n_arms; a++) {
+		int64_t fits = found_of(run, a, "fits"), fails = found_of(run, a, "fails");
+		struct place *p = place_of(all, like, a, limit);
+
+		if (!p || fits < 0 || fits > 1000000 || fails < 0 || fails > 1000000)
+			continue;
+		p->fitted = fits > p->fitted ? (int)fits : p->fitted;
+		p->too_large = fails && (!p->too_large || fails < p->too_large) ? (int)fails : p->too_large;
+	}
+}
+
+static bool is_gpu(const struct sb_run *run)
+{
+	const char *kind = sb_run_fact(run, "device.kind");
+
+	return !kind || strcmp(kind, "cpu") != 0;
+}
+
 static bool take_run(const struct sb_like_run *run, void *context)
 {
 	struct places *all = context;
 	const char *device = sb_run_fact(run->in.run, "device.memory_bytes");
+	const char *by = sb_run_fact(run->in.run, "capacity.by");
 	int64_t limit = run->limit_bytes ? run->limit_bytes : device ? strtoll(device, NULL, 10) : 0;
 
-	if (limit <= 0)
+	/* Of the CPU's memory, which is nobody's device, as much as there is. */
+	if (limit <= 0 || (!run->limit_bytes && !is_gpu(run->in.run)))
 		return true;
 	all->runs++;
+	if (by && !strcmp(by, "frames"))
+		take_found(run, all, limit);
 	for (size_t i = 0; i < run->in.trials->n; i++) {
 		const struct sb_trial *t = &run->in.trials->v[i];
 		struct place *p =
@@ -151,7 +188,7 @@ bool sb_plot_capacity(struct sb_plot *p)
 	else if (limits_in(all) < 2)
 		sb_plot_why(p,
 		        "the database has not two runs of this case under different limits of device memory ('spabench "
-		        "run --vram-limit SIZE'); what 'spabench capacity' finds is printed, and in no database");
+		        "capacity --db FILE --vram-limit SIZE')");
 	else
 		made = true;
 	if (made)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "other_run.h"
 #include "timeline_bins.h"
 
 enum { ROW_PX = 54, FRAME_PX = 150, COURSE_PX = 260, NAME_COLUMNS = 38 };
@@ -102,17 +103,12 @@ static int add_courses(struct sb_plot *p)
 	return n;
 }
 
-bool sb_plot_fragmentation(struct sb_plot *p)
+static bool draw(struct sb_plot *p)
 {
 	const struct sb_run *run = p->in->run;
 	double max = 0;
 	int rows = 0, courses;
 
-	if (strncmp(run->workload, "churn", 5) != 0)
-		return sb_plot_why(p,
-		        "the run is of the workload '%.40s', where clips do not change their size; see 'spabench run "
-		        "--workload churn'",
-		        run->workload);
 	sb_buf_puts(
 	        &p->data, "# columns: row, allocator, arm, peak active, peak reserved (GiB), colour, n, in words\n");
 	for (int a = 0; a < run->n_arms; a++)
@@ -133,4 +129,32 @@ bool sb_plot_fragmentation(struct sb_plot *p)
 	if (courses)
 		sb_buf_puts(&p->caption, " Below: reserved - active over one traced pass of each arm.");
 	return true;
+}
+
+/* ---- which run --------------------------------------------------------------------------------------------------- */
+
+static bool is_churn(const struct sb_run *run)
+{
+	return !strncmp(run->workload, "churn", 5);
+}
+
+static bool other_is_churn(const struct sb_plots_input *other, const struct sb_plots_input *own)
+{
+	(void)own;
+	return is_churn(other->run);
+}
+
+bool sb_plot_fragmentation(struct sb_plot *p)
+{
+	bool made;
+
+	if (is_churn(p->in->run))
+		return draw(p);
+	if (sb_plot_of_other(p, other_is_churn, draw, "whose workload is one of changing clips", &made))
+		return made;
+	return sb_plot_why(p,
+	        "the run is of the workload '%.40s', where clips do not change their size, and the database has no "
+	        "other "
+	        "of this device; see 'spabench run --workload churn'",
+	        p->in->run->workload);
 }

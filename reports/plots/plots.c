@@ -143,7 +143,7 @@ static void add_common(struct sb_plot *p, const struct plot *row)
 	struct sb_buf foot = { 0 };
 
 	sb_plot_field(&foot, device_of(p->in), 60);
-	sb_buf_addf(&foot, ", run %.12s", p->in->run->id);
+	sb_buf_addf(&foot, ", run %.12s", *p->of_run ? p->of_run : p->in->run->id);
 	if (p->n_trials)
 		sb_buf_addf(&foot, ", %s: %zu", p->n_what, p->n_trials);
 	if (is_emulated(p->in->summary))
@@ -158,8 +158,10 @@ static void add_who(struct sb_plot *p)
 {
 	const struct sb_summary *s = p->in->summary;
 
-	sb_buf_addf(&p->caption, " %s, run %.12s, %s %s", device_of(p->in), p->in->run->id, s->workload, s->preset);
-	if (s->frames)
+	sb_buf_addf(&p->caption, " %s", device_of(p->in));
+	if (!*p->of_run) /* what the other one is was said */
+		sb_buf_addf(&p->caption, ", run %.12s, %s %s", p->in->run->id, s->workload, s->preset);
+	if (s->frames && !*p->of_run)
 		sb_buf_addf(&p->caption, ", %d frames of %dx%d", s->frames, s->width, s->height);
 	sb_buf_puts(&p->caption, ".");
 	if (is_emulated(s))

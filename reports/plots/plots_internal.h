@@ -14,6 +14,7 @@ struct sb_plot {
 	struct sb_buf why;     /* why there is no plot */
 	size_t n_trials;       /* the n of the line below the picture; 0: it has none */
 	const char *n_what;    /* "timing trials" */
+	char of_run[16];       /* the run that it is of, where that is another one; "" */
 };
 
 /* Write everything; false: there is nothing to draw, and p->why says so. */

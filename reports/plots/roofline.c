@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "kernel_times.h"
+#include "other_run.h"
 
 /* An op smaller than this may live in a cache and prove nothing about memory. */
 #define LARGE_BYTES (128.0 * 1024 * 1024)
@@ -161,19 +162,13 @@ static void say_ceilings(struct sb_plot *p, const struct ceilings *c)
 	sb_buf_puts(&p->caption, ".");
 }
 
-bool sb_plot_roofline(struct sb_plot *p)
+static bool draw(struct sb_plot *p)
 {
 	struct ceilings c = { .flop_s = 0 };
 	struct sb_error err = { .msg = "" };
 	int n;
 	bool made = false;
 
-	if (!p->in->store)
-		return sb_plot_why(p, "the database is not open");
-	if (!any_counters(p->in))
-		return sb_plot_why(p,
-		        "the run has no counter trials, which hold the FLOP of the kinds of op; they need a GPU and "
-		        "the permission to read its counters, see 'spabench doctor'");
 	sb_buf_puts(&p->data, "# columns: FLOP/byte, TFLOP/s, colour, mark, kind of op, arm\n");
 	n = add_arms(p, &c, &err);
 	if (n > 0) {
@@ -191,4 +186,26 @@ bool sb_plot_roofline(struct sb_plot *p)
 	sb_buf_release(&c.flop_of);
 	sb_buf_release(&c.bytes_of);
 	return made;
+}
+
+static bool counted_the_same(const struct sb_plots_input *other, const struct sb_plots_input *own)
+{
+	return !strcmp(other->run->workload, own->run->workload) && !strcmp(other->run->preset, own->run->preset) &&
+	       any_counters(other);
+}
+
+bool sb_plot_roofline(struct sb_plot *p)
+{
+	bool made;
+
+	if (!p->in->store)
+		return sb_plot_why(p, "the database is not open");
+	if (any_counters(p->in))
+		return draw(p);
+	if (sb_plot_of_other(p, counted_the_same, draw, "that counted operations in the hardware", &made))
+		return made;
+	return sb_plot_why(p,
+	        "the run has no counter trials, which hold the FLOP of the kinds of op, and the database has no other "
+	        "of this device and network that does; they need a GPU and the permission to read its counters, see "
+	        "'spabench doctor'");
 }

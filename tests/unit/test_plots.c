@@ -602,6 +602,35 @@ static void runs_under_limits_of_memory_are_a_capacity(void **state)
 	unlink(path);
 }
 
+static void what_capacity_found_is_in_the_plot_too(void **state)
+{
+	struct made m;
+	char path[64], *text;
+
+	(void)state;
+	make_runs(path);
+	sql_run(path,
+	        "INSERT INTO fact SELECT id, 'capacity.by', 'frames', NULL FROM run WHERE plan LIKE '%8589934592%' "
+	        "AND ?1 = ''",
+	        "");
+	sql_run(path,
+	        "INSERT INTO fact SELECT run, 'capacity.0.fits', '13', NULL FROM fact WHERE key = 'capacity.by' AND ?1 "
+	        "= ''",
+	        "");
+	sql_run(path,
+	        "INSERT INTO fact SELECT run, 'capacity.0.fails', '14', NULL FROM fact WHERE key = 'capacity.by' AND "
+	        "?1 = ''",
+	        "");
+	read_run(path, &m);
+	must_plot(&m, &(struct sb_plots_options){ .gnuplot = without.gnuplot, .only = "capacity" });
+	text = text_of(&m, "capacity.dat");
+	assert_string_equal(cell(text, 1, "8", 2), "13");
+	assert_string_equal(cell(text, 1, "8", 3), "14");
+	free(text);
+	end(&m);
+	unlink(path);
+}
+
 static void several_runs_are_drawn(void **state)
 {
 	struct made m;
@@ -882,6 +911,7 @@ int main(void)
 		cmocka_unit_test(one_arm_has_the_plots_that_need_no_other),
 		cmocka_unit_test(runs_of_other_frames_are_a_sweep),
 		cmocka_unit_test(runs_under_limits_of_memory_are_a_capacity),
+		cmocka_unit_test(what_capacity_found_is_in_the_plot_too),
 		cmocka_unit_test(several_runs_are_drawn),
 		cmocka_unit_test(without_gnuplot_the_data_stay),
 		cmocka_unit_test(what_a_failing_gnuplot_says_is_told),

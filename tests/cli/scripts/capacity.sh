@@ -25,3 +25,8 @@ try capacity --timeout 0
 try capacity --preset nope --vram-limit 1G --device cpu --quiet
 try capacity --video /nonexistent/clip.mp4
 try capacity x.db
+# What was found can be kept: a run that has nothing to compare.
+"$SPABENCH" $small --vram-limit 290M --grid 2 --arms after --most 3 --quiet --db kept.db >/dev/null
+"$SPABENCH" show --db kept.db | sed -E 's/^run [0-9a-f]+, [^,]*/run ID, WHEN/' | visible ''
+try compare --db kept.db
+try $small --vram-limit 320M --grid 2 --db /nonexistent/x.db

@@ -9,6 +9,12 @@ check() {
 for name in full before-after churn offload case-ii; do
 	check "$SB_SOURCE/reports/examples/h200-$name.db" $name
 done
+echo '# several runs in one database: plots that the run itself cannot give are of another one, and say so'
+"$SPABENCH" merge --into merged.db "$SB_SOURCE"/reports/examples/h200-before-after.db "$SB_SOURCE"/reports/examples/h200-churn.db \
+	"$SB_SOURCE"/reports/examples/h200-full.db >/dev/null
+check merged.db merged
+grep -o 'Of run [^.]*\.' merged/report.md
+[ "$(cat merged/plots/*.var | grep '^foot' | grep -o 'run [0-9a-f]*' | sort -u | wc -l)" = 3 ] && echo 'three runs below the pictures'
 echo '# a copy whose times drift, and with names that are markup'
 cat "$SB_SOURCE/reports/examples/h200-full.db" >made.db
 python3 - <<'P'
