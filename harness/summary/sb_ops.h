@@ -36,7 +36,7 @@ struct sb_ops_row {
 	const char *stage, *op;        /* "" for none */
 	int64_t calls[2];              /* a pass; 0 where only sums were kept */
 	struct sb_value ns[2];         /* a pass: medians; absent where the arm has none of it */
-	double lo[2], hi[2];    /* the interval of each; NAN with fewer than 6 trials */
+	double lo[2], hi[2];           /* the interval of each; NAN with fewer than 6 trials */
 	struct sb_effect ratio;        /* of BOTH */
 	double change_ns;              /* after - before, of the medians */
 	struct sb_value share;         /* change_ns / that of the whole */
