@@ -40,8 +40,8 @@ static void sentence(const struct sb_summary_claim *c, struct sb_buf *b)
 	}
 	if (c->before && c->after)
 		sb_buf_addf(b, "; %s -> %s", c->before, c->after);
-	if (c->where)
-		sb_buf_addf(b, "; %s", c->where);
+	if (c->behind)
+		sb_buf_addf(b, "; %s", c->behind);
 }
 
 static void add_claim(struct sb_ci_report *r, const struct sb_summary_claim *c)

@@ -345,8 +345,8 @@ static void print_claim(struct sb_buf *b, const struct sb_summary_claim *c)
 	sb_buf_puts(&verdict, sb_verdict_name(c->verdict));
 	if (!tested && c->reason)
 		sb_buf_addf(&verdict, ": %s", c->reason);
-	if (c->where)
-		sb_buf_addf(&verdict, " (%s)", c->where);
+	if (c->behind)
+		sb_buf_addf(&verdict, " (%s)", c->behind);
 	sb_buf_puts(b, "|");
 	cell(b, c->label);
 	cell(b, c->stated);

@@ -63,8 +63,8 @@ static void table_row(struct sb_report *r, const struct sb_summary_claim *c)
 	sb_doc_cell(r->d);
 	if (!tested && c->reason)
 		sb_doc_stored(r->d, c->reason);
-	else if (c->where)
-		sb_doc_stored(r->d, c->where);
+	else if (c->behind)
+		sb_doc_stored(r->d, c->behind);
 }
 
 static void table(struct sb_report *r)
@@ -130,6 +130,13 @@ static void sentence(struct sb_report *r, const struct sb_summary_claim *c)
 	if (c->where) {
 		sb_doc_text(r->d, ". This holds ");
 		sb_doc_stored(r->d, c->where);
+	}
+	if (c->cautions) {
+		struct sb_buf words = { 0 };
+
+		sb_cautions_text(c->cautions, &words);
+		sb_doc_textf(r->d, ". What it rests on is to be taken with care: %s", sb_buf_str(&words));
+		sb_buf_release(&words);
 	}
 	sb_doc_text(r->d, ".");
 }

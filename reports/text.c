@@ -433,9 +433,9 @@ static void print_claim(struct sb_page *p, const struct sb_summary_claim *c, boo
 	sb_page_blanks(p, 2);
 	sb_page_cell(p, sb_verdict_name(c->verdict), VERDICT, false, verdict_tint(c->verdict));
 	sb_page_end(p);
-	if (c->where) { /* below: no verdict leaves room beside it */
+	if (c->behind) { /* below: no verdict leaves room beside it */
 		sb_page_blanks(p, at + MEASURED + CLAIM_INTERVAL + PAIRS - 1);
-		sb_buf_addf(&p->buf, "(%s)", c->where);
+		sb_buf_addf(&p->buf, "(%s)", c->behind);
 		sb_page_end(p);
 	}
 }

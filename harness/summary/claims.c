@@ -195,17 +195,15 @@ static void find_arms(const struct sb_view *v, const struct claim_info *info, in
 	}
 }
 
-/* Behind what was said of where it was measured. */
-static void add_cautions(struct sb_view *v, struct sb_summary_claim *c)
+static void say_behind(struct sb_view *v, struct sb_summary_claim *c)
 {
 	struct sb_buf text = { 0 };
 
-	if (c->reason || !c->cautions)
-		return;
 	if (c->where)
-		sb_buf_addf(&text, "%s; ", c->where);
-	sb_cautions_text(c->cautions, &text);
-	c->where = sb_pool_take(v->pool, &text);
+		sb_buf_addf(&text, "%s%s", c->where, c->cautions ? "; " : "");
+	if (!c->reason)
+		sb_cautions_text(c->cautions, &text);
+	c->behind = text.len ? sb_pool_take(v->pool, &text) : NULL;
 }
 
 static void judge(struct sb_view *v, const struct claim_info *info, struct sb_summary_claim *c)
@@ -236,7 +234,7 @@ static void judge(struct sb_view *v, const struct claim_info *info, struct sb_su
 		c->where = "on the CPU";
 	if (!c->reason && info->workload && v->out->preset && strcmp(v->out->preset, "full") != 0)
 		c->where = sb_pool_fmt(v->pool, "preset %s", v->out->preset); /* whole segments are large beside it */
-	add_cautions(v, c);
+	say_behind(v, c);
 }
 
 void sb_claims_judge(struct sb_view *v)

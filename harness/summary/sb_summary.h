@@ -173,8 +173,8 @@ struct sb_summary_claim {
 	enum sb_verdict verdict;
 	unsigned cautions;  /* SB_CAUTION_* of the samples it is judged by */
 	const char *reason; /* of "not tested", else NULL */
-	/* What stands behind a verdict, or NULL: "on the CPU" (no verdict on a GPU's times), cautions in words. */
-	const char *where;
+	const char *where;  /* "on the CPU": a verdict on times that is no verdict on a GPU's; else NULL */
+	const char *behind; /* what stands behind the verdict in a table: where, and the cautions in words; or NULL */
 };
 
 /*
