@@ -581,7 +581,7 @@ static void a_verdict_in_markdown_says_where_times_were_judged(void **state)
 
 	(void)state;
 	gpu_summary(&s);
-	s.claims[1].where = "on the CPU";
+	s.claims[1].where = s.claims[1].behind = "on the CPU";
 	text = document(sb_report_markdown, &s);
 	check_markdown(text);
 	assert_non_null(strstr(text, "| met (on the CPU) |\n"));

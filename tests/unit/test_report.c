@@ -283,7 +283,8 @@ static void spoil(struct made *m)
 			group->rows[i].label = group->rows[i].note = group->rows[i].metric = hostile;
 	}
 	for (size_t i = 0; i < s->n_claims; i++)
-		s->claims[i].before = s->claims[i].after = s->claims[i].reason = s->claims[i].where = hostile;
+		s->claims[i].before = s->claims[i].after = s->claims[i].reason = s->claims[i].where =
+		        s->claims[i].behind = hostile;
 	m->in.command = m->in.plots_absent = m->in.pdf_absent = hostile;
 }
 

@@ -259,7 +259,7 @@ static void where_times_were_judged_stands_below_the_verdict(void **state)
 		char *text, *line, *below;
 
 		summary_of(gpu_run, &s);
-		s.claims[1].where = "on the CPU";
+		s.claims[1].where = s.claims[1].behind = "on the CPU";
 		text = text_of(&s, &opt);
 		check_lines(text, widths[w]);
 		line = strstr(text, "attention speed");

@@ -1027,6 +1027,7 @@ static void a_verdict_on_times_of_a_cpu_says_so(void **state)
 	(void)state;
 	claims_of(ALL_ARMS, "tracker", "file", facts, &s);
 	assert_string_equal(fx_claim(&s, "attention_speed")->where, "on the CPU");
+	assert_string_equal(fx_claim(&s, "attention_speed")->behind, "on the CPU");
 	assert_null(fx_claim(&s, "attention_vram")->where);
 	assert_null(fx_claim(&s, "total_time")->where); /* emulated, not tested */
 	sb_summary_release(&s);
