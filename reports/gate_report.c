@@ -78,7 +78,10 @@ void sb_gate_sentence(const struct sb_gate_report *g, struct sb_buf *out)
 	        : r->verdict == SB_GATE_PASS ? "PASS"
 	                                     : "INCONCLUSIVE");
 	if (named == SB_GATE_PASS) {
-		sb_buf_addf(out, "all %d metrics are below their thresholds", r->n_rows);
+		if (r->n_rows == 1)
+			sb_buf_puts(out, "the metric is below its threshold");
+		else
+			sb_buf_addf(out, "all %d metrics are below their thresholds", r->n_rows);
 	} else {
 		if (r->lost_verdict == named) {
 			add_lost(out, r);

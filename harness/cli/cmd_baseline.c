@@ -88,12 +88,15 @@ static enum sb_status choose_arm(const struct sb_run *run, const char *name, int
 	return SB_OK;
 }
 
-/* A run that measured nothing is no base. */
+/* A run that measured nothing, or was refused on its way, is no base. */
 static enum sb_status check_measured(
         struct sb_store *st, int64_t key, const struct sb_run *run, int arm, struct sb_error *err)
 {
 	struct sb_trials trials;
 	size_t good = 0;
+
+	if (!strcmp(run->status, "failed"))
+		return sb_fail(err, SB_E_USAGE, "run '%.12s' failed; name one that did not ('spabench list')", run->id);
 
 	if (sb_store_read_trials(st, key, &trials, err))
 		return err->code;

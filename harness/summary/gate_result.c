@@ -99,6 +99,7 @@ enum sb_status sb_gate_result_begin(const struct sb_pair_table *t, struct sb_gat
 	enum sb_status status;
 
 	*out = (struct sb_gate_result){ .n_rows = 0 };
+	out->only_look = rules->max_pairs > 0 && rules->max_pairs < 6 ? rules->max_pairs : 6;
 	out->rows = calloc(t->n_rows + 1, sizeof(*out->rows));
 	if (!out->rows)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a gate");
@@ -181,7 +182,7 @@ int sb_gate_result_next(const struct sb_gate_result *r)
 	if (r->looks && r->verdict == SB_GATE_FAIL)
 		return 0;
 	if (!r->n_noisy)
-		return r->looks ? 0 : 6;
+		return r->looks ? 0 : r->only_look;
 	if (r->looks >= r->design.n_looks)
 		return 0;
 	if (r->looks && sb_gate_together(r->metric, r->n_noisy) != SB_GATE_OPEN)

@@ -66,6 +66,7 @@ struct sb_gate_result {
 	struct sb_gate_design design;                      /* valid where n_noisy > 0 */
 	struct sb_gate_metric metric[SB_GATE_MAX_METRICS]; /* the noisy ones, in the order of rows */
 	int looks;                                         /* taken */
+	int only_look;                                     /* pairs, where nothing is noisy */
 	int lost[2]; /* pairs in which that side's process did not end well, of lost_of */
 	int lost_of;
 	enum sb_gate_verdict lost_verdict; /* see SB_GATE_LOST */
