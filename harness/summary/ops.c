@@ -217,13 +217,13 @@ static void add_call(struct work *w, int side, int trial, const struct sb_ops_ca
 	const struct class *c = &w->classes[k];
 	const struct sb_ops_call *call = &calls->v[i];
 
-	s->ns[(size_t)trial * w->n_classes + (size_t)k] += (double)call->ns;
+	s->ns[(size_t)trial * w->n_classes + (size_t)k] += call->ns;
 	for (size_t p = call->first; p < call->first + call->n; p++) {
 		struct slot *slot = find_slot(s, c, side, calls->parts[p].name);
 
 		if (!slot)
 			continue;
-		s->slot_ns[(size_t)trial * s->n_slots + (size_t)(slot - s->slots)] += (double)calls->parts[p].ns;
+		s->slot_ns[(size_t)trial * s->n_slots + (size_t)(slot - s->slots)] += calls->parts[p].ns;
 		if (trial == 0)
 			slot->count += calls->parts[p].count;
 	}
@@ -243,7 +243,7 @@ static enum sb_status add_trial(
 			add_call(w, side, trial, calls, i, match[i]);
 		odd += match[i] < 0;
 	}
-	s->total[trial] = (double)calls->ns;
+	s->total[trial] = calls->ns;
 	s->odd_calls += odd;
 	s->odd_trials += odd > 0;
 	free(match);
@@ -468,6 +468,10 @@ static enum sb_status compute(struct work *w, struct sb_error *err)
 	if (!status && (w->side[0].first.by == SB_OPS_BY_TOTAL) != (w->side[1].first.by == SB_OPS_BY_TOTAL))
 		status = sb_fail(err, SB_E_DATA,
 		        "rows of traces were kept of one of the two alone, so their calls cannot be lined up");
+	for (int side = 0; side < 2 && !status; side++)
+		if (!w->side[side].first.n)
+			status = sb_fail(err, SB_E_DATA, "run '%.12s': the trace of '%.64s' is empty",
+			        w->side[side].run.id, w->side[side].run.arms[w->side[side].arm].name);
 	if (!status) {
 		w->out->by = w->side[0].first.by > w->side[1].first.by ? w->side[0].first.by : w->side[1].first.by;
 		status = line_up(w, err);

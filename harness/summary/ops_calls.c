@@ -103,9 +103,9 @@ static void add_rows(struct reader *r)
 		call = &out->v[out->n - 1];
 		call->signature = signature(r, row, call->signature);
 		call->n++;
-		call->ns += row->dur_ns;
-		out->ns += row->dur_ns;
-		out->parts[out->n_parts++] = (struct sb_ops_part){ r->word[row->name], 1, row->dur_ns };
+		call->ns += (double)row->dur_ns;
+		out->ns += (double)row->dur_ns;
+		out->parts[out->n_parts++] = (struct sb_ops_part){ r->word[row->name], 1, (double)row->dur_ns };
 	}
 }
 
@@ -163,9 +163,9 @@ static enum sb_status from_sums(struct reader *r, const struct sb_rollups *sums,
 				continue;
 			taken[k] = 1;
 			out->parts[out->n_parts++] =
-			        (struct sb_ops_part){ word_of(r->words, s->name), s->count, s->dur_ns };
+			        (struct sb_ops_part){ word_of(r->words, s->name), s->count, (double)s->dur_ns };
 			call.n++;
-			call.ns += s->dur_ns;
+			call.ns += (double)s->dur_ns;
 		}
 		out->ns += call.ns;
 		out->v[out->n++] = call;

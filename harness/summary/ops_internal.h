@@ -33,14 +33,14 @@ void sb_ops_words_close(struct sb_ops_words *w);
 struct sb_ops_part {
 	int32_t name;  /* a word */
 	int64_t count; /* launches */
-	int64_t ns;
+	double ns;
 };
 
 struct sb_ops_call {
 	int32_t stage, op;  /* words */
 	uint64_t signature; /* of the names and launch shapes of its kernels; 0 where only sums were kept */
 	size_t first, n;    /* of parts */
-	int64_t ns;
+	double ns;
 };
 
 /* A pass. */
@@ -50,7 +50,7 @@ struct sb_ops_calls {
 	size_t n;
 	struct sb_ops_part *parts;
 	size_t n_parts;
-	int64_t ns; /* of all */
+	double ns; /* of all */
 };
 /* Errors: the store's, SB_E_NOMEM. */
 enum sb_status sb_ops_read_calls(struct sb_store *st, int64_t trial_key, struct sb_ops_words *words,

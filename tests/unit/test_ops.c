@@ -429,6 +429,16 @@ static void what_cannot_be_lined_up_is_refused(void **state)
 	assert_refused(f, "before", "nope", SB_E_USAGE, "no arm 'nope'");
 }
 
+static void an_empty_trace_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct pass p[] = { PASS(0, 0, fp32, 1), PASS(1, 0, tf32, 1) };
+
+	p[1].n = 0;
+	make(f, ID_A, p, 2);
+	assert_refused(f, "before", "after", SB_E_DATA, "the trace of 'after' is empty");
+}
+
 static void rows_and_sums_are_not_mixed(void **state)
 {
 	struct fixture *f = *state;
@@ -479,6 +489,7 @@ int main(void)
 		T(only_whole_pairs_count),
 		T(where_the_whole_does_not_change_there_are_no_shares),
 		T(what_cannot_be_lined_up_is_refused),
+		T(an_empty_trace_is_refused),
 		T(rows_and_sums_are_not_mixed),
 		T(two_runs_have_medians_and_no_interval),
 	};
