@@ -465,13 +465,13 @@ static enum sb_status compute(struct work *w, struct sb_error *err)
 	for (int side = 0; side < 2 && !status; side++)
 		status =
 		        sb_ops_read_calls(w->side[side].st, w->side[side].key[0], &w->words, &w->side[side].first, err);
-	if (!status && (w->side[0].first.by == SB_OPS_BY_TOTAL) != (w->side[1].first.by == SB_OPS_BY_TOTAL))
-		status = sb_fail(err, SB_E_DATA,
-		        "rows of traces were kept of one of the two alone, so their calls cannot be lined up");
 	for (int side = 0; side < 2 && !status; side++)
 		if (!w->side[side].first.n)
 			status = sb_fail(err, SB_E_DATA, "run '%.12s': the trace of '%.64s' is empty",
 			        w->side[side].run.id, w->side[side].run.arms[w->side[side].arm].name);
+	if (!status && (w->side[0].first.by == SB_OPS_BY_TOTAL) != (w->side[1].first.by == SB_OPS_BY_TOTAL))
+		status = sb_fail(err, SB_E_DATA,
+		        "rows of traces were kept of one of the two alone, so their calls cannot be lined up");
 	if (!status) {
 		w->out->by = w->side[0].first.by > w->side[1].first.by ? w->side[0].first.by : w->side[1].first.by;
 		status = line_up(w, err);
