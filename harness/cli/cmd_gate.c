@@ -465,6 +465,7 @@ struct gate {
 	struct sb_pair_table table;
 	struct sb_gate_result result;
 	struct sb_buf machine, note;
+	double first_s;   /* that the first pair took, longer than others: what is read is not in the cache yet */
 	bool gpu, broken; /* broken: the new build's processes end badly, one after the other */
 };
 
@@ -525,14 +526,33 @@ static enum sb_status place(struct gate *g, bool *again, struct sb_error *err)
 	return status;
 }
 
+/* Of a pair but the first. */
+static double pair_seconds(const struct gate *g)
+{
+	int others = sb_pairs_whole(g->p) + sb_pairs_dropped(g->p) - 1;
+
+	return others > 0 ? (sb_pairs_elapsed_s(g->p) - g->first_s) / others : g->first_s;
+}
+
+/* Pairs that `times` the budget has room for. */
+static int pairs_in(const struct gate *g, double times)
+{
+	double left_s = times * g->r->q.budget_s - g->first_s;
+	int most;
+
+	if (!(g->r->q.budget_s > 0.0))
+		return SB_GATE_MAX_PAIRS;
+	most = left_s > 0.0 ? 1 + sb_gate_pairs_in_budget(left_s, pair_seconds(g)) : 0;
+	return most < SB_GATE_MAX_PAIRS ? most : SB_GATE_MAX_PAIRS;
+}
+
 /*
  * Looks are planned for as many pairs as the budget has room for, and then some: a look that is not reached costs
  * power, a gate that ends early costs nothing.
  */
 static int pairs_in_reach(const struct gate *g)
 {
-	double pair_s = sb_pairs_elapsed_s(g->p) / (sb_pairs_whole(g->p) + sb_pairs_dropped(g->p));
-	int pairs = sb_gate_pairs_in_budget(1.25 * g->r->q.budget_s, pair_s);
+	int pairs = pairs_in(g, 1.25);
 	int most = g->r->rules.max_pairs ? g->r->rules.max_pairs : SB_GATE_MAX_PAIRS;
 
 	pairs = pairs < FIRST_LOOK ? FIRST_LOOK : pairs;
@@ -542,8 +562,8 @@ static int pairs_in_reach(const struct gate *g)
 /* A gate that could pass and never fail is none: how much time it would take, where more of it would do. */
 static enum sb_status refuse_budget(struct gate *g, int most, struct sb_error *err)
 {
-	double pair_s = sb_pairs_elapsed_s(g->p) / (sb_pairs_whole(g->p) + sb_pairs_dropped(g->p));
-	int room = sb_gate_pairs_in_budget(g->r->q.budget_s, pair_s), pairs = FIRST_LOOK;
+	double pair_s = pair_seconds(g);
+	int room = pairs_in(g, 1.0), pairs = FIRST_LOOK;
 	struct sb_gate_rules rules = g->r->rules;
 	struct sb_gate_result enough;
 	struct sb_error refused;
@@ -557,7 +577,7 @@ static enum sb_status refuse_budget(struct gate *g, int most, struct sb_error *e
 		return sb_fail(err, SB_E_USAGE,
 		        "the budget of %g s has room for about %d pairs of %.2g s, and in fewer than %d nothing here "
 		        "could fail; give --budget %.0f or more, or judge fewer metrics",
-		        g->r->q.budget_s, room, pair_s, pairs, ceil(1.2 * pairs * pair_s));
+		        g->r->q.budget_s, room, pair_s, pairs, ceil(g->first_s + 1.2 * (pairs - 1) * pair_s));
 	}
 	return SB_E_USAGE; /* what is wrong is not the budget: as it was said */
 }
@@ -690,6 +710,8 @@ static enum sb_status first_pair(struct gate *g, int argc, char **argv, bool *ag
 
 	if (!status)
 		status = measure(g, 1, err);
+	if (!status)
+		g->first_s = sb_pairs_elapsed_s(g->p);
 	return status ? status : place(g, again, err);
 }
 
