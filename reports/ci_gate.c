@@ -26,14 +26,24 @@ static void measured(const struct sb_gate_row *r, const struct sb_pair_row *p, s
 		sb_buf_addf(b, " (%.4f..%.4f)", e->lo, e->hi);
 }
 
-static void sentence(const struct sb_gate_row *r, const struct sb_pair_row *p, struct sb_buf *b)
+/* "16 pairs", "12 processes against 16 stored ones" */
+static void add_count(const struct sb_gate_report *g, int n, struct sb_buf *b)
+{
+	if (g->stored)
+		sb_buf_addf(b, "%d process%s against %d stored", n, n == 1 ? "" : "es", g->stored->processes);
+	else
+		sb_buf_addf(b, "%d pair%s", n, n == 1 ? "" : "s");
+}
+
+static void sentence(
+        const struct sb_gate_report *g, const struct sb_gate_row *r, const struct sb_pair_row *p, struct sb_buf *b)
 {
 	if (r->reason)
 		sb_buf_addf(b, "%s; ", r->reason);
 	if (p)
 		measured(r, p, b);
-	sb_buf_addf(b, ", threshold %.3g %% (%s), %d pair%s", 100.0 * r->threshold, r->threshold_from, r->pairs,
-	        r->pairs == 1 ? "" : "s");
+	sb_buf_addf(b, ", threshold %.3g %% (%s), ", 100.0 * r->threshold, r->threshold_from);
+	add_count(g, r->pairs, b);
 	if (r->verdict == SB_GATE_OPEN && isfinite(r->seen))
 		sb_buf_addf(b, "; it may be slower by up to %.2f %%", 100.0 * r->seen);
 	if (p && !r->exact && p->cautions) {
@@ -47,7 +57,7 @@ static void add_row(
 {
 	struct sb_buf text = { 0 };
 
-	sentence(row, sb_pair_table_row(g->table, row->metric), &text);
+	sentence(g, row, sb_pair_table_row(g->table, row->metric), &text);
 	sb_ci_add_case(
 	        r, group, row->label, outcome_of(row->verdict), sb_gate_verdict_name(row->verdict), sb_buf_str(&text));
 	r->failed |= text.failed;
@@ -60,8 +70,11 @@ static void add_lost(struct sb_ci_report *r, const struct sb_gate_report *g, con
 	const struct sb_gate_result *x = g->result;
 	struct sb_buf text = { 0 };
 
-	sb_buf_addf(&text, "in %d of %d pairs the process of A did not, in %d that of B", x->lost[0], x->lost_of,
-	        x->lost[1]);
+	if (g->stored)
+		sb_buf_addf(&text, "%d of %d new processes did not", x->lost[1], x->lost_of);
+	else
+		sb_buf_addf(&text, "in %d of %d pairs the process of A did not, in %d that of B", x->lost[0],
+		        x->lost_of, x->lost[1]);
 	sb_ci_add_case(r, group, "processes that end well", outcome_of(x->lost_verdict),
 	        sb_gate_verdict_name(x->lost_verdict), sb_buf_str(&text));
 	r->failed |= text.failed;
@@ -91,9 +104,11 @@ static void add_facts(struct sb_ci_report *r, const struct sb_gate_report *g)
 	add_side(r, g, 1);
 	sb_ci_add_fact(r, "machine", g->machine);
 	snprintf(number, sizeof(number), "%d", g->table->pairs);
-	sb_ci_add_fact(r, "pairs", number);
+	sb_ci_add_fact(r, g->stored ? "new processes" : "pairs", number);
+	sb_ci_add_fact(r, "stored run", g->stored ? g->stored->run_id : NULL);
 	snprintf(number, sizeof(number), "%d", g->table->dropped);
-	sb_ci_add_fact(r, "pairs that did not end well", g->table->dropped ? number : NULL);
+	sb_ci_add_fact(r, g->stored ? "processes that did not end well" : "pairs that did not end well",
+	        g->table->dropped ? number : NULL);
 	sb_ci_add_fact(r, "careful", g->note);
 }
 

@@ -40,8 +40,14 @@ static void add_effect(struct sb_buf *b, const struct sb_gate_report *g, const s
 }
 
 /* "the new build's processes did not end well in 5 of 13 pairs, the baseline's in 0" */
-static void add_lost(struct sb_buf *b, const struct sb_gate_result *r)
+static void add_lost(struct sb_buf *b, const struct sb_gate_report *g)
 {
+	const struct sb_gate_result *r = g->result;
+
+	if (g->stored) {
+		sb_buf_addf(b, "%d of %d new processes did not end well", r->lost[1], r->lost_of);
+		return;
+	}
 	sb_buf_addf(
 	        b, "B's processes did not end well in %d of %d pairs, A's in %d", r->lost[1], r->lost_of, r->lost[0]);
 }
@@ -84,7 +90,7 @@ void sb_gate_sentence(const struct sb_gate_report *g, struct sb_buf *out)
 			sb_buf_addf(out, "all %d metrics are below their thresholds", r->n_rows);
 	} else {
 		if (r->lost_verdict == named) {
-			add_lost(out, r);
+			add_lost(out, g);
 			comma = "; ";
 		}
 		for (int i = 0; i < r->n_rows; i++) {
@@ -96,8 +102,13 @@ void sb_gate_sentence(const struct sb_gate_report *g, struct sb_buf *out)
 			comma = "; ";
 		}
 	}
-	sb_buf_addf(out, ". %d pairs of processes in %.0f s; %s", g->table->pairs, g->elapsed_s,
-	        r->stopped ? r->stopped : "not ended");
+	if (g->stored)
+		sb_buf_addf(out, ". %d new process%s against %d stored, in %.0f s; %s", g->table->pairs,
+		        g->table->pairs == 1 ? "" : "es", g->stored->processes, g->elapsed_s,
+		        r->stopped ? r->stopped : "not ended");
+	else
+		sb_buf_addf(out, ". %d pairs of processes in %.0f s; %s", g->table->pairs, g->elapsed_s,
+		        r->stopped ? r->stopped : "not ended");
 	if (count(r, SB_GATE_OPEN) && named == SB_GATE_FAIL)
 		sb_buf_addf(out, "; %d more inconclusive", count(r, SB_GATE_OPEN));
 	if (named != SB_GATE_FAIL)
@@ -141,6 +152,30 @@ static const char about[] =
         "estimate over pairs of processes with its 95 % interval, the stopping rule included. Metrics are judged "
         "together (false-discovery rate); memory exactly.";
 
+static void add_about(const struct sb_gate_report *g, struct sb_buf *b)
+{
+	const struct sb_gate_stored *s = g->stored;
+	char date[32];
+
+	if (!s) {
+		sb_buf_puts(b, about);
+		return;
+	}
+	sb_time_iso(s->created_ns, date);
+	sb_buf_addf(b,
+	        "A is the baseline as run %.12s of %.10s left it: %d process%s, and its binary did not run now. B is "
+	        "new. "
+	        "What changes this machine from run to run does not average out over the processes of either; it is "
+	        "known from %d stored runs and is in every interval (Student's, 95 %%), which are wider than those of "
+	        "pairs. Metrics are judged together (false-discovery rate); memory exactly.",
+	        s->run_id, date, s->processes, s->processes == 1 ? "" : "es", s->history);
+}
+
+static const char *unit_of(const struct sb_gate_report *g)
+{
+	return g->stored ? "procs" : "pairs";
+}
+
 static void side_line(const struct sb_gate_report *g, int side, struct sb_buf *b)
 {
 	const struct sb_pair_side *s = &g->table->side[side];
@@ -171,14 +206,14 @@ static enum sb_status text(const struct sb_gate_report *g, FILE *out, struct sb_
 	sb_page_item(&p, "on", 2, g->machine);
 	if (g->table->dropped) {
 		line.len = 0;
-		add_lost(&line, g->result);
-		sb_buf_puts(&line, "; such pairs are in no row");
+		add_lost(&line, g);
+		sb_buf_addf(&line, "; such %s are in no row", g->stored ? "processes" : "pairs");
 		sb_page_item(&p, "!", 2, sb_buf_str(&line));
 	}
 	sb_page_item(&p, "!", 2, g->note ? g->note : "");
 	sb_page_end(&p);
 	sb_buf_addf(&p.buf, "%-26s%11s %11s%8s  %-15s%9s  %-13s%5s\n", "metric", "A", "B", "B / A", "95 % interval",
-	        "threshold", "verdict", "pairs");
+	        "threshold", "verdict", unit_of(g));
 	for (int i = 0; i < g->result->n_rows; i++) {
 		const struct sb_gate_row *r = &g->result->rows[i];
 		struct cells c;
@@ -203,7 +238,9 @@ static enum sb_status text(const struct sb_gate_report *g, FILE *out, struct sb_
 		}
 	}
 	sb_page_end(&p);
-	sb_page_paragraph(&p, about, 0, 0);
+	line.len = 0;
+	add_about(g, &line);
+	sb_page_paragraph(&p, sb_buf_str(&line), 0, 0);
 	status = sb_report_write(&p.buf, out, err);
 	sb_buf_release(&line);
 	sb_buf_release(&p.buf);
@@ -238,13 +275,15 @@ static enum sb_status markdown(const struct sb_gate_report *g, FILE *out, struct
 	}
 	if (g->table->dropped) {
 		line.len = 0;
-		add_lost(&line, g->result);
+		add_lost(&line, g);
 		sb_buf_puts(&b, "- careful: ");
 		sb_markdown_text(&b, sb_buf_str(&line));
-		sb_buf_puts(&b, "; such pairs are in no row\n");
+		sb_buf_addf(&b, "; such %s are in no row\n", g->stored ? "processes" : "pairs");
 	}
-	sb_buf_puts(&b, "\n| metric | A | B | B / A | 95 % interval | threshold | verdict | pairs | careful |\n"
-	                "|---|---:|---:|---:|---|---:|---|---:|---|\n");
+	sb_buf_addf(&b,
+	        "\n| metric | A | B | B / A | 95 %% interval | threshold | verdict | %s | careful |\n"
+	        "|---|---:|---:|---:|---|---:|---|---:|---|\n",
+	        unit_of(g));
 	for (int i = 0; i < g->result->n_rows; i++) {
 		const struct sb_gate_row *r = &g->result->rows[i];
 		struct cells c;
@@ -259,7 +298,9 @@ static enum sb_status markdown(const struct sb_gate_report *g, FILE *out, struct
 		sb_markdown_text(&b, line.len ? sb_buf_str(&line) : "");
 		sb_buf_puts(&b, " |\n");
 	}
-	sb_buf_addf(&b, "\n%s\n", about);
+	sb_buf_puts(&b, "\n");
+	add_about(g, &b);
+	sb_buf_puts(&b, "\n");
 	status = sb_report_write(&b, out, err);
 	sb_buf_release(&line);
 	sb_buf_release(&b);
@@ -297,6 +338,18 @@ static json_t *json_row(const struct sb_gate_report *g, const struct sb_gate_row
 	return j;
 }
 
+/* "pairs" are then new processes, in the whole and in a metric. */
+static json_t *json_stored(const struct sb_gate_stored *s)
+{
+	json_t *j = json_object();
+
+	sb_json_put(j, "run", sb_json_text(s->run_id));
+	sb_json_put(j, "created", sb_json_time(s->created_ns));
+	sb_json_put(j, "processes", json_integer(s->processes));
+	sb_json_put(j, "runs_known", json_integer(s->history));
+	return j;
+}
+
 static enum sb_status json(const struct sb_gate_report *g, FILE *out, struct sb_error *err)
 {
 	struct sb_buf line = { 0 };
@@ -317,6 +370,8 @@ static enum sb_status json(const struct sb_gate_report *g, FILE *out, struct sb_
 	sb_json_put(root, "machine", sb_json_text(g->machine));
 	sb_json_put(root, "note", sb_json_text(g->note));
 	sb_json_put(root, "pairs", json_integer(g->table->pairs));
+	if (g->stored)
+		sb_json_put(root, "stored", json_stored(g->stored));
 	sb_json_put(root, "dropped", json_integer(g->table->dropped));
 	sb_json_put(root, "lost_a", json_integer(g->table->lost[0]));
 	sb_json_put(root, "lost_b", json_integer(g->table->lost[1]));

@@ -7,13 +7,22 @@
 #include "sb_base.h"
 #include "sb_gate_result.h"
 
+/* Of a gate against processes of the database, sb_stored_gate.h. */
+struct sb_gate_stored {
+	const char *run_id;
+	int64_t created_ns;
+	int processes; /* of the baseline's */
+	int history;   /* stored runs that tell what differs between runs */
+};
+
 struct sb_gate_report {
 	const struct sb_gate_result *result;
 	const struct sb_pair_table *table;
 	const char *baseline; /* its name; NULL: two sides were named */
 	const char *machine;  /* fingerprint on one line */
 	double elapsed_s, budget_s;
-	const char *note; /* a sentence, or NULL */
+	const char *note;                    /* a sentence, or NULL */
+	const struct sb_gate_stored *stored; /* NULL: pairs of processes */
 };
 
 extern const char *const sb_gate_formats[]; /* "text", "markdown", "json", NULL */

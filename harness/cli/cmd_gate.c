@@ -3,6 +3,7 @@
 #include "ci_outputs.h"
 #include "gate_lock.h"
 #include "gate_rules.h"
+#include "gate_stored.h"
 #include "pair_request.h"
 #include "sb_calibration.h"
 #include "sb_cli.h"
@@ -24,6 +25,7 @@ enum {
 	OPT_CONFIG,
 	OPT_MAX_PAIRS,
 	OPT_OTHER_MACHINE,
+	OPT_STORED,
 	OPT_FORMAT,
 	OPT_JUNIT,
 	OPT_GITHUB,
@@ -41,6 +43,8 @@ const struct sb_option sb_gate_options[] = {
 	[OPT_CONFIG] = { "config", "FILE", "thresholds and settings [./spabench.ini if there is one]" },
 	[OPT_MAX_PAIRS] = { "max-pairs", "N", "pairs of processes at most [64]" },
 	[OPT_OTHER_MACHINE] = { "other-machine", NULL, "take a baseline of another machine, whose binary runs here" },
+	[OPT_STORED] = { "stored", NULL,
+	        "the baseline's binary is gone: hold new processes against those its run stored; sees less" },
 	[OPT_FORMAT] = { "format", "FORMAT", "text, markdown or json [text]" },
 	[OPT_JUNIT] = { "junit", "FILE", "the verdicts as JUnit's XML, too: a test for each metric" },
 	[OPT_GITHUB] = { "github", NULL, "the verdicts for GitHub Actions, too: step summary and annotations" },
@@ -62,7 +66,7 @@ struct request {
 	struct sb_pair_request q;
 	const char *baseline, *config, *exe[2];
 	char arms[256];
-	bool other_machine, levels_given;
+	bool other_machine, stored, levels_given;
 	struct sb_ci_outputs ci;
 	int n_exe, format, max_pairs;
 	struct {
@@ -118,6 +122,9 @@ static enum sb_status apply_own(int option, const char *value, struct request *r
 		return SB_OK;
 	case OPT_OTHER_MACHINE:
 		r->other_machine = true;
+		return SB_OK;
+	case OPT_STORED:
+		r->stored = true;
 		return SB_OK;
 	case OPT_FORMAT:
 		return sb_parse_word(value, "--format", sb_gate_formats, &r->format, err);
@@ -213,12 +220,16 @@ static enum sb_status parse(int argc, char **argv, struct request *r, struct sb_
 	if (r->baseline && r->n_exe == 2)
 		return sb_fail(
 		        err, SB_E_USAGE, "with --baseline the old binary is the baseline's: --exe is given once");
+	if (r->stored && (!r->baseline || r->other_machine))
+		return sb_fail(err, SB_E_USAGE,
+		        "--stored goes with --baseline of this machine: what another machine's processes took says "
+		        "nothing here");
 	if (!r->baseline && !r->n_exe && !strchr(r->arms, ',') && !(r->q.opt.side[SB_PAIRS_B].plant > 0.0))
 		return sb_fail(err, SB_E_USAGE,
 		        "nothing to hold against each other: name a --baseline, two --exe or two --arms");
 	if (read_rules(r, budget, trials, err))
 		return err->code;
-	return check_design(&r->rules, err);
+	return r->stored ? SB_OK : check_design(&r->rules, err);
 }
 
 /* ---- the baseline ---------------------------------------------------------------------------------------------- */
@@ -256,7 +267,8 @@ static enum sb_status check_binary(const struct request *r, struct sb_error *err
 
 	if (!sb_exe_digest(b->exe, digest))
 		return sb_fail(err, SB_E_DATA,
-		        "baseline '%.80s': its binary '%.200s' is gone; put it back, or set the baseline anew",
+		        "baseline '%.80s': its binary '%.200s' is gone; put it back, set the baseline anew, or "
+		        "give --stored to compare with the processes that its run stored",
 		        r->baseline, b->exe);
 	if (strcmp(digest, b->exe_digest) != 0)
 		return sb_fail(err, SB_E_DATA,
@@ -273,7 +285,7 @@ static enum sb_status read_baseline(struct sb_store *st, struct request *r, stru
 		return sb_fail(err, SB_E_DATA,
 		        "baseline '%.80s': its run is gone from the database; 'spabench baseline drop' forgets it",
 		        r->baseline);
-	if (check_binary(r, err))
+	if (!r->stored && check_binary(r, err))
 		return err->code;
 	sb_run_release(&r->run);
 	if (sb_store_read_run(st, b->run, &r->run, err))
@@ -319,6 +331,13 @@ static enum sb_status use_baseline(struct sb_store *st, struct request *r, struc
 	}
 	opt->side[SB_PAIRS_A].exe = found(r)->exe;
 	opt->side[SB_PAIRS_B].exe = r->n_exe ? r->exe[0] : NULL;
+	opt->alone = r->stored;
+	if (r->stored) {
+		char *whole = opt->side[SB_PAIRS_A].arm.name;
+
+		opt->side[SB_PAIRS_A] = opt->side[SB_PAIRS_B];
+		memmove(whole, whole + 2, strlen(whole + 2) + 1); /* one side needs no "B/" */
+	}
 	return SB_OK;
 }
 
@@ -465,7 +484,9 @@ struct gate {
 	struct sb_pair_table table;
 	struct sb_gate_result result;
 	struct sb_buf machine, note;
-	double first_s;   /* that the first pair took, longer than others: what is read is not in the cache yet */
+	double first_s;         /* that the first pair took, longer than others: what is read is not in the cache yet */
+	struct sb_old_runs old; /* --stored: has the table's strings */
+	struct sb_gate_stored stored;
 	bool gpu, broken; /* broken: the new build's processes end badly, one after the other */
 };
 
@@ -639,7 +660,10 @@ static enum sb_status add_notes(struct gate *g, struct sb_error *err)
 	if (g->r->other_trials && !g->r->n_calibrations)
 		sb_buf_addf(&g->note, "%sthe calibration is of another number of trials a process, and not used",
 		        g->note.len ? "; " : "");
-	if (g->r->baseline && a && !run_has_build(&g->r->run, a->build_id))
+	if (g->r->stored && g->r->q.opt.side[SB_PAIRS_A].plant > 0.0)
+		sb_buf_addf(&g->note, "%sfor a test, every pass of B was made longer: %.3g %% were asked for",
+		        g->note.len ? "; " : "", 100.0 * g->r->q.opt.side[SB_PAIRS_A].plant);
+	if (!g->r->stored && g->r->baseline && a && !run_has_build(&g->r->run, a->build_id))
 		sb_buf_addf(&g->note, "%sthe baseline's run was made by another build than its binary, %s",
 		        g->note.len ? "; " : "", g->r->run.n_workers ? g->r->run.workers[0].build_id : "?");
 	return SB_OK;
@@ -667,7 +691,8 @@ static enum sb_status say(struct gate *g, struct sb_error *err)
 		.machine = sb_buf_str(&g->machine),
 		.note = g->note.len ? sb_buf_str(&g->note) : NULL,
 		.elapsed_s = sb_pairs_elapsed_s(g->p),
-		.budget_s = g->r->q.budget_s };
+		.budget_s = g->r->q.budget_s,
+		.stored = g->r->stored ? &g->stored : NULL };
 	struct sb_buf sentence = { 0 };
 	enum sb_status status;
 
@@ -699,7 +724,7 @@ static enum sb_status open_pairs(struct gate *g, int argc, char **argv, struct s
 	if (status)
 		return status;
 	sb_pair_begin(&r->q);
-	r->q.opt.kind = "gate";
+	r->q.opt.kind = r->stored ? NULL : "gate";
 	return sb_pairs_open(g->st, &r->q.opt, &g->p, err);
 }
 
@@ -757,6 +782,18 @@ static enum sb_status begin(struct gate *g, int argc, char **argv, struct sb_err
 	return status;
 }
 
+/* A run that is none of pairs says by a fact what made it. */
+static enum sb_status judge_stored(struct gate *g, struct sb_error *err)
+{
+	const struct sb_gate_against a = { g->st, found(g->r)->run, g->r->run.arms[found(g->r)->arm].name, g->gpu };
+	const struct sb_fact fact = { SB_STORED_FACT, g->r->run.id, NULL };
+	enum sb_status status = sb_store_add_fact(g->st, sb_pairs_run_key(g->p), &fact, err);
+
+	return status ? status
+	              : sb_gate_stored_measure(
+	                        &a, &g->r->q, g->p, &g->r->rules, &g->old, &g->table, &g->result, &g->stored, err);
+}
+
 static enum sb_status run_gate(struct request *r, struct sb_store *st, int argc, char **argv, struct sb_error *err)
 {
 	struct gate g = { .r = r, .st = st };
@@ -765,7 +802,7 @@ static enum sb_status run_gate(struct request *r, struct sb_store *st, int argc,
 	if (!status)
 		status = begin(&g, argc, argv, err);
 	if (!status)
-		status = judge(&g, err);
+		status = r->stored ? judge_stored(&g, err) : judge(&g, err);
 	if (!status)
 		status = add_notes(&g, err);
 	if (!status)
@@ -776,6 +813,8 @@ static enum sb_status run_gate(struct request *r, struct sb_store *st, int argc,
 		status = exit_status(g.result.verdict, err);
 	sb_gate_result_release(&g.result);
 	sb_pair_table_release(&g.table);
+	if (g.old.pool)
+		sb_old_runs_release(&g.old);
 	sb_buf_release(&g.machine);
 	sb_buf_release(&g.note);
 	return status;

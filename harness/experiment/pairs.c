@@ -16,6 +16,7 @@ struct sb_pairs {
 	char run_id[33];
 	struct sb_worker_facts facts[SB_PAIRS_SIDES], first;
 	bool known[SB_PAIRS_SIDES], has_first;
+	int sides; /* 1: alone */
 	int next, whole, dropped, bad;
 	char last_failure[512];
 };
@@ -33,7 +34,7 @@ enum sb_status sb_pairs_open(
 
 	if (opt->trials < 1)
 		return sb_fail(err, SB_E_USAGE, "a process needs a trial, not %d", opt->trials);
-	if (!strcmp(opt->side[SB_PAIRS_A].arm.name, opt->side[SB_PAIRS_B].arm.name))
+	if (!opt->alone && !strcmp(opt->side[SB_PAIRS_A].arm.name, opt->side[SB_PAIRS_B].arm.name))
 		return sb_fail(err, SB_E_USAGE, "both sides are called '%s'", opt->side[0].arm.name);
 	p = calloc(1, sizeof(*p));
 	if (!p)
@@ -42,10 +43,11 @@ enum sb_status sb_pairs_open(
 	p->opt = *opt;
 	p->opt.setup.purpose = SB_TIMING;
 	p->opt.setup.no_reference = true;
+	p->sides = opt->alone ? 1 : SB_PAIRS_SIDES;
 	p->plan = (struct sb_plan){
-		.n_arms = SB_PAIRS_SIDES, .seed = opt->seed, .timeout_s = opt->timeout_s, .uncounted = true
+		.n_arms = p->sides, .seed = opt->seed, .timeout_s = opt->timeout_s, .uncounted = true
 	};
-	for (int side = 0; side < SB_PAIRS_SIDES; side++)
+	for (int side = 0; side < p->sides; side++)
 		p->plan.arms[side] = opt->side[side].arm;
 	*out = p;
 	return SB_OK;
@@ -111,9 +113,9 @@ static enum sb_status begin_run(struct sb_pairs *p, struct sb_error *err)
 	enum sb_status status = sb_run_record_begin(p->st, &r, p->run_id, &p->run_key, err);
 	const struct sb_fact kind = { SB_PAIRS_FACT, p->opt.kind, NULL };
 
-	if (!status)
+	if (!status && p->opt.kind)
 		status = sb_store_add_fact(p->st, p->run_key, &kind, err);
-	for (int side = 0; side < SB_PAIRS_SIDES && !status; side++) {
+	for (int side = 0; side < p->sides && !status; side++) {
 		const struct sb_fact plant = { side ? "planted.B" : "planted.A", planted, NULL };
 
 		snprintf(planted, sizeof(planted), "%g", p->opt.side[side].plant);
@@ -173,13 +175,13 @@ static enum sb_status start_both(struct sb_pairs *p, struct couple *c, struct sb
 {
 	enum sb_status status = SB_OK;
 
-	for (int side = 0; side < SB_PAIRS_SIDES && !status; side++)
+	for (int side = 0; side < p->sides && !status; side++)
 		status = launch(p, side, c, err);
-	for (int side = 0; side < SB_PAIRS_SIDES && !status; side++)
+	for (int side = 0; side < p->sides && !status; side++)
 		status = await(p, side, c, err);
 	if (!status && !p->run_key)
 		status = begin_run(p, err);
-	for (int side = 0; side < SB_PAIRS_SIDES && !status; side++)
+	for (int side = 0; side < p->sides && !status; side++)
 		status = record_worker(p, side, c, err);
 	return status;
 }
@@ -257,15 +259,15 @@ static enum sb_status measure_process(
 
 static enum sb_status measure_pair(struct sb_pairs *p, bool *good, struct sb_error *err)
 {
-	int b_first = sb_pairs_b_first(p->opt.seed, p->next);
+	int b_first = p->sides == SB_PAIRS_SIDES && sb_pairs_b_first(p->opt.seed, p->next);
 	struct couple c = { { NULL, NULL }, { 0, 0 } };
 	enum sb_status status = start_both(p, &c, err);
 	struct sb_error ignored;
 
 	*good = true;
-	for (int turn = 0; turn < SB_PAIRS_SIDES && !status && *good; turn++)
+	for (int turn = 0; turn < p->sides && !status && *good; turn++)
 		status = measure_process(p, turn ^ b_first, turn * p->opt.trials, &c, good, err);
-	for (int side = 0; side < SB_PAIRS_SIDES; side++)
+	for (int side = 0; side < p->sides; side++)
 		end(p, side, &c, &ignored);
 	return status;
 }
@@ -292,8 +294,8 @@ enum sb_status sb_pairs_measure(struct sb_pairs *p, int n, struct sb_error *err)
 		p->dropped += !good;
 		p->bad = good ? 0 : p->bad + 1;
 		if (p->bad == BAD_PAIRS_MAX)
-			status = sb_fail(err, SB_E_DEVICE, "%d pairs in a row did not end well; the last: %s", p->bad,
-			        p->last_failure);
+			status = sb_fail(err, SB_E_DEVICE, "%d %s in a row did not end well; the last: %s", p->bad,
+			        p->sides == SB_PAIRS_SIDES ? "pairs" : "processes", p->last_failure);
 	}
 	return status;
 }

@@ -31,6 +31,7 @@ struct sb_pairs_options {
 	const char *kind;             /* of SB_PAIRS_FACT */
 	struct sb_worker_setup setup; /* purpose, reference and plant are of no account */
 	struct sb_pairs_side side[SB_PAIRS_SIDES];
+	bool alone; /* side A's processes alone: a "pair" is one of them, and the run none of pairs: kind is NULL */
 	int trials; /* of a process, each with its cold pass; >= 1 */
 	uint64_t seed;
 	double timeout_s; /* of a trial */

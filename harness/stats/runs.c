@@ -45,6 +45,21 @@ double sb_runs_between_variance(const double *const *x, const int *n, int k, dou
 	return fmax(0.0, variance);
 }
 
+/* Without any variance both ends are mid. */
+static void set_student(struct sb_interval *out, double se, double df, double level)
+{
+	double half = se > 0.0 ? sb_stats_t_critical(df, level) * se : 0.0;
+
+	if (!isfinite(half))
+		return;
+	out->lo = out->mid - half;
+	out->hi = out->mid + half;
+	out->se = se;
+	out->df = df;
+	out->coverage = level;
+	out->has_interval = true;
+}
+
 void sb_runs_compare(const double *a, int n_a, const double *b, int n_b, double between, double between_df,
         double level, struct sb_interval *out)
 {
@@ -63,14 +78,7 @@ void sb_runs_compare(const double *a, int n_a, const double *b, int n_b, double 
 	double var_a = pow(sb_stats_sd(a, n_a), 2.0) / n_a, var_b = pow(sb_stats_sd(b, n_b), 2.0) / n_b;
 	double var = var_a + var_b + 2.0 * between;
 	double spread = var_a * var_a / (n_a - 1) + var_b * var_b / (n_b - 1) + 4.0 * between * between / between_df;
-	double half = spread > 0.0 ? sb_stats_t_critical(var * var / spread, level) * sqrt(var) : 0.0;
-
-	if (!isfinite(half))
-		return;
-	out->lo = out->mid - half;
-	out->hi = out->mid + half;
-	out->coverage = level;
-	out->has_interval = true;
+	set_student(out, sqrt(var), spread > 0.0 ? var * var / spread : n_a + n_b - 2, level);
 }
 
 void sb_runs_compare_means(
@@ -85,14 +93,22 @@ void sb_runs_compare_means(
 	if (!(of_means >= 0.0) || !(df > 0.0))
 		return;
 
-	double half = of_means > 0.0 ? sb_stats_t_critical(df, level) * sqrt(2.0 * of_means) : 0.0;
+	set_student(out, sqrt(2.0 * of_means), df, level);
+}
 
-	if (!isfinite(half))
+void sb_runs_test(const struct sb_interval *i, double shift, struct sb_runs_test *out)
+{
+	double away = i->mid - shift;
+
+	*out = (struct sb_runs_test){ 1.0, 1.0 };
+	if (!i->has_interval || !isfinite(away))
 		return;
-	out->lo = out->mid - half;
-	out->hi = out->mid + half;
-	out->coverage = level;
-	out->has_interval = true;
+	if (!(i->se > 0.0)) {
+		*out = (struct sb_runs_test){ away > 0.0 ? 0.0 : 1.0, away < 0.0 ? 0.0 : 1.0 };
+		return;
+	}
+	out->p_greater = sb_stats_t_tail(away / i->se, i->df);
+	out->p_less = sb_stats_t_tail(-away / i->se, i->df);
 }
 
 /* The means of those machines that have a run. Their number. */

@@ -105,6 +105,16 @@ void sb_runs_compare(const double *a, int n_a, const double *b, int n_b, double 
 void sb_runs_compare_means(
         double mean_a, double mean_b, double of_means, double df, double level, struct sb_interval *out);
 
+struct sb_runs_test {
+	double p_greater; /* of a difference this large or larger, were the effect <= shift */
+	double p_less;    /* the other way round */
+};
+/*
+ * Student's tests of i->mid - shift that belong to an interval of the two functions above: the interval at level 1 - 2p
+ * ends at the shift that has p here. Both are 1 where there is no interval. Without any variance the sign decides.
+ */
+void sb_runs_test(const struct sb_interval *i, double shift, struct sb_runs_test *out);
+
 /*
  * One effect over k machines: x[i][n[i]] are logs, one for each run of machine i (0: it has none). mid is the mean of
  * the machines' means, each machine counting alike, and the interval Student's of these means: what another machine of
@@ -319,6 +329,8 @@ void sb_sample_look(const double *x, const double *t, int n, struct sb_sample_fl
 double sb_stats_beta(double a, double b, double x);
 /* t with P(|T| <= t) = level, for df degrees of freedom, which need not be whole. */
 double sb_stats_t_critical(double df, double level);
+/* P(T > t) of the same distribution, any t; NAN unless df > 0. */
+double sb_stats_t_tail(double t, double df);
 /*
  * Upper bound of a rate of which `hits` of n were seen, one-sided at `level`: Clopper and Pearson, The use of
  * confidence or fiducial limits, Biometrika 26, 1934.

@@ -50,6 +50,7 @@ struct sb_interval {
 	double coverage; /* of lo..hi, a probability; NAN unless has_interval */
 	int n;
 	bool has_interval;
+	double se, df; /* of Student's intervals: half of lo..hi is t(df) times se; 0 in others */
 };
 /*
  * Median of x[n] and its interval at `level` in [0.5, 1).

@@ -67,6 +67,13 @@ double sb_stats_t_critical(double df, double level)
 	return hi;
 }
 
+double sb_stats_t_tail(double t, double df)
+{
+	if (!(df > 0.0) || isnan(t))
+		return NAN;
+	return t >= 0.0 ? t_upper(t, df) : 1.0 - t_upper(-t, df);
+}
+
 double sb_stats_rate_upper(int hits, int n, double level)
 {
 	double lo, hi = 1.0;

@@ -77,6 +77,16 @@ static enum sb_status check_rules(const struct sb_gate_rules *rules, struct sb_e
 	return SB_OK;
 }
 
+static enum sb_status check_rows(const struct sb_gate_result *r, struct sb_error *err)
+{
+	if (!r->n_rows)
+		return sb_fail(err, SB_E_USAGE, "there is nothing to judge: every metric was excluded");
+	for (int i = 0; i < r->n_rows; i++)
+		if (sb_gate_check_threshold(r->rows[i].label, r->rows[i].threshold, r->rows[i].exact, err))
+			return err->code;
+	return SB_OK;
+}
+
 static enum sb_status plan(struct sb_gate_result *r, const struct sb_gate_rules *rules, struct sb_error *err)
 {
 	const struct sb_gate_options o = { .metrics = r->n_noisy,
@@ -85,15 +95,10 @@ static enum sb_status plan(struct sb_gate_result *r, const struct sb_gate_rules 
 		.beta = rules->beta,
 		.correction = rules->correction };
 
-	if (!r->n_rows)
-		return sb_fail(err, SB_E_USAGE, "there is nothing to judge: every metric was excluded");
-	for (int i = 0; i < r->n_rows; i++)
-		if (sb_gate_check_threshold(r->rows[i].label, r->rows[i].threshold, r->rows[i].exact, err))
-			return err->code;
 	return r->n_noisy ? sb_gate_plan(&o, &r->design, err) : SB_OK;
 }
 
-enum sb_status sb_gate_result_begin(const struct sb_pair_table *t, struct sb_gate_rules *rules, bool gpu,
+enum sb_status sb_gate_result_choose(const struct sb_pair_table *t, struct sb_gate_rules *rules, bool gpu,
         struct sb_gate_result *out, struct sb_error *err)
 {
 	enum sb_status status;
@@ -119,7 +124,20 @@ enum sb_status sb_gate_result_begin(const struct sb_pair_table *t, struct sb_gat
 	}
 	status = check_rules(rules, err);
 	if (!status)
-		status = plan(out, rules, err);
+		status = check_rows(out, err);
+	if (status)
+		sb_gate_result_release(out);
+	return status;
+}
+
+enum sb_status sb_gate_result_begin(const struct sb_pair_table *t, struct sb_gate_rules *rules, bool gpu,
+        struct sb_gate_result *out, struct sb_error *err)
+{
+	enum sb_status status = sb_gate_result_choose(t, rules, gpu, out, err);
+
+	if (status)
+		return status;
+	status = plan(out, rules, err);
 	if (status)
 		sb_gate_result_release(out);
 	return status;

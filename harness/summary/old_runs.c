@@ -1,6 +1,5 @@
 #include "sb_old_runs.h"
 #include "sb_fingerprint.h"
-#include "sb_gate.h"
 #include "summary_internal.h"
 
 #include <math.h>
@@ -199,7 +198,7 @@ static enum sb_status add_run(struct work *w, struct sb_store *st, int64_t key, 
 
 	for (int side = 0; side < 2 && !status && may_belong(w, &look); side++)
 		for (int arm = 0; arm < look.run.n_arms && !status && w->n < SB_OLD_HISTORY_MAX; arm++)
-			if (!strcmp(look.run.arms[arm].levels, levels_of(&w->v[side])))
+			if (!is_planted(&w->v[side]) && !strcmp(look.run.arms[arm].levels, levels_of(&w->v[side])))
 				status = add_arm(w, st, key, side, arm, err);
 	release(&look);
 	return status;
@@ -347,6 +346,7 @@ static void compare(const struct work *w, const struct all_logs *l, struct sb_ol
 		i.has_interval = false;
 	r->between = isfinite(between) ? sb_value_of(sqrt(between)) : sb_value_absent("no two runs of one build");
 	r->df = isfinite(between) ? df : NAN;
+	r->log_ratio = i;
 	r->ratio = (struct sb_effect){ .estimate = isfinite(i.mid) ? sb_value_of(exp(i.mid))
 		                                                   : sb_value_absent("not above 0"),
 		.pairs = i.n,
@@ -377,6 +377,11 @@ static bool fill_row(
 			return false;
 		r->median[side] = sb_stats_median(v, r->n[side], scratch);
 		r->exact &= all_same(v, r->n[side]);
+		r->least[side] = r->most[side] = v[0];
+		for (int k = 1; k < r->n[side]; k++) {
+			r->least[side] = fmin(r->least[side], v[k]);
+			r->most[side] = fmax(r->most[side], v[k]);
+		}
 	}
 	for (int i = 0; i < w->n; i++)
 		l->n[i] = logs(&w->v[i], metric, l->v[i]);
@@ -451,7 +456,7 @@ static enum sb_status build(struct work *w, struct sb_error *err)
 		status = check_sides(w, err);
 	if (status)
 		return status;
-	w->v[1].group = same_kind(&w->v[0], &w->v[1]) ? 0 : 1;
+	w->v[1].group = same_kind(&w->v[0], &w->v[1]) && !is_planted(&w->v[0]) && !is_planted(&w->v[1]) ? 0 : 1;
 	w->n_groups = w->v[1].group + 1;
 	w->n = 2;
 	if (!w->out->machines)

@@ -81,6 +81,9 @@ struct sb_gate_result {
  */
 enum sb_status sb_gate_result_begin(const struct sb_pair_table *t, struct sb_gate_rules *rules, bool gpu,
         struct sb_gate_result *out, struct sb_error *err);
+/* The same for what is not judged by looks at pairs (sb_stored_gate.h): metrics and thresholds, without a design. */
+enum sb_status sb_gate_result_choose(const struct sb_pair_table *t, struct sb_gate_rules *rules, bool gpu,
+        struct sb_gate_result *out, struct sb_error *err);
 /* Pairs that the next look wants; 0: there is none, or everything is decided. */
 int sb_gate_result_next(const struct sb_gate_result *r);
 /* The next look, at a table that has grown. */

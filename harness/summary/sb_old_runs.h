@@ -7,6 +7,7 @@
 #ifndef SB_OLD_RUNS_H
 #define SB_OLD_RUNS_H
 
+#include "sb_gate.h"
 #include "sb_summary.h"
 
 #define SB_OLD_PROCESSES_MAX 128 /* of a run that count */
@@ -28,12 +29,14 @@ struct sb_old_row {
 	const char *metric, *label; /* the pool's */
 	enum sb_unit unit;
 	enum sb_section section;
-	bool exact;              /* bytes and counts, and every process has the same */
-	int n[2];                /* processes that have it */
-	double median[2];        /* over processes, base units */
-	struct sb_effect ratio;  /* exp of the difference of the means of logs; B / A */
-	struct sb_value between; /* standard deviation between runs, as a fraction */
-	double df;               /* its degrees of freedom; NAN */
+	bool exact;       /* bytes and counts, and every process has the same */
+	int n[2];         /* processes that have it */
+	double median[2]; /* over processes, base units */
+	double least[2], most[2];
+	struct sb_interval log_ratio; /* what ratio is exp of, with what a test needs */
+	struct sb_effect ratio;       /* exp of the difference of the means of logs; B / A */
+	struct sb_value between;      /* standard deviation between runs, as a fraction */
+	double df;                    /* its degrees of freedom; NAN */
 };
 
 struct sb_old_runs {

@@ -276,6 +276,41 @@ static void old_runs_carry_the_variance_between_runs(void **state)
 	assert_interval(&iv, -0.1333333333333333, -0.8134394560266237, 0.5467727893599571, 0.95);
 }
 
+static void tests_of_old_runs_are_those_of_their_intervals(void **state)
+{
+	static const double a[] = { 1.0, 1.2, 0.9 }, c[] = { 0.8, 1.1, 1.0, 0.7 }, flat[] = { 2.0, 2.0 };
+	struct sb_interval iv;
+	struct sb_runs_test t;
+
+	(void)state;
+	/* Welch's test: scipy.stats.ttest_ind(c, a, equal_var=False), and of c + 0.1 */
+	sb_runs_compare(a, 3, c, 4, 0.0, 2.0, 0.95, &iv);
+	sb_runs_test(&iv, 0.0, &t);
+	assert_near(t.p_greater, 0.8285500375386371, 1e-11);
+	assert_near(t.p_less, 0.17144996246136288, 1e-11);
+	sb_runs_test(&iv, -0.1, &t);
+	assert_near(t.p_greater, 0.5981932378337748, 1e-11);
+	/* the ends of an interval at 95 % have 2.5 % */
+	sb_runs_compare(a, 3, c, 4, 0.02, 2.0, 0.95, &iv);
+	sb_runs_test(&iv, iv.lo, &t);
+	assert_near(t.p_greater, 0.025, 1e-9);
+	sb_runs_test(&iv, iv.hi, &t);
+	assert_near(t.p_less, 0.025, 1e-9);
+	sb_runs_compare_means(1.0, 1.3, 0.04, 3.0, 0.95, &iv);
+	sb_runs_test(&iv, iv.hi, &t);
+	assert_near(t.p_less, 0.025, 1e-9);
+	/* without variance the sign decides, without an interval nothing */
+	sb_runs_compare(flat, 2, flat, 2, 0.0, 1.0, 0.95, &iv);
+	assert_true(iv.has_interval && iv.lo == 0.0 && iv.hi == 0.0);
+	sb_runs_test(&iv, -0.1, &t);
+	assert_true(t.p_greater == 0.0 && t.p_less == 1.0);
+	sb_runs_test(&iv, 0.0, &t);
+	assert_true(t.p_greater == 1.0 && t.p_less == 1.0);
+	sb_runs_compare(a, 3, c, 4, NAN, 2.0, 0.95, &iv);
+	sb_runs_test(&iv, -9.0, &t);
+	assert_true(t.p_greater == 1.0 && t.p_less == 1.0);
+}
+
 static void old_runs_without_that_variance_have_no_interval(void **state)
 {
 	static const double a[] = { 1.0, 1.2, 0.9 }, wild[] = { 1.0, NAN, 1.0 };
@@ -316,6 +351,10 @@ static void special_functions_have_scipys_values(void **state)
 		assert_near(sb_stats_beta(beta[i].a, beta[i].b, beta[i].x), beta[i].want, 1e-11 * beta[i].want);
 	for (size_t i = 0; i < SB_ARRAY_LEN(t); i++)
 		assert_near(sb_stats_t_critical(t[i][0], t[i][1]), t[i][2], 1e-8 * t[i][2]);
+	assert_near(sb_stats_t_tail(1.3, 3.7), 0.13433336208631375, 1e-11); /* scipy.stats.t.sf */
+	assert_near(sb_stats_t_tail(-2.5, 3.7), 0.9640889885440866, 1e-11);
+	assert_near(sb_stats_t_tail(12.0, 1.5), 0.009021014637013932, 1e-11);
+	assert_true(isnan(sb_stats_t_tail(1.0, 0.0)) && isnan(sb_stats_t_tail(NAN, 2.0)));
 	assert_near(sb_stats_rate_upper(0, 2000, 0.95), 0.0014967448951882837, 1e-12);
 	assert_near(sb_stats_rate_upper(21, 2000, 0.95), 0.015085260718575591, 1e-10);
 	assert_near(sb_stats_rate_upper(1, 10, 0.95), 0.39416330243650466, 1e-10);
@@ -341,6 +380,7 @@ int main(void)
 		cmocka_unit_test(too_few_pairs_have_no_interval),
 		cmocka_unit_test(hostile_values_give_no_result),
 		cmocka_unit_test(old_runs_carry_the_variance_between_runs),
+		cmocka_unit_test(tests_of_old_runs_are_those_of_their_intervals),
 		cmocka_unit_test(old_runs_without_that_variance_have_no_interval),
 		cmocka_unit_test(special_functions_have_scipys_values),
 	};

@@ -70,6 +70,16 @@ too_short gate --baseline main --db g.db --quiet --trials 1 --budget 0.1
 echo '# a baseline that vanished'
 mv old older
 try gate --baseline main --db g.db
+try gate --stored --exe "$SPABENCH" --db g.db
+try gate --baseline main --db g.db --stored --other-machine
+# memory alone: times differ from run to run
+off="--threshold total=off --threshold stage.track.*=off"
+"$SPABENCH" gate --baseline main --db g.db --quiet --stored $off --junit stored.xml </dev/null >../out 2>&1
+echo "[exit $?]"
+sed -E -e 's/ in [0-9]+ s;/ in N s;/' -e '2q' ../out
+grep -c 'failures="0"' stored.xml
+python3 -c "import sqlite3; db = sqlite3.connect('g.db'); db.execute(\"UPDATE worker SET build_id = 'gone' WHERE run = 1\"); db.commit()"
+"$SPABENCH" gate --baseline main --db g.db --quiet --stored </dev/null 2>&1 | sed -E 's/against run [0-9a-f]+/against run ID/'
 cp "$SPABENCH" old
 echo >>old
 try gate --baseline main --db g.db
