@@ -475,8 +475,6 @@ static enum sb_status check_noise(const struct request *r, const struct sb_gate_
 
 /* ---- the gate -------------------------------------------------------------------------------------------------- */
 
-#define FIRST_LOOK 8 /* pairs; sb_gate_plan() has no look before */
-
 struct gate {
 	struct request *r;
 	struct sb_store *st;
@@ -555,36 +553,17 @@ static double pair_seconds(const struct gate *g)
 	return others > 0 ? (sb_pairs_elapsed_s(g->p) - g->first_s) / others : g->first_s;
 }
 
-/* Pairs that `times` the budget has room for. */
-static int pairs_in(const struct gate *g, double times)
+static struct sb_gate_pace pace(const struct gate *g)
 {
-	double left_s = times * g->r->q.budget_s - g->first_s;
-	int most;
-
-	if (!(g->r->q.budget_s > 0.0))
-		return SB_GATE_MAX_PAIRS;
-	most = left_s > 0.0 ? 1 + sb_gate_pairs_in_budget(left_s, pair_seconds(g)) : 0;
-	return most < SB_GATE_MAX_PAIRS ? most : SB_GATE_MAX_PAIRS;
-}
-
-/*
- * Looks are planned for as many pairs as the budget has room for, and then some: a look that is not reached costs
- * power, a gate that ends early costs nothing.
- */
-static int pairs_in_reach(const struct gate *g)
-{
-	int pairs = pairs_in(g, 1.25);
-	int most = g->r->rules.max_pairs ? g->r->rules.max_pairs : SB_GATE_MAX_PAIRS;
-
-	pairs = pairs < FIRST_LOOK ? FIRST_LOOK : pairs;
-	return pairs < most ? pairs : most;
+	return (struct sb_gate_pace){ g->r->q.budget_s, g->first_s, pair_seconds(g) };
 }
 
 /* A gate that could pass and never fail is none: how much time it would take, where more of it would do. */
 static enum sb_status refuse_budget(struct gate *g, int most, struct sb_error *err)
 {
-	double pair_s = pair_seconds(g);
-	int room = pairs_in(g, 1.0), pairs = FIRST_LOOK;
+	const struct sb_gate_pace p = pace(g);
+	double pair_s = p.pair_s;
+	int room = sb_gate_pairs_room(&p, 1.0), pairs = SB_GATE_FIRST_LOOK;
 	struct sb_gate_rules rules = g->r->rules;
 	struct sb_gate_result enough;
 	struct sb_error refused;
@@ -607,6 +586,7 @@ static enum sb_status plan(struct gate *g, struct sb_error *err)
 {
 	struct sb_gate_rules *rules = &g->r->rules;
 	int most = rules->max_pairs;
+	struct sb_gate_pace p;
 	enum sb_status status = g->broken ? SB_OK : measure(g, 1, err); /* the first took longer than others will */
 
 	if (status || g->broken)
@@ -614,7 +594,8 @@ static enum sb_status plan(struct gate *g, struct sb_error *err)
 	status = renew_table(g, err);
 	if (!status && !g->table.pairs)
 		return sb_fail(err, SB_E_DEVICE, "no pair ended well; the last: %s", sb_pairs_last_failure(g->p));
-	rules->max_pairs = pairs_in_reach(g);
+	p = pace(g);
+	rules->max_pairs = sb_gate_pairs_planned(&p, most);
 	if (!status)
 		status = sb_gate_result_begin(&g->table, rules, g->gpu, &g->result, err);
 	if (status == SB_E_USAGE && rules->max_pairs != (most ? most : SB_GATE_MAX_PAIRS))
@@ -635,7 +616,7 @@ static enum sb_status judge(struct gate *g, struct sb_error *err)
 			break;
 		status = renew_table(g, err);
 		if (!status && sb_pairs_whole(g->p) < wanted)
-			stopped = sb_pairs_whole(g->p) < FIRST_LOOK
+			stopped = sb_pairs_whole(g->p) < SB_GATE_FIRST_LOOK
 			                  ? "the budget is spent before the eight pairs of the first look"
 			                  : "the budget is spent";
 		else if (!status)

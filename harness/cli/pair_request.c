@@ -1,4 +1,5 @@
 #include "pair_request.h"
+#include "sb_gate_result.h"
 #include "case_options.h"
 #include "sb_cli.h"
 
@@ -230,8 +231,5 @@ void sb_pair_end_progress(const struct sb_pair_request *q)
 
 bool sb_pair_fits_budget(const struct sb_pair_request *q, const struct sb_pairs *p)
 {
-	int done = sb_pairs_whole(p) + sb_pairs_dropped(p);
-	double elapsed = sb_pairs_elapsed_s(p);
-
-	return !(q->budget_s > 0.0) || !done || elapsed + elapsed / done <= q->budget_s;
+	return sb_gate_pair_fits(q->budget_s, sb_pairs_elapsed_s(p), sb_pairs_whole(p) + sb_pairs_dropped(p));
 }

@@ -15,6 +15,31 @@ int sb_gate_pairs_in_budget(double budget_s, double pair_s)
 	return pairs < SB_GATE_MAX_PAIRS ? (int)pairs : SB_GATE_MAX_PAIRS;
 }
 
+int sb_gate_pairs_room(const struct sb_gate_pace *p, double times)
+{
+	double left_s = times * p->budget_s - p->first_s;
+	int most;
+
+	if (!(p->budget_s > 0.0))
+		return SB_GATE_MAX_PAIRS;
+	most = left_s > 0.0 ? 1 + sb_gate_pairs_in_budget(left_s, p->pair_s) : 0;
+	return most < SB_GATE_MAX_PAIRS ? most : SB_GATE_MAX_PAIRS;
+}
+
+int sb_gate_pairs_planned(const struct sb_gate_pace *p, int max_pairs)
+{
+	int pairs = sb_gate_pairs_room(p, 1.25);
+	int most = max_pairs ? max_pairs : SB_GATE_MAX_PAIRS;
+
+	pairs = pairs < SB_GATE_FIRST_LOOK ? SB_GATE_FIRST_LOOK : pairs;
+	return pairs < most ? pairs : most;
+}
+
+bool sb_gate_pair_fits(double budget_s, double elapsed_s, int done)
+{
+	return !(budget_s > 0.0) || !done || elapsed_s + elapsed_s / done <= budget_s;
+}
+
 /* ---- which metrics, which thresholds --------------------------------------------------------------------------- */
 
 static bool is_judged_by_default(const struct sb_pair_table *t, const struct sb_pair_row *r)

@@ -40,6 +40,24 @@ struct sb_gate_rules {
 /* Pairs of pair_s seconds that a budget has room for, at most SB_GATE_MAX_PAIRS; no budget (<= 0): that many. */
 int sb_gate_pairs_in_budget(double budget_s, double pair_s);
 
+#define SB_GATE_FIRST_LOOK 8 /* pairs; sb_gate_plan() has no look before */
+
+struct sb_gate_pace {
+	double budget_s; /* <= 0: none */
+	double first_s;  /* that the first pair took, longer than others: what is read is not in the cache yet */
+	double pair_s;   /* of others */
+};
+/* Pairs that `times` the budget has room for, at most SB_GATE_MAX_PAIRS. */
+int sb_gate_pairs_room(const struct sb_gate_pace *p, double times);
+/*
+ * Pairs that looks are planned for, known after the second one: those that the budget has room for, and then some (1.25
+ * times the budget): a look that is not reached costs power, a gate that ends early costs nothing. max_pairs 0: no less
+ * than the rule's.
+ */
+int sb_gate_pairs_planned(const struct sb_gate_pace *p, int max_pairs);
+/* Whether another pair ends within the budget, if it takes as long as the `done` before did on average. */
+bool sb_gate_pair_fits(double budget_s, double elapsed_s, int done);
+
 /*
  * Pairs that were lost are in no metric, so a new build that crashes is judged by itself: more of them lost by it than
  * by the baseline is inconclusive, and a fail where as many by chance, either side being as likely, have at most this

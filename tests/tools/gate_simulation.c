@@ -3,7 +3,7 @@
  * (harness/stats/sb_gate.h) on it, and how often they fail without a cause, find a slowdown of 2 %, and report an
  * interval that holds the truth. Eight metrics, of which one is slower; noise of 0.5 % within and between processes.
  *
- *   sb_gate_simulation            5 models, 800 gates each, fixed seeds; exit 1 where a target is missed
+ *   sb_gate_simulation            5 models, 600 gates each, fixed seeds; exit 1 where a target is missed
  *   sb_gate_simulation --gates N  the same with N gates, and thresholds that cannot pass
  *
  * With 20,000 gates, in % (bound: Clopper and Pearson's, 95 %, allowed are 1.6; intervals: ranks, flips, t):
@@ -37,9 +37,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sb_gate.h"
+#include "sb_gate_result.h"
 
-enum { METRICS = 8, TRIALS = 5, PAIRS = SB_GATE_MAX_PAIRS, AA_PAIRS = 32, SHORT = 800 };
+enum { METRICS = 8, TRIALS = 5, PAIRS = SB_GATE_MAX_PAIRS, AA_PAIRS = 32, SHORT = 600 };
 
 static const double trial_s = 0.6;
 
@@ -122,15 +122,17 @@ static void run_process(struct machine *m, double out[METRICS])
 }
 
 /* Pair number `pair`, where B's metric 0 is slower by `effect`. */
-static void run_pair(struct machine *m, uint64_t order_seed, int pair, double effect, double d[METRICS][PAIRS])
+static void run_pair(struct machine *m, uint64_t order_seed, int pair, double effect, struct sb_pair_row row[METRICS])
 {
 	double first[METRICS], second[METRICS];
 	double sign = sb_pairs_b_first(order_seed, pair) ? -1.0 : 1.0;
 
 	run_process(m, first);
 	run_process(m, second);
-	for (int i = 0; i < METRICS; i++)
-		d[i][pair] = sign * (second[i] - first[i]) + (i == 0 ? effect : 0.0);
+	for (int i = 0; i < METRICS; i++) {
+		row[i].d[pair] = sign * (second[i] - first[i]) + (i == 0 ? effect : 0.0);
+		row[i].n = row[i].n_d = pair + 1;
+	}
 }
 
 static struct machine new_machine(const struct model *model, uint64_t seed)
@@ -148,14 +150,15 @@ enum { RANK, FLIP, STUDENT, INTERVALS };
 
 struct condition {
 	const struct model *model;
-	const struct sb_gate_design *design;
+	bool timed;    /* a budget is drawn for each gate, with room for 8 to 64 pairs */
+	int max_pairs; /* 0: the rule's */
 	double effect; /* of metric 0, log ratio */
 	double threshold;
 	int flips; /* gates whose sign-flip interval is looked at: above 20 pairs it takes longer than the gate */
 };
 
 struct tally {
-	int gates, failed, passed, found; /* found: metric 0 failed */
+	int gates, refused /* budgets too short to fail in */, failed, passed, found; /* found: metric 0 failed */
 	double pairs;
 	int covered[INTERVALS], intervals[INTERVALS];
 };
@@ -176,45 +179,72 @@ static void look_at_intervals(const struct condition *c, const double *d, int n,
 	}
 }
 
-static void one_gate(const struct condition *c, uint64_t seed, struct tally *t)
+/* Metrics as a gate's table has them; the rule is given a threshold for all. */
+static void begin_table(struct sb_pair_table *t, struct sb_pair_row row[METRICS])
 {
-	const struct sb_gate_design *g = c->design;
-	struct machine m = new_machine(c->model, seed);
-	struct sb_gate_metric metric[METRICS] = { 0 };
-	double d[METRICS][PAIRS];
-	enum sb_gate_verdict verdict = SB_GATE_OPEN;
-	int n = 0;
+	static const char *const names[METRICS] = { "wall_ns", "m1", "m2", "m3", "m4", "m5", "m6", "m7" };
 
-	for (int look = 0; look < g->n_looks && verdict == SB_GATE_OPEN; look++) {
-		for (; n < g->look[look].pairs; n++)
-			run_pair(&m, ~seed, n, c->effect, d);
-		for (int i = 0; i < METRICS; i++) {
-			metric[i].d = d[i];
-			metric[i].n = n;
-			metric[i].threshold = c->threshold;
-		}
-		sb_gate_judge(g, look, metric);
-		verdict = sb_gate_together(metric, METRICS);
+	*t = (struct sb_pair_table){ .rows = row, .n_rows = METRICS };
+	for (int i = 0; i < METRICS; i++) {
+		row[i].metric = row[i].label = names[i];
+		row[i].n = row[i].n_d = 0;
+		row[i].hodges_lehmann.has_interval = false;
 	}
-	look_at_intervals(c, d[0], n, t);
-	t->gates++;
-	t->failed += verdict == SB_GATE_FAIL;
-	t->passed += verdict == SB_GATE_PASS;
-	t->found += metric[0].verdict == SB_GATE_FAIL;
-	t->pairs += n;
 }
 
-static struct sb_gate_design design(int max_pairs)
+static void add_pair(struct machine *m, uint64_t seed, const struct condition *c, struct sb_pair_table *t)
 {
-	struct sb_gate_options o = { .metrics = METRICS, .max_pairs = max_pairs };
-	struct sb_gate_design g;
-	struct sb_error err;
+	run_pair(m, ~seed, t->pairs, c->effect, t->rows);
+	t->pairs++;
+}
 
-	if (sb_gate_plan(&o, &g, &err)) {
-		fprintf(stderr, "%s\n", err.msg);
-		exit(2);
+/* The steps of harness/cli/cmd_gate.c: judge(), for pairs that the fake device makes at once. */
+static const char *look_by_look(struct machine *m, uint64_t seed, const struct condition *c, double budget_s,
+        double began_s, struct sb_pair_table *t, struct sb_gate_result *r)
+{
+	int wanted;
+
+	while ((wanted = sb_gate_result_next(r)) > 0) {
+		while (t->pairs < wanted && sb_gate_pair_fits(budget_s, m->now_s - began_s, t->pairs))
+			add_pair(m, seed, c, t);
+		if (t->pairs < wanted)
+			return "the budget is spent";
+		sb_gate_result_look(r, t);
 	}
-	return g;
+	return NULL;
+}
+
+static void one_gate(const struct condition *c, uint64_t seed, struct tally *t)
+{
+	static struct sb_pair_row row[METRICS];
+	static struct sb_gate_result r;
+	struct machine m = new_machine(c->model, seed);
+	struct sb_gate_rules rules = { .n = 1 };
+	struct sb_pair_table table;
+	struct sb_gate_pace pace;
+	struct sb_error err;
+	double began_s = m.now_s;
+	uint64_t draw = seed ^ 0x5bd1e995;
+
+	rules.threshold[0] = (struct sb_gate_threshold){ .pattern = "*", .threshold = c->threshold, .from = "here" };
+	begin_table(&table, row);
+	add_pair(&m, seed, c, &table);
+	pace.first_s = pace.pair_s = m.now_s - began_s;
+	pace.budget_s = c->timed ? pace.pair_s * (8.0 + 56.0 * unit(&draw)) : 0.0;
+	add_pair(&m, seed, c, &table);
+	rules.max_pairs = sb_gate_pairs_planned(&pace, c->max_pairs);
+	if (sb_gate_result_begin(&table, &rules, true, &r, &err)) {
+		t->refused++;
+		return;
+	}
+	sb_gate_result_end(&r, &table, look_by_look(&m, seed, c, pace.budget_s, began_s, &table, &r));
+	look_at_intervals(c, row[0].d, table.pairs, t);
+	t->gates++;
+	t->failed += r.verdict == SB_GATE_FAIL;
+	t->passed += r.verdict == SB_GATE_PASS;
+	t->found += r.rows[0].verdict == SB_GATE_FAIL;
+	t->pairs += table.pairs;
+	sb_gate_result_release(&r);
 }
 
 /* ---- what is asked of them ---------------------------------------------------------------------------------- */
@@ -243,21 +273,20 @@ static bool covers(const struct tally *t)
 	return part >= 0.93 - slack && part <= 0.97 + slack;
 }
 
-static void row_of_gates(const struct model *model, double effect, double threshold, int gates, int flips)
+static void row_of_gates(const struct model *model, bool timed, double effect, double threshold, int gates, int flips)
 {
-	struct sb_gate_design g = design(0);
-	struct condition c = { model, &g, log1p(effect), threshold, flips };
+	struct condition c = { model, timed, 0, log1p(effect), threshold, flips };
 	uint64_t seeds = sb_fnv1a(SB_FNV1A_INIT, model->name, strlen(model->name)) + (effect > 0.0);
 	struct tally t = { 0 };
 	double bound;
 
-	for (int i = 0; i < gates; i++)
+	while (t.gates < gates)
 		one_gate(&c, sb_splitmix64(&seeds), &t);
 	bound = sb_stats_rate_upper(t.failed, t.gates, 0.95);
-	printf("%-12s %5.1f %% %8.2f %8.2f %8.2f %8.1f %9.1f %7.1f %7.1f\n", model->name, 100.0 * effect,
-	        percent(t.failed, t.gates), 100.0 * bound, percent(t.passed, t.gates), t.pairs / t.gates,
-	        percent(t.covered[RANK], t.intervals[RANK]), percent(t.covered[FLIP], t.intervals[FLIP]),
-	        percent(t.covered[STUDENT], t.intervals[STUDENT]));
+	printf("%-12s %-8s %5.1f %% %8.2f %8.2f %8.2f %8.1f %9.1f %7.1f %7.1f\n", model->name,
+	        timed ? "a budget" : "none", 100.0 * effect, percent(t.failed, t.gates), 100.0 * bound,
+	        percent(t.passed, t.gates), t.pairs / t.gates, percent(t.covered[RANK], t.intervals[RANK]),
+	        percent(t.covered[FLIP], t.intervals[FLIP]), percent(t.covered[STUDENT], t.intervals[STUDENT]));
 	target(covers(&t), "intervals cover 93 to 97 %", model);
 	if (effect == 0.0)
 		target(bound <= 0.016, "at most 1.6 % false alarms", model);
@@ -276,11 +305,11 @@ static void one_calibration(
 	struct sb_gate_options o = { .metrics = METRICS };
 	struct sb_gate_calibration cal;
 	struct sb_error err;
-	double d[METRICS][PAIRS];
+	static struct sb_pair_row row[METRICS];
 
 	for (int i = 0; i < AA_PAIRS; i++)
-		run_pair(&m, ~seed, i, 0.0, d);
-	if (sb_gate_calibrate(d[0], AA_PAIRS, &o, seed, &cal, &err)) {
+		run_pair(&m, ~seed, i, 0.0, row);
+	if (sb_gate_calibrate(row[0].d, AA_PAIRS, &o, seed, &cal, &err)) {
 		fprintf(stderr, "%s\n", err.msg);
 		exit(2);
 	}
@@ -296,9 +325,8 @@ static void one_calibration(
 		a->most = pairs > a->most ? pairs : a->most;
 	}
 	for (int i = 0; i < gates; i++) {
-		struct sb_gate_design full = design(0), g = pairs > 0 ? design(pairs) : full;
-		struct condition at_two = { model, &g, log1p(0.02), expm1(0.5 * log1p(0.02)), 0 };
-		struct condition at_smallest = { model, &full, least, expm1(0.5 * least), 0 };
+		const struct condition at_two = { model, false, pairs, log1p(0.02), expm1(0.5 * log1p(0.02)), 0 };
+		const struct condition at_smallest = { model, false, 0, least, expm1(0.5 * least), 0 };
 
 		if (pairs > 0)
 			one_gate(&at_two, sb_splitmix64(&seed), two);
@@ -325,12 +353,16 @@ static void row_of_calibrations(const struct model *model, int calibrations, int
 static void table_of_gates(double threshold, int gates)
 {
 	bool brief = gates <= SHORT;
+	int flips = brief ? 0 : 500;
 
-	printf("%-12s %7s %8s %8s %8s %8s %9s %7s %7s\n", "", "slower", "failed", "bound", "passed", "pairs", "rank",
-	        "flip", "t");
+	printf("%-12s %-8s %7s %8s %8s %8s %8s %9s %7s %7s\n", "", "budget", "slower", "failed", "bound", "passed",
+	        "pairs", "rank", "flip", "t");
 	for (size_t i = 0; i < SB_ARRAY_LEN(models); i++) {
-		row_of_gates(&models[i], 0.0, threshold, gates, brief ? 0 : 2000);
-		row_of_gates(&models[i], 0.02, threshold, brief ? 250 : gates, brief ? 0 : 2000);
+		for (int timed = 0; timed < 2; timed++) {
+			row_of_gates(&models[i], timed, 0.0, threshold, gates, flips);
+			if (!timed || !brief)
+				row_of_gates(&models[i], timed, 0.02, threshold, brief ? 250 : gates, flips);
+		}
 	}
 }
 
@@ -351,9 +383,9 @@ int main(int argc, char **argv)
 	table_of_gates(expm1(0.5 * log1p(0.02)), gates);
 	if (gates > SHORT) {
 		printf("\nthreshold 0.1 %%, which few of these machines can pass:\n");
-		row_of_gates(&fast_steps, 0.0, 0.001, gates, 0);
+		row_of_gates(&fast_steps, false, 0.0, 0.001, gates, 0);
 		for (size_t i = 0; i < SB_ARRAY_LEN(models); i++)
-			row_of_gates(&models[i], 0.0, 0.001, gates, 0);
+			row_of_gates(&models[i], false, 0.0, 0.001, gates, 0);
 	}
 	printf("\n%-12s %10s %10s %10s %12s %10s\n", "", "asked", "none", "2 % found", "smallest", "found");
 	for (size_t i = 0; i < SB_ARRAY_LEN(models); i++)

@@ -404,6 +404,21 @@ static void pairs_of_a_budget(void **state)
 	assert_int_equal(sb_gate_pairs_in_budget(60.0, 0.5), SB_GATE_MAX_PAIRS);
 	assert_int_equal(sb_gate_pairs_in_budget(60.0, 61.0), 0);
 	assert_int_equal(sb_gate_pairs_in_budget(0.0, 61.0), SB_GATE_MAX_PAIRS); /* no budget */
+
+	struct sb_gate_pace p = { 60.0, 10.0, 2.5 };
+
+	assert_int_equal(sb_gate_pairs_room(&p, 1.0), 21); /* the first, and 50 s for 2.5 s each */
+	assert_int_equal(sb_gate_pairs_planned(&p, 0), 27);
+	assert_int_equal(sb_gate_pairs_planned(&p, 12), 12);
+	p.first_s = 80.0;
+	assert_int_equal(sb_gate_pairs_room(&p, 1.0), 0);
+	assert_int_equal(sb_gate_pairs_planned(&p, 0), SB_GATE_FIRST_LOOK);
+	p.budget_s = 0.0;
+	assert_int_equal(sb_gate_pairs_planned(&p, 0), SB_GATE_MAX_PAIRS);
+	p = (struct sb_gate_pace){ 60.0, 0.1, 0.1 };
+	assert_int_equal(sb_gate_pairs_planned(&p, 0), SB_GATE_MAX_PAIRS);
+	assert_true(sb_gate_pair_fits(10.0, 0.0, 0) && sb_gate_pair_fits(10.0, 8.0, 4));
+	assert_true(!sb_gate_pair_fits(10.0, 8.1, 4) && sb_gate_pair_fits(0.0, 8.1, 4));
 }
 
 /* ---- calibrations ------------------------------------------------------------------------------------------------ */
