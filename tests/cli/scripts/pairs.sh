@@ -30,7 +30,7 @@ try pairs --db d.db $quick --pairs 1 --exe ./missing
 try pairs --db d.db $quick --pairs 1 --video missing.y4m
 ls d.db 2>/dev/null
 echo '# an interruption'
-timeout -s INT 1.5 "$SPABENCH" pairs --db e.db $quick --pairs 60 --trials 1 >/dev/null 2>err; echo "exit $?"
+timeout --foreground -s INT 1.5 "$SPABENCH" pairs --db e.db $quick --pairs 60 --trials 1 >/dev/null 2>err; echo "exit $?"
 python3 -c "
 import sqlite3
 db = sqlite3.connect('e.db')
