@@ -320,6 +320,7 @@ static void a_pair_whose_process_dies_is_dropped_and_made_up_for(void **state)
 
 static void a_first_process_that_dies_spares_the_second_its_trials(void **state)
 {
+	struct sb_trials t;
 	struct fixture f;
 
 	(void)state;
@@ -327,6 +328,9 @@ static void a_first_process_that_dies_spares_the_second_its_trials(void **state)
 	open_pairs(&f);
 	assert_int_equal(sb_pairs_measure(f.p, 1, &f.err), SB_OK);
 	assert_int_equal(counted("trials"), 1 + 4);
+	read_trials(&f, &t);
+	assert_int_equal(t.n, 1 + 4);
+	sb_trials_release(&t);
 	end(&f, SB_OK, "complete");
 }
 

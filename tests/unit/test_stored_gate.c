@@ -172,6 +172,11 @@ static void alpha_and_beta_are_the_rules(void **state)
 	s.rules.alpha = 0.045;
 	assert_int_equal(verdict(&s, 0), SB_GATE_OPEN);
 	setup(&s);
+	set_time(&s.row[0], 0.0, log(1.01) / 1.6, 10.0); /* p of the threshold 0.070 */
+	assert_int_equal(verdict(&s, 0), SB_GATE_OPEN);
+	s.rules.beta = 0.075;
+	assert_int_equal(verdict(&s, 0), SB_GATE_PASS);
+	setup(&s);
 	s.rules.beta = 1e-4;
 	assert_int_equal(verdict(&s, 0), SB_GATE_OPEN);
 }
