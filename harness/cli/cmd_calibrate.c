@@ -1,7 +1,7 @@
 /* calibrate: what a gate can tell on this machine, from the machine against itself. */
 #include "gate_lock.h"
 #include "pair_request.h"
-#include "sb_calibration.h"
+#include "sb_calibration_report.h"
 #include "sb_cli.h"
 #include "sb_fingerprint.h"
 #include "sb_gate_result.h"
@@ -11,13 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_ARM = SB_PAIR_OPT_COUNT, OPT_EXE, OPT_PAIRS };
+enum { OPT_ARM = SB_PAIR_OPT_COUNT, OPT_EXE, OPT_PAIRS, OPT_FORMAT };
 
 const struct sb_option sb_calibrate_options[] = {
 	SB_PAIR_OPTIONS,
 	[OPT_ARM] = { "arm", "NAME", "the arm [after]" },
 	[OPT_EXE] = { "exe", "FILE", "the spabench whose workers run [this one]" },
 	[OPT_PAIRS] = { "pairs", "N", "pairs of processes, 12 to 64 [32, as far as the budget goes, but 12]" },
+	[OPT_FORMAT] = { "format", "FORMAT", "text, markdown, csv or json [text]" },
 	{ NULL, NULL, NULL },
 };
 
@@ -35,7 +36,7 @@ const char sb_calibrate_details[] =
 struct request {
 	struct sb_pair_request q;
 	const char *arm;
-	int pairs;
+	int pairs, format;
 	bool budget_given;
 };
 
@@ -67,6 +68,8 @@ static enum sb_status parse(int argc, char **argv, struct request *r, struct sb_
 			r->q.opt.side[SB_PAIRS_A].exe = r->q.opt.side[SB_PAIRS_B].exe = value;
 		else if (i == OPT_PAIRS)
 			status = parse_pairs(value, &r->pairs, err);
+		else if (i == OPT_FORMAT)
+			status = sb_parse_word(value, "--format", sb_calibration_formats, &r->format, err);
 		else
 			status = sb_pair_option(i, value, &r->q, err);
 		if (status)
@@ -84,71 +87,8 @@ static enum sb_status parse(int argc, char **argv, struct request *r, struct sb_
 	return status ? status : sb_pair_prepare(&r->q, argc, argv, err);
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------- */
-
-static void print_head(const struct sb_pair_table *t, int gate_pairs)
-{
-	printf("%d pairs of one build against itself, %d trials a process, run %.12s%s\n"
-	       "%d pairs fit into a gate of %.0f s%s\n\n",
-	        t->pairs, t->trials, t->run_id, t->dropped ? "; some pairs did not end well and were left out" : "",
-	        gate_pairs, GATE_BUDGET_S, gate_pairs < SB_GATE_MAX_PAIRS ? "" : ", as many as are ever made");
-	printf("%-24s%10s%11s%10s%11s%8s%8s\n", "metric", "p (A/A)", "threshold", "finds", "needs: 1 %", "2 %", "5 %");
-}
-
-static void print_row(const char *label, const struct sb_calibrated *c)
-{
-	char shown[64];
-
-	sb_escape(label, shown, sizeof(shown));
-	printf("%-24.24s%10.3f", shown, c->full.p_two);
-	if (isfinite(c->threshold))
-		printf("%9.3g %%", 100.0 * c->threshold);
-	else
-		printf("%11s", "none");
-	if (isfinite(c->full.smallest))
-		printf("%8.2f %%", 100.0 * c->full.smallest);
-	else
-		printf("%10s", "-");
-	for (int i = 0; i < SB_GATE_EFFECTS; i++) {
-		if (c->full.need[i].pairs)
-			printf(i ? "%8d" : "%11d", c->full.need[i].pairs);
-		else
-			printf(i ? "%8s" : "%11s", "-");
-	}
-	putchar('\n');
-}
-
-/* "0.1/100": 0.1 % of gates without a difference fail at the threshold, 100 % pass. */
-static void print_rates(const char *label, const struct sb_calibrated *c)
-{
-	char shown[64], cell[32];
-
-	sb_escape(label, shown, sizeof(shown));
-	printf("%-24.24s", shown);
-	for (int i = 0; i < SB_GATE_THRESHOLDS; i++) {
-		snprintf(
-		        cell, sizeof(cell), "%.1f/%.0f", 100.0 * c->full.at[i].false_alarm, 100.0 * c->full.at[i].pass);
-		printf("%10s", cell);
-	}
-	putchar('\n');
-}
-
-static void print_tables(const struct sb_gate_result *chosen, const struct sb_calibrated *c)
-{
-	int noisy = 0;
-
-	for (int i = 0; i < chosen->n_rows; i++)
-		if (!chosen->rows[i].exact)
-			print_row(chosen->rows[i].label, &c[noisy++]);
-	printf("\n%-24s", "false alarms/passes, %");
-	for (int i = 0; noisy && i < SB_GATE_THRESHOLDS; i++)
-		printf("%8g %%", 100.0 * c[0].full.at[i].threshold);
-	putchar('\n');
-	noisy = 0;
-	for (int i = 0; i < chosen->n_rows; i++)
-		if (!chosen->rows[i].exact)
-			print_rates(chosen->rows[i].label, &c[noisy++]);
-}
+/* ---- what is kept -------------------------------------------------------------------------------------------------
+ */
 
 static enum sb_status store_row(struct sb_store *st, const struct sb_run *run, int64_t key, const char *metric,
         const char *figures, struct sb_error *err)
@@ -191,26 +131,38 @@ static enum sb_status calibrate_row(struct sb_store *st, const struct sb_run *ru
 	return status;
 }
 
+static enum sb_status report(const struct sb_pair_table *table, int gate_pairs, const struct sb_calibration_row *rows,
+        int n_rows, int format, struct sb_error *err)
+{
+	const struct sb_calibration_report r = { table, gate_pairs, GATE_BUDGET_S, rows, n_rows };
+
+	return sb_calibration_report(&r, format, stdout, err);
+}
+
 static enum sb_status calibrate_table(struct sb_store *st, const struct sb_run *run, int64_t key,
-        const struct sb_pair_table *table, double pair_s, struct sb_error *err)
+        const struct sb_pair_table *table, double pair_s, int format, struct sb_error *err)
 {
 	int gate_pairs = sb_gate_pairs_in_budget(GATE_BUDGET_S, pair_s), noisy = 0;
 	struct sb_gate_rules rules = { .n = 0 };
 	struct sb_gate_result *chosen = malloc(sizeof(*chosen));
-	struct sb_calibrated *c = calloc(table->n_rows + 1, sizeof(*c));
+	struct sb_calibration_row *c = calloc(table->n_rows + 1, sizeof(*c));
 	enum sb_status status = chosen && c ? SB_OK : sb_fail(err, SB_E_NOMEM, "no memory for a calibration");
 
 	if (!status)
 		status = sb_gate_result_begin(table, &rules, false, chosen, err);
 	if (!status) {
-		for (int i = 0; i < chosen->n_rows && !status; i++)
-			if (!chosen->rows[i].exact)
-				status = calibrate_row(st, run, key, sb_pair_table_row(table, chosen->rows[i].metric),
-				        chosen->n_noisy, gate_pairs, table->trials, &c[noisy++], err);
-		if (!status) {
-			print_head(table, gate_pairs);
-			print_tables(chosen, c);
+		for (int i = 0; i < chosen->n_rows && !status; i++) {
+			const struct sb_gate_row *row = &chosen->rows[i];
+
+			if (row->exact)
+				continue;
+			c[noisy].metric = row->metric;
+			c[noisy].label = row->label;
+			status = calibrate_row(st, run, key, sb_pair_table_row(table, row->metric), chosen->n_noisy,
+			        gate_pairs, table->trials, &c[noisy++].found, err);
 		}
+		if (!status)
+			status = report(table, gate_pairs, c, noisy, format, err);
 		sb_gate_result_release(chosen);
 	}
 	free(c);
@@ -218,7 +170,7 @@ static enum sb_status calibrate_table(struct sb_store *st, const struct sb_run *
 	return status;
 }
 
-static enum sb_status calibrate(struct sb_store *st, int64_t key, double pair_s, struct sb_error *err)
+static enum sb_status calibrate(struct sb_store *st, int64_t key, double pair_s, int format, struct sb_error *err)
 {
 	struct sb_pair_table table;
 	struct sb_run run = { .id = NULL };
@@ -228,7 +180,7 @@ static enum sb_status calibrate(struct sb_store *st, int64_t key, double pair_s,
 		return status;
 	status = sb_pair_table_build(st, key, 0.0, &table, err);
 	if (!status) {
-		status = calibrate_table(st, &run, key, &table, pair_s, err);
+		status = calibrate_table(st, &run, key, &table, pair_s, format, err);
 		sb_pair_table_release(&table);
 	}
 	sb_run_release(&run);
@@ -274,7 +226,7 @@ static enum sb_status run(struct request *r, struct sb_error *err)
 	status = sb_pairs_close(p, status, err);
 	sb_pair_end_progress(&r->q);
 	if (!status)
-		status = calibrate(st, key, pair_s, err);
+		status = calibrate(st, key, pair_s, r->format, err);
 	if (status)
 		sb_store_discard(st);
 	else

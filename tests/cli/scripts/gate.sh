@@ -119,5 +119,6 @@ echo '# calibrate'
 try calibrate --pairs 3
 try calibrate --plant 2
 try calibrate frob
+try calibrate --format pdf
 try baseline drop main --db g.db
 try gate --baseline main --db g.db
