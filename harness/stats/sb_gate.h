@@ -110,8 +110,9 @@ struct sb_runs_test {
 	double p_less;    /* the other way round */
 };
 /*
- * Student's tests of i->mid - shift that belong to an interval of the two functions above: the interval at level 1 - 2p
- * ends at the shift that has p here. Both are 1 where there is no interval. Without any variance the sign decides.
+ * Student's tests (The probable error of a mean, Biometrika 6, 1908) of i->mid - shift that belong to an interval of
+ * the two functions above: the interval at level 1 - 2p ends at the shift that has p here. Both are 1 where there is no
+ * interval. Without any variance the sign decides.
  */
 void sb_runs_test(const struct sb_interval *i, double shift, struct sb_runs_test *out);
 

@@ -24,6 +24,7 @@ struct spec {
 	double ms[3]; /* of a process each; 0: there is none */
 	const char *clip, *preset, *build, *cpu, *outcome;
 	const char *metric; /* NULL: wall_ns */
+	bool planted;       /* its passes were made longer */
 	bool both;          /* `before` has the same values, from the same processes */
 };
 
@@ -43,7 +44,8 @@ static void make(struct fixture *f, const struct spec *specs, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		const struct spec *s = &specs[i];
 		const struct sb_fact facts[] = { { "device.name", "cpu", NULL }, { "device.kind", "cpu", NULL },
-			{ "cpu.model", or_usual(s->cpu, "c"), NULL } };
+			{ "cpu.model", or_usual(s->cpu, "c"), NULL },
+			{ s->planted ? "planted.A" : "other", "0.2", NULL } };
 		char id[33];
 		const struct sb_run_row r = { .id = id,
 			.command = "spabench run",
@@ -101,6 +103,28 @@ static void assert_refused(struct fixture *f, const char *a, const char *b, enum
 	assert_int_equal(build(f, a, b, NULL, &r), status);
 	if (!strstr(f->err.msg, why))
 		fail_msg("'%s' does not say '%s'", f->err.msg, why);
+}
+
+/* What was planted is the difference that is asked about, and nothing that the machine does. */
+static void a_planted_slowdown_is_not_what_differs_between_runs(void **state)
+{
+	static const struct spec specs[] = { { .ms = { 10, 10.01, 10.02 } }, { .ms = { 10.01, 10.02, 10.03 } },
+		{ .ms = { 10, 10.02, 10.03 } }, { .ms = { 12, 12.01, 12.02 }, .planted = true } };
+	struct fixture *f = *state;
+	struct sb_old_runs r;
+
+	make(f, specs, SB_ARRAY_LEN(specs));
+	for (int turned = 0; turned < 2; turned++) {
+		assert_ok(f, build(f, turned ? "0300" : "0000", turned ? "0000" : "0300", NULL, &r));
+		assert_int_equal(r.history, 4);
+		assert_true(r.rows[0].ratio.has_interval && r.rows[0].df == 2.0);
+		assert_true(r.rows[0].between.v < 0.002);
+		if (turned)
+			assert_true(r.rows[0].ratio.hi < 0.85);
+		else
+			assert_true(r.rows[0].ratio.lo > 1.18);
+		sb_old_runs_release(&r);
+	}
 }
 
 static void what_differs_between_runs_is_in_the_interval(void **state)
@@ -226,6 +250,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		        what_differs_between_runs_is_in_the_interval, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+		        a_planted_slowdown_is_not_what_differs_between_runs, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 		        two_arms_of_one_run_tell_once_how_far_runs_are_apart, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(

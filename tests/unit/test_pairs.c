@@ -297,8 +297,14 @@ static void tests_of_old_runs_are_those_of_their_intervals(void **state)
 	sb_runs_test(&iv, iv.hi, &t);
 	assert_near(t.p_less, 0.025, 1e-9);
 	sb_runs_compare_means(1.0, 1.3, 0.04, 3.0, 0.95, &iv);
+	assert_interval(&iv, 0.3, -0.6001317452912733, 1.200131745291273,
+	        0.95); /* scipy.stats.t.ppf(0.975, 3) * sqrt(2 * 0.04) */
 	sb_runs_test(&iv, iv.hi, &t);
 	assert_near(t.p_less, 0.025, 1e-9);
+	sb_runs_compare_means(1.0, 1.3, NAN, 3.0, 0.95, &iv);
+	assert_true(!iv.has_interval && iv.n == 1);
+	sb_runs_compare_means(NAN, 1.3, 0.04, 3.0, 0.95, &iv);
+	assert_true(!iv.has_interval && isnan(iv.mid) && iv.n == 0);
 	/* without variance the sign decides, without an interval nothing */
 	sb_runs_compare(flat, 2, flat, 2, 0.0, 1.0, 0.95, &iv);
 	assert_true(iv.has_interval && iv.lo == 0.0 && iv.hi == 0.0);
