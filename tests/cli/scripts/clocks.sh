@@ -40,3 +40,20 @@ change 1.03 0.970874
 change 1.03 1
 change 0.5 0.9
 change 0.5 1 0.01
+echo '# the same as pairs of processes'
+python3 - <<'END'
+import sqlite3
+db = sqlite3.connect("clocks.db")
+keep = {idx: name for idx, name in db.execute("SELECT idx, name FROM arm") if name in ("before", "after")}
+for table, column in (("trial", "arm"), ("arm_level", "arm"), ("arm", "idx")):
+    db.execute(f"DELETE FROM {table} WHERE {column} NOT IN ({','.join(map(str, keep))})")
+    for new, old in enumerate(sorted(keep, key=lambda i: keep[i] == "after")):
+        db.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (new, old))
+db.execute("INSERT INTO fact SELECT id, 'pairs.kind', 'pairs', NULL FROM run")
+db.commit()
+END
+change 1.03 0.970874 2>/dev/null | tail -n 0
+"$SPABENCH" compare --db clocks.db </dev/null | grep -E -A 1 '^  (total|front.dino)' | visible ''
+"$SPABENCH" compare --db clocks.db --format json </dev/null | python3 -c '
+import json, sys
+print({r["metric"]: r["cautions"] for r in json.load(sys.stdin)["rows"] if r["metric"] in ("wall_ns", "sm_cycles")})'
