@@ -264,6 +264,9 @@ struct sb_backend_ops {
 	size_t (*weight_bytes)(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim);
 	enum sb_status (*weight_prepare)(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim,
 	        const float *host, void *dst, struct sb_error *err);
+	/* Optional; NULL: weight_prepare does. The same from a rule instead of host memory: the values never travel. */
+	enum sb_status (*weight_make)(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim,
+	        const struct sb_value_rule *rule, void *dst, struct sb_error *err);
 	/* Optional, both or none; NULL: malloc(). Host memory that the device copies from without the host. */
 	enum sb_status (*host_alloc)(struct sb_backend *be, size_t bytes, void **out, struct sb_error *err);
 	void (*host_free)(struct sb_backend *be, void *ptr);

@@ -159,6 +159,16 @@ uint64_t sb_fnv1a(uint64_t h, const void *data, size_t n);
 
 /* splitmix64 (Steele, Lea, Flood 2014): state advances by the golden gamma; used for seeds, shuffles and weights. */
 uint64_t sb_splitmix64(uint64_t *state);
+/*
+ * Values that are made where they are wanted, by whoever has most threads. Of index i: u = the upper 24 bits of
+ * splitmix64 from the state `key` + i gamma, times 2^-23, minus 1, so in [-1, 1) and exact; then scale * u, rounded to
+ * float32; then that + offset, rounded to float32.
+ */
+struct sb_value_rule {
+	uint64_t key;
+	float scale, offset;
+};
+
 /* Uniform in [0, n), n > 0, without modulo bias. */
 uint64_t sb_random_below(uint64_t *state, uint64_t n);
 /* Uniform in [0, 1), 53 bits. */

@@ -416,6 +416,52 @@ static void check_rounded_weights(struct sb_backend *be)
 	}
 }
 
+/* What the rule says of n values, made here. */
+static float *ruled(const struct sb_value_rule *rule, int64_t n)
+{
+	float *x = need((size_t)n * sizeof(*x));
+	uint64_t state = rule->key;
+
+	for (int64_t i = 0; i < n; i++) {
+		volatile float u = (float)(int32_t)(sb_splitmix64(&state) >> 40) / 8388608.0f - 1.0f;
+		volatile float v = rule->scale * u; /* no fused multiply-add */
+
+		x[i] = v + rule->offset;
+	}
+	return x;
+}
+
+/* Weights that the device makes are, bit for bit and place for place, those it would be brought. */
+static void check_made_weights(struct sb_backend *be, const char *level)
+{
+	static const int64_t shapes[][4] = { { 5, 3, 2, 2 }, { 70, 33, 3, 3 }, { 1, 1, 1, 1 }, { 1001, 1500, 1, 1 } };
+	static const enum sb_weight_use uses[] = { SB_WEIGHT_PLAIN, SB_WEIGHT_LINEAR, SB_WEIGHT_CONV,
+		SB_WEIGHT_CONV_TRANSPOSE };
+	const struct sb_value_rule rule = { UINT64_C(0xfedcba9876543210), 0.0321f, 0.3f };
+	struct sb_error err = { .msg = "" };
+	char name[96];
+
+	for (size_t u = 0; u < SB_ARRAY_LEN(uses) * SB_ARRAY_LEN(shapes); u++) {
+		const enum sb_weight_use use = uses[u / SB_ARRAY_LEN(shapes)];
+		const int64_t *shape = shapes[u % SB_ARRAY_LEN(shapes)], n = shape[0] * shape[1] * shape[2] * shape[3];
+		float *host = ruled(&rule, n), *want = poison(n), *got = poison(n), *brought, *made;
+
+		brought = to_device(be, want, n);
+		made = to_device(be, got, n);
+		must(be->ops->weight_prepare(be, use, shape, 4, host, brought, &err), &err, "weights brought");
+		must(be->ops->weight_make(be, use, shape, 4, &rule, made, &err), &err, "weights made");
+		from_device(be, brought, want, n);
+		from_device(be, made, got, n);
+		snprintf(name, sizeof(name), "weights made, %s, use %d, %lld values", level, (int)use, (long long)n);
+		check_that(name, memcmp(want, got, (size_t)n * sizeof(*got)) == 0, "other values");
+		drop(be, made);
+		drop(be, brought);
+		free(got);
+		free(want);
+		free(host);
+	}
+}
+
 void check_transfers(bool quick)
 {
 	static const int64_t sizes[] = { 1, 3, MIB - 1, MIB, MIB + 1, 5 * MIB + 12345, 128 * MIB, 128 * MIB + 1,
@@ -433,6 +479,10 @@ void check_transfers(bool quick)
 		check_arrived(be);
 	check_weights(be);
 	check_rounded_weights(be);
+	check_made_weights(be, "tf32");
+	end_levels(be);
+	set_levels(be, "alloc=default,precision=fp32");
+	check_made_weights(be, "fp32");
 	end_levels(be);
 	sb_backend_close(be);
 }

@@ -222,6 +222,37 @@ static void synthetic_values_follow_the_rule_bit_for_bit(void **state)
 	}
 }
 
+/* Whoever makes them elsewhere makes the same; one tensor is not all by its rule, and says so. */
+static void the_rule_that_is_handed_out_gives_the_same_values(void **state)
+{
+	const int64_t nine[] = { 9 };
+	struct sb_value_rule rule;
+
+	(void)state;
+	for (size_t t = 0; t < SB_ARRAY_LEN(synthetic); t++) {
+		float want[4096];
+		uint64_t at;
+		int64_t n = 1;
+
+		for (int d = 0; d < synthetic[t].ndim; d++)
+			n *= synthetic[t].shape[d];
+		if (n > (int64_t)SB_ARRAY_LEN(want) || !sb_weights_rule(&sb_weights_synthetic, synthetic[t].name,
+		                                               synthetic[t].shape, synthetic[t].ndim, &rule))
+			continue;
+		sb_synthetic_fill(synthetic[t].name, synthetic[t].shape, synthetic[t].ndim, want);
+		at = rule.key;
+		for (int64_t i = 0; i < n; i++) {
+			volatile float u = (float)(sb_splitmix64(&at) >> 40) / 8388608.0f - 1.0f;
+			volatile float v = rule.scale * u;
+
+			v = v + rule.offset;
+			assert_true(want[i] == v);
+		}
+	}
+	assert_true(sb_weights_rule(&sb_weights_synthetic, "camera_head.pose_branch.fc1.bias", nine, 1, &rule));
+	assert_false(sb_weights_rule(&sb_weights_synthetic, "camera_head.pose_branch.fc2.bias", nine, 1, &rule));
+}
+
 /* ---- positional table ---------------------------------------------------------------------------------------- */
 
 #define SIDE SB_POS_EMBED_SIDE
@@ -309,6 +340,7 @@ int main(void)
 		cmocka_unit_test(default_cases_have_sizes_the_network_takes),
 		cmocka_unit_test(unknown_preset_is_refused_and_the_known_ones_listed),
 		cmocka_unit_test(synthetic_values_follow_the_rule_bit_for_bit),
+		cmocka_unit_test(the_rule_that_is_handed_out_gives_the_same_values),
 		cmocka_unit_test(positional_table_at_its_own_size_is_unchanged),
 		cmocka_unit_test(positional_table_is_resized_as_the_formula_says),
 		cmocka_unit_test(channels_of_a_wide_table_do_not_mix),

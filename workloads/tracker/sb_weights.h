@@ -53,6 +53,8 @@ void sb_pos_embed_resize(const float *src, int ph, int pw, int dim, float *dst);
  * Source:  tests/data/README.md, "Synthetic weights".
  */
 void sb_synthetic_fill(const char *name, const int64_t *shape, int ndim, float *out);
+/* The same as a rule, for whoever makes the values elsewhere; false: this tensor has others, too. */
+bool sb_synthetic_rule(const char *name, const int64_t *shape, int ndim, struct sb_value_rule *out);
 
 /* ---- sources ------------------------------------------------------------------------------------------------- */
 
@@ -63,6 +65,8 @@ struct sb_weights {
 	        float *scratch, const float **values, struct sb_error *err);
 	/* Optional. See sb_weights_drop(). */
 	void (*drop)(const struct sb_weights *w, const char *name);
+	/* Optional. See sb_weights_rule(). */
+	bool (*rule)(const char *name, const int64_t *shape, int ndim, struct sb_value_rule *out);
 };
 
 /*
@@ -74,6 +78,10 @@ enum sb_status sb_weights_get(const struct sb_weights *w, const char *name, cons
         float *scratch, const float **values, struct sb_error *err);
 /* The values are not needed any more: what holds them in memory may go. */
 void sb_weights_drop(const struct sb_weights *w, const char *name);
+
+/* Whether all values of the tensor follow a rule, and which. */
+bool sb_weights_rule(
+        const struct sb_weights *w, const char *name, const int64_t *shape, int ndim, struct sb_value_rule *out);
 
 extern const struct sb_weights sb_weights_synthetic;
 

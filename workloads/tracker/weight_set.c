@@ -83,6 +83,27 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct sb_weight_entry *)a)->name, ((const struct sb_weight_entry *)b)->name);
 }
 
+/* One tensor's values: made on the device where it can and a rule says how, else brought there. */
+static enum sb_status fill_entry(struct sb_weight_set *s, const struct sb_weight_entry *e,
+        const struct sb_weights *weights, float *scratch, struct sb_error *err)
+{
+	const struct sb_backend_ops *ops = s->be->ops;
+	void *dst = (char *)s->segment + e->offset;
+	struct sb_value_rule rule;
+	const float *values;
+	enum sb_status status;
+
+	if (ops->weight_make && sb_weights_rule(weights, e->name, e->shape, e->ndim, &rule)) {
+		status = ops->weight_make(s->be, e->use, e->shape, e->ndim, &rule, dst, err);
+	} else {
+		if (sb_weights_get(weights, e->name, e->shape, e->ndim, scratch, &values, err))
+			return err->code;
+		status = ops->weight_prepare(s->be, e->use, e->shape, e->ndim, values, dst, err);
+		sb_weights_drop(weights, e->name);
+	}
+	return status ? sb_wrap(err, "weight '%s'", e->name) : SB_OK;
+}
+
 /* Tensors of a layer follow each other, for they have its name in front. */
 static enum sb_status fill(
         struct sb_weight_set *s, const struct sb_weights *weights, float *scratch, struct sb_error *err)
@@ -91,17 +112,12 @@ static enum sb_status fill(
 
 	for (size_t i = 0; i < s->n; i++) {
 		const struct sb_weight_entry *e = &s->entries[i];
-		const float *values;
 
 		if (layer >= 0 && e->layer != layer && sb_stream_store(s->stream, layer, err))
 			return err->code;
 		layer = e->layer;
-		if (sb_weights_get(weights, e->name, e->shape, e->ndim, scratch, &values, err))
+		if (fill_entry(s, e, weights, scratch, err))
 			return err->code;
-		if (s->be->ops->weight_prepare(
-		            s->be, e->use, e->shape, e->ndim, values, (char *)s->segment + e->offset, err))
-			return sb_wrap(err, "weight '%s'", e->name);
-		sb_weights_drop(weights, e->name);
 	}
 	return layer >= 0 ? sb_stream_store(s->stream, layer, err) : SB_OK;
 }

@@ -55,6 +55,12 @@ void sb_weights_drop(const struct sb_weights *w, const char *name)
 		w->drop(w, name);
 }
 
+bool sb_weights_rule(
+        const struct sb_weights *w, const char *name, const int64_t *shape, int ndim, struct sb_value_rule *out)
+{
+	return w->rule && w->rule(name, shape, ndim, out);
+}
+
 static enum sb_status synthetic_get(const struct sb_weights *w, const char *name, const int64_t *shape, int ndim,
         float *scratch, const float **values, struct sb_error *err)
 {
@@ -65,7 +71,7 @@ static enum sb_status synthetic_get(const struct sb_weights *w, const char *name
 	return SB_OK;
 }
 
-const struct sb_weights sb_weights_synthetic = { .get = synthetic_get };
+const struct sb_weights sb_weights_synthetic = { .get = synthetic_get, .rule = sb_synthetic_rule };
 
 /* ---- a file -------------------------------------------------------------------------------------------------- */
 
@@ -146,7 +152,7 @@ enum sb_status sb_weight_file_open(const char *path, struct sb_weight_file **out
 
 	if (!f)
 		return sb_fail(err, SB_E_NOMEM, "no memory for a file of weights");
-	f->base = (struct sb_weights){ file_get, file_drop };
+	f->base = (struct sb_weights){ .get = file_get, .drop = file_drop };
 	sb_escape(path, f->shown, sizeof(f->shown));
 	if (sb_safetensors_open(path, &f->st, err)) {
 		free(f);

@@ -5,13 +5,11 @@
 
 #define GOLDEN_GAMMA UINT64_C(0x9E3779B97F4A7C15)
 
+/* The pose head's fields of view start near a usable angle: the one tensor that is not all by its rule. */
+#define FIELDS_OF_VIEW "camera_head.pose_branch.fc2.bias"
+
 /* Below this many values starting threads costs more than it saves. */
 #define PARALLEL_MIN 65536
-
-/* value = scale * u + offset, both operations rounded to float32; offset 0 leaves the product as it is. */
-struct rule {
-	float scale, offset;
-};
 
 static bool ends_with(const char *s, const char *end)
 {
@@ -31,16 +29,17 @@ static bool is_damped(const char *name)
 	return ends_with(name, "pose_branch.fc2.weight");
 }
 
-static struct rule rule_of(const char *name, const int64_t *shape, int ndim)
+static struct sb_value_rule rule_of(const char *name, const int64_t *shape, int ndim)
 {
+	const uint64_t key = sb_fnv1a(SB_FNV1A_INIT, name, strlen(name));
 	const char *dot = strrchr(name, '.'), *last = dot ? dot + 1 : name;
 
 	if (!strcmp(last, "bias"))
-		return (struct rule){ 0.02f, 0.0f };
+		return (struct sb_value_rule){ key, 0.02f, 0.0f };
 	if (!strcmp(last, "gamma"))
-		return (struct rule){ 0.1f, 0.3f };
+		return (struct sb_value_rule){ key, 0.1f, 0.3f };
 	if (!strcmp(last, "weight") && ndim == 1)
-		return (struct rule){ 0.1f, 1.0f };
+		return (struct sb_value_rule){ key, 0.1f, 1.0f };
 	if (!strcmp(last, "weight")) {
 		double fan_in = 1.0, factor;
 
@@ -49,9 +48,9 @@ static struct rule rule_of(const char *name, const int64_t *shape, int ndim)
 		factor = sqrt(3.0 / fan_in);
 		if (is_damped(name))
 			factor *= 0.1; /* before the one rounding to float32 */
-		return (struct rule){ (float)factor, 0.0f };
+		return (struct sb_value_rule){ key, (float)factor, 0.0f };
 	}
-	return (struct rule){ 0.5f, 0.0f };
+	return (struct sb_value_rule){ key, 0.5f, 0.0f };
 }
 
 /*
@@ -67,8 +66,7 @@ static inline float unit(uint64_t key, uint64_t i)
 
 void sb_synthetic_fill(const char *name, const int64_t *shape, int ndim, float *out)
 {
-	const uint64_t key = sb_fnv1a(SB_FNV1A_INIT, name, strlen(name));
-	const struct rule rule = rule_of(name, shape, ndim);
+	const struct sb_value_rule rule = rule_of(name, shape, ndim);
 	int64_t n = 1;
 
 	for (int d = 0; d < ndim; d++)
@@ -76,12 +74,18 @@ void sb_synthetic_fill(const char *name, const int64_t *shape, int ndim, float *
 #pragma omp parallel for schedule(static) if (n >= PARALLEL_MIN)
 	for (int64_t i = 0; i < n; i++) {
 		/* Two statements: within one a compiler may fuse them and skip the first rounding. */
-		float v = rule.scale * unit(key, (uint64_t)i);
+		float v = rule.scale * unit(rule.key, (uint64_t)i);
 
 		out[i] = v + rule.offset;
 	}
-	/* The pose head's fields of view (after translation and quaternion) start near a usable angle. */
-	if (!strcmp(name, "camera_head.pose_branch.fc2.bias"))
+	/* After translation and quaternion. */
+	if (!strcmp(name, FIELDS_OF_VIEW))
 		for (int64_t i = 6; i < n && i < 9; i++)
 			out[i] += 0.25f;
+}
+
+bool sb_synthetic_rule(const char *name, const int64_t *shape, int ndim, struct sb_value_rule *out)
+{
+	*out = rule_of(name, shape, ndim);
+	return strcmp(name, FIELDS_OF_VIEW) != 0;
 }

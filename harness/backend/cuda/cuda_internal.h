@@ -116,6 +116,8 @@ enum sb_status sb_cuda_download(struct cuda *c, void *dst, const void *src, size
 size_t sb_cuda_weight_bytes(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim);
 enum sb_status sb_cuda_weight_prepare(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim,
         const float *host, void *dst, struct sb_error *err);
+enum sb_status sb_cuda_weight_make(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim,
+        const struct sb_value_rule *rule, void *dst, struct sb_error *err);
 
 enum sb_status sb_cuda_plans_open(struct cuda_plans **out, struct sb_error *err);
 void sb_cuda_plans_close(struct cuda_plans *p);

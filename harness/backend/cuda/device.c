@@ -325,6 +325,7 @@ const struct sb_backend_ops sb_backend_cuda_ops = {
 	.abandon = sb_cuda_abandon,
 	.weight_bytes = sb_cuda_weight_bytes,
 	.weight_prepare = sb_cuda_weight_prepare,
+	.weight_make = sb_cuda_weight_make,
 	.host_alloc = sb_cuda_host_alloc,
 	.host_free = sb_cuda_host_free,
 	.stream_wait = sb_cuda_stream_wait,

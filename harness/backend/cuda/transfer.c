@@ -1,7 +1,6 @@
-/* Between host and device: see struct cuda_staging. And the weights, which come this way once. */
+/* Between host and device: see struct cuda_staging. */
 #include "cuda_internal.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -209,83 +208,4 @@ enum sb_status sb_cuda_arrived(struct sb_backend *be, const void *host, size_t b
 		return transfer_failed(c, status);
 	empty_slots(s, which, n);
 	return SB_OK;
-}
-
-/* ---- weights ------------------------------------------------------------------------------------------------------
- */
-
-size_t sb_cuda_weight_bytes(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim)
-{
-	size_t n = sizeof(float);
-
-	(void)be;
-	(void)use;
-	for (int i = 0; i < ndim; i++)
-		n *= (size_t)shape[i];
-	return n;
-}
-
-/* dst[a, c, d, b] = src[a, b, c, d]: convolution weights with the channels last. */
-static void channels_last(const int64_t *s, const float *src, float *dst)
-{
-	const int64_t kernel = s[2] * s[3];
-
-	for (int64_t a = 0; a < s[0]; a++)
-		for (int64_t k = 0; k < kernel; k++)
-			for (int64_t b = 0; b < s[1]; b++)
-				*dst++ = src[(a * s[1] + b) * kernel + k];
-}
-
-/* dst[c, d, b, a] = src[a, b, c, d]: transposed convolution, one [cout, cin] matrix a place in the block. */
-static void blocks_first(const int64_t *s, const float *src, float *dst)
-{
-	const int64_t kernel = s[2] * s[3];
-
-	for (int64_t k = 0; k < kernel; k++)
-		for (int64_t b = 0; b < s[1]; b++)
-			for (int64_t a = 0; a < s[0]; a++)
-				*dst++ = src[(a * s[1] + b) * kernel + k];
-}
-
-/* To TF32, to nearest, ties away from zero. */
-static void round_to_tf32(float *x, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		uint32_t bits;
-
-		if (!isfinite(x[i]))
-			continue;
-		memcpy(&bits, &x[i], sizeof(bits));
-		bits = (bits + 0x1000u) & ~UINT32_C(0x1fff);
-		memcpy(&x[i], &bits, sizeof(bits));
-	}
-}
-
-/*
- * Laid out as for the CPU. Those of convolutions are rounded for tf32, which kernels of ours then need not do for every
- * pixel; the library's products round their operands themselves.
- */
-enum sb_status sb_cuda_weight_prepare(struct sb_backend *be, enum sb_weight_use use, const int64_t *shape, int ndim,
-        const float *host, void *dst, struct sb_error *err)
-{
-	size_t bytes = sb_cuda_weight_bytes(be, use, shape, ndim);
-	float *laid;
-	enum sb_status status;
-
-	if (use != SB_WEIGHT_CONV && use != SB_WEIGHT_CONV_TRANSPOSE)
-		return sb_cuda_upload((struct cuda *)be, dst, host, bytes, err);
-	if (ndim != 4)
-		SB_BUG("a convolution's weight has %d dimensions", ndim);
-	laid = malloc(bytes);
-	if (!laid)
-		return sb_fail(err, SB_E_NOMEM, "no memory to lay out %zu bytes of weights", bytes);
-	if (use == SB_WEIGHT_CONV)
-		channels_last(shape, host, laid);
-	else
-		blocks_first(shape, host, laid);
-	if (be->levels.part[SB_PART_PRECISION_CONV] == SB_PRECISION_TF32)
-		round_to_tf32(laid, bytes / sizeof(*laid));
-	status = sb_cuda_upload((struct cuda *)be, dst, laid, bytes, err);
-	free(laid);
-	return status;
 }
