@@ -27,7 +27,7 @@ static void print_head(struct sb_page *p, const struct sb_summary *s)
 	sb_buf_addf(&b, "%s, preset %s", s->workload ? s->workload : "?", s->preset ? s->preset : "?");
 	if (s->frames)
 		sb_buf_addf(&b, ", %d frames of %dx%d", s->frames, s->width, s->height);
-	if (s->weights_kind)
+	if (s->weights_kind && strcmp(s->weights_kind, "none") != 0)
 		sb_buf_addf(&b, ", %s weights", s->weights_kind);
 	item(p, "case", &b);
 	sb_page_item(p, "inputs", KEY, s->inputs_note);
@@ -141,6 +141,49 @@ static bool print_capacity(struct sb_page *p, const struct sb_report_run *r)
 	return by != NULL;
 }
 
+/* "1.23 TB/s" of what 'spabench micro' saw. */
+static void add_ceiling(struct sb_buf *b, const struct sb_run *run, const char *name, const char *unit)
+{
+	char key[64];
+	const char *per_s, *why = "not measured";
+
+	snprintf(key, sizeof(key), "ceiling.%s.per_s", name);
+	per_s = sb_run_fact(run, key);
+	for (size_t i = 0; i < run->n_facts && !per_s; i++)
+		if (!strcmp(run->facts[i].key, key) && run->facts[i].absent)
+			why = run->facts[i].absent;
+	if (per_s)
+		sb_buf_addf(b, "%.4g T%s/s", strtod(per_s, NULL) / 1e12, unit);
+	else
+		sb_buf_addf(b, "- (%s)", why);
+}
+
+static bool print_ceilings(struct sb_page *p, const struct sb_report_run *r)
+{
+	static const struct {
+		const char *name, *shape, *unit;
+	} all[] = { { "copy", "copy of", "B" }, { "fp32", "product at fp32,", "FLOP" },
+		{ "tf32", "product at tf32,", "FLOP" } };
+	struct sb_buf b = { 0 };
+
+	if (strcmp(r->run->workload, SB_STORE_CEILINGS) != 0)
+		return false;
+	for (size_t i = 0; i < SB_ARRAY_LEN(all); i++) {
+		char key[64];
+		const char *shape;
+
+		snprintf(key, sizeof(key), "ceiling.%s.shape", all[i].name);
+		shape = sb_run_fact(r->run, key);
+		sb_buf_addf(&b, "%s %s: ", all[i].shape, shape ? shape : "?");
+		add_ceiling(&b, r->run, all[i].name, all[i].unit);
+		snprintf(key, sizeof(key), "ceiling.%s.emulated", all[i].name);
+		if (sb_run_fact(r->run, key))
+			sb_buf_puts(&b, " e");
+		item(p, "ceiling", &b);
+	}
+	return true;
+}
+
 enum sb_status sb_report_run_short(const struct sb_report_run *r, FILE *out, bool color, struct sb_error *err)
 {
 	struct sb_page p = { .width = WIDTH, .color = color };
@@ -149,7 +192,7 @@ enum sb_status sb_report_run_short(const struct sb_report_run *r, FILE *out, boo
 	enum sb_status status;
 
 	print_head(&p, &r->tables[0]);
-	if (print_capacity(&p, r)) {
+	if (print_capacity(&p, r) || print_ceilings(&p, r)) {
 		status = sb_report_write(&p.buf, out, err);
 		sb_buf_release(&p.buf);
 		return status;

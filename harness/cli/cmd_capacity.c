@@ -436,17 +436,6 @@ static enum sb_status print(const struct search *s, const struct found *found, s
 	return status;
 }
 
-/* Before hours are spent: can it be written? */
-static enum sb_status check_database(const struct request *q, struct sb_error *err)
-{
-	struct sb_store *st;
-	enum sb_status status = q->db ? sb_store_open(q->db, SB_STORE_WRITE, &st, err) : SB_OK;
-
-	if (q->db && !status)
-		sb_store_discard(st);
-	return status;
-}
-
 static enum sb_status keep(const struct search *s, const struct found *found, struct sb_error *err)
 {
 	const struct request *q = s->q;
@@ -490,7 +479,7 @@ static enum sb_status search_all(struct request *q, struct sb_error *err)
 
 	if (!found)
 		return sb_fail(err, SB_E_NOMEM, "no memory for the result");
-	status = check_database(q, err);
+	status = q->db ? sb_database_try(q->db, err) : SB_OK; /* before hours are spent */
 	if (!status)
 		status = sb_own_path(self, sizeof(self), err);
 	s.exe = self;

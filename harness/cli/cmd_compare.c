@@ -1,5 +1,6 @@
 /* compare: the before/after table of a run. */
 #include "ci_outputs.h"
+#include "run_data.h"
 #include "sb_cli.h"
 #include "sb_machines_report.h"
 #include "sb_old_runs_report.h"
@@ -248,6 +249,18 @@ static bool has_fact(struct sb_store *st, int64_t key, const char *fact)
 	return has;
 }
 
+static enum sb_status refuse_ceilings(struct sb_store *st, int64_t key, struct sb_error *err)
+{
+	struct sb_run run;
+	enum sb_status status = sb_store_read_run(st, key, &run, err);
+
+	if (status)
+		return status;
+	status = sb_run_refuse_ceilings(&run, err);
+	sb_run_release(&run);
+	return status;
+}
+
 static enum sb_status print_pairs(struct sb_store *st, int64_t key, const struct request *q, struct sb_error *err)
 {
 	struct sb_pair_table table;
@@ -334,6 +347,8 @@ enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err)
 		        "the run is what 'spabench capacity' found: nothing was timed; 'spabench show' has it, 'list' "
 		        "the "
 		        "others");
+	if (!status)
+		status = refuse_ceilings(st, key, err);
 	if (!status && q.n_refs < 2 && !opt.after && !q.ops && has_fact(st, key, SB_PAIRS_FACT)) {
 		status = print_pairs(st, key, &q, err);
 		sb_store_close(st);

@@ -1,9 +1,10 @@
 /*
- * micro: the tracker's products, convolutions and attention calls one by one. Runs in this process and stores nothing:
- * a shape is no trial of an arm, and rows of one table are not pairs.
+ * micro: the tracker's products, convolutions and attention calls one by one. Runs in this process and stores no row:
+ * a shape is no trial of an arm, and rows of one table are not pairs. What the device reaches can be kept.
  */
 #include "sb_card.h"
 #include "case_options.h"
+#include "ceiling_store.h"
 #include "sb_cli.h"
 #include "sb_experiment.h"
 #include "sb_micro.h"
@@ -29,6 +30,7 @@ enum {
 	OPT_VRAM_LIMIT,
 	OPT_THREADS,
 	OPT_SEED,
+	OPT_DB,
 	OPT_FORMAT,
 	OPT_QUIET,
 };
@@ -45,6 +47,7 @@ const struct sb_option sb_micro_options[] = {
 	[OPT_VRAM_LIMIT] = { "vram-limit", "SIZE", "pretend the device has so much memory, e.g. 512M" },
 	[OPT_THREADS] = { "threads", "N", "CPU threads [all]" },
 	[OPT_SEED] = { "seed", "N", "of the values and of the outputs that are checked [1]" },
+	[OPT_DB] = { "db", "FILE", "keep the ceilings in a database, for rooflines of reports [nowhere]" },
 	[OPT_FORMAT] = { "format", "text|markdown|csv|json", "how to print it [text]" },
 	[OPT_QUIET] = { "quiet", NULL, "no progress" },
 	{ NULL, NULL, NULL },
@@ -59,10 +62,13 @@ const char sb_micro_details[] =
         "95 % or more. TFLOP/s and GB/s count what the op must do at least, GB/s each operand once. `of`: that part\n"
         "of what the same device did in the same run: a large product of the row's precision, a large copy.\n"
         "cold: a buffer larger than the cache is written before every launch; warm: launch after launch.\n"
-        "Nothing is stored; --format json has every sample.\n";
+        "Rows are not stored; --format json has every sample. With --db the ceilings are a run of their own, and the\n"
+        "roofline of a report takes the newest of its device.\n";
 
 struct request {
-	const char *preset, *case_name, *device;
+	const char *preset, *case_name, *device, *db;
+	const char *line; /* the command line */
+	char kept[33];    /* the run of the ceilings; "" */
 	int format, threads;
 	bool quiet, budget_given;
 	unsigned others; /* programs on the same GPU, the most that were seen */
@@ -119,6 +125,9 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 	case OPT_SEED:
 		status = sb_parse_int(value, "--seed", 0, INT64_MAX, &v, err);
 		q->o.seed = (uint64_t)v;
+		break;
+	case OPT_DB:
+		q->db = value;
 		break;
 	case OPT_FORMAT:
 		return sb_parse_word(value, "--format", formats, &q->format, err);
@@ -292,7 +301,7 @@ static struct sb_report_micro_row report_row(
 	return out;
 }
 
-enum { FACTS_MAX = 12 };
+enum { FACTS_MAX = 14 };
 
 struct facts {
 	struct sb_report_fact v[FACTS_MAX];
@@ -392,6 +401,8 @@ static void add_facts(struct facts *f, const struct request *q, const struct sb_
 	        q->vram_limit ? ", memory limited" : "");
 	state_facts(f, be);
 	pass_fact(f, r);
+	if (*q->kept)
+		fact(f, "kept", "the ceilings, as run %.12s of '%.200s'", q->kept, q->db);
 	if (q->others)
 		fact(f, "!", "%u other program%s on the GPU: what shares its time takes part of every figure",
 		        q->others, q->others == 1 ? "" : "s");
@@ -509,6 +520,35 @@ static enum sb_status report(const struct request *q, const struct sb_device_inf
 	return status ? status : verdict(&n, r->cut_short, err);
 }
 
+/* The ceilings, if there is one and they are wanted. */
+static enum sb_status keep(struct request *q, const struct sb_device_info *info, const struct sb_micro_result *r,
+        struct sb_backend *be, int64_t created_ns, struct sb_error *err)
+{
+	const struct sb_micro_ceilings *c = &r->ceilings;
+	struct sb_ceiling_record record = { .command = q->line,
+		.options = &q->o,
+		.info = info,
+		.c = c,
+		.created_ns = created_ns,
+		.memory_limit_bytes = q->vram_limit,
+		.threads = q->threads,
+		.others = q->others,
+		.sm_mhz = sb_value_absent("the device does not say") };
+	struct sb_device_state s;
+
+	if (!q->db)
+		return SB_OK;
+	if (c->bytes_per_s.absent && c->flop_per_s[0].absent && c->flop_per_s[1].absent) {
+		fputs("spabench micro: no ceiling was measured: nothing is kept\n", stderr);
+		return SB_OK;
+	}
+	if (be->ops->state) {
+		be->ops->state(be, &s);
+		record.sm_mhz = s.sm_mhz;
+	}
+	return sb_ceiling_store(q->db, &record, q->kept, err);
+}
+
 static enum sb_status measure(struct request *q, struct sb_error *err)
 {
 	const int64_t created_ns = sb_wall_time_ns();
@@ -520,6 +560,8 @@ static enum sb_status measure(struct request *q, struct sb_error *err)
 	enum sb_status status;
 
 	sb_case_drop_foreign_settings(&dropped);
+	if (q->db && sb_database_try(q->db, err))
+		return err->code;
 	if (sb_backend_open(q->device, q->vram_limit, &be, err))
 		return err->code;
 	sb_backend_info(be, &info);
@@ -537,7 +579,9 @@ static enum sb_status measure(struct request *q, struct sb_error *err)
 		unsigned later = others(&info);
 
 		q->others = later > q->others ? later : q->others;
-		status = report(q, &info, &result, be, created_ns, err);
+		status = keep(q, &info, &result, be, created_ns, err);
+		if (!status)
+			status = report(q, &info, &result, be, created_ns, err);
 		sb_micro_result_release(&result);
 	}
 	sb_backend_close(be);
@@ -548,6 +592,8 @@ enum sb_status sb_cmd_micro(int argc, char **argv, struct sb_error *err)
 {
 	struct request q = { .device = "auto", .o = { .precision = -1, .attention = -1, .seed = 1 } };
 	struct sb_micro_case unused;
+	struct sb_buf line = { 0 };
+	enum sb_status status;
 
 	if (parse(argc, argv, &q, err))
 		return err->code;
@@ -556,5 +602,9 @@ enum sb_status sb_cmd_micro(int argc, char **argv, struct sb_error *err)
 		return err->code;
 	if (start_with_threads(q.threads, argv, err))
 		return err->code;
-	return measure(&q, err);
+	sb_add_command_line(argc, argv, &line);
+	q.line = sb_buf_str(&line);
+	status = line.failed ? sb_fail(err, SB_E_NOMEM, "no memory for the command line") : measure(&q, err);
+	sb_buf_release(&line);
+	return status;
 }

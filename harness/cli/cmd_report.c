@@ -1,6 +1,7 @@
 /* report: a run as a document with plots, in HTML and Markdown, and in PDF where a program for that is found. */
 #include "report_folder.h"
 #include "report_pdf.h"
+#include "run_data.h"
 #include "report_plots.h"
 #include "sb_cli.h"
 #include "sb_report.h"
@@ -112,7 +113,7 @@ static enum sb_status read_run(struct sb_store *st, const char *ref, struct load
 	int64_t key;
 
 	if (sb_store_find_run(st, ref, &key, err) || sb_store_read_run(st, key, &l->run, err) ||
-	        sb_store_read_trials(st, key, &l->trials, err))
+	        sb_run_refuse_ceilings(&l->run, err) || sb_store_read_trials(st, key, &l->trials, err))
 		return err->code;
 	return sb_store_read_samples(st, key, &l->trials, &l->samples, err);
 }

@@ -75,3 +75,14 @@ enum sb_status sb_run_data_read(
 		sb_run_data_release(d);
 	return status;
 }
+
+enum sb_status sb_run_refuse_ceilings(const struct sb_run *run, struct sb_error *err)
+{
+	if (strcmp(run->workload, SB_STORE_CEILINGS) != 0)
+		return SB_OK;
+	return sb_fail(err, SB_E_DATA,
+	        "run %.12s is the ceilings that 'spabench micro' kept: no arm was timed; 'spabench show' has them, "
+	        "'list' "
+	        "the other runs",
+	        run->id);
+}

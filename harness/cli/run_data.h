@@ -20,4 +20,7 @@ enum sb_status sb_run_data_read(
         const char *db, const char *run, const char *arm, struct sb_run_data *d, struct sb_error *err);
 void sb_run_data_release(struct sb_run_data *d);
 
+/* For a command that is about arms: SB_E_DATA where the run is what 'spabench micro' kept. */
+enum sb_status sb_run_refuse_ceilings(const struct sb_run *run, struct sb_error *err);
+
 #endif

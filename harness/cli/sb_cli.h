@@ -45,6 +45,8 @@ void sb_command_help(const struct sb_command *c);
 
 /* --db, else $SPABENCH_DB, else ./spabench.db. */
 const char *sb_database_path(const char *given);
+/* Can it be written? For who will do so at the end. Errors: the store's. */
+enum sb_status sb_database_try(const char *path, struct sb_error *err);
 
 /* A reference to data, cut into pieces that point into `text`. */
 struct sb_reference {

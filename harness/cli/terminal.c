@@ -1,6 +1,7 @@
 /* Where things are: the terminal, the database, this program. */
 #define _DEFAULT_SOURCE /* TIOCGWINSZ */
 #include "sb_cli.h"
+#include "sb_store.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +16,16 @@ const char *sb_database_path(const char *given)
 	if (given)
 		return given;
 	return env && env[0] ? env : "spabench.db";
+}
+
+enum sb_status sb_database_try(const char *path, struct sb_error *err)
+{
+	struct sb_store *st;
+	enum sb_status status = sb_store_open(path, SB_STORE_WRITE, &st, err);
+
+	if (!status)
+		sb_store_discard(st);
+	return status;
 }
 
 enum sb_status sb_own_path(char *out, size_t n, struct sb_error *err)

@@ -1,6 +1,8 @@
 #include "environment.h"
+#include "sb_card.h"
 #include "sb_experiment.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -98,4 +100,37 @@ void sb_environment_read(struct sb_environment *e)
 	if (uname(&u) == 0)
 		sb_environment_add(e, "os.kernel", "%s %s %s", u.sysname, u.release, u.machine);
 	sb_environment_add(e, "build.id", "%s", sb_build_id);
+}
+
+static void add_told(struct sb_environment *e, const char *key, double v)
+{
+	if (isfinite(v))
+		sb_environment_add(e, key, "%g", v);
+	else
+		sb_environment_add_absent(e, key, "the driver does not say");
+}
+
+/* What holds a GPU's clocks: a baseline under another limit is another machine's. */
+static void clock_policy(struct sb_environment *e, const char *uuid)
+{
+	struct sb_error err;
+	struct sb_card c;
+
+	if (sb_card_read(uuid, "", &c, &err)) {
+		sb_environment_add_absent(e, "gpu.power_limit_w", "the driver's NVML does not tell");
+		return;
+	}
+	add_told(e, "gpu.power_limit_w", c.power_limit_w);
+	add_told(e, "gpu.application_clock_mhz", c.sm_app_mhz);
+}
+
+void sb_environment_add_device(struct sb_environment *e, const struct sb_environment_device *d)
+{
+	sb_environment_add(e, "device.name", "%s", d->name);
+	sb_environment_add(e, "device.kind", "%s", d->kind);
+	sb_environment_add(e, "device.memory_bytes", "%lld", (long long)d->memory_bytes);
+	sb_environment_add(e, "software", "%s", d->software);
+	sb_environment_add(e, "emulated", "%s", d->emulated);
+	if (!strcmp(d->kind, "cuda"))
+		clock_policy(e, d->uuid);
 }

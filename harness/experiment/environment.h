@@ -22,4 +22,13 @@ void sb_environment_add_absent(struct sb_environment *e, const char *key, const 
 /* host.*, cpu.*, os.*, build.*, memory, load, governor: all that the parent can know. */
 void sb_environment_read(struct sb_environment *e);
 
+/* The device as its worker, or whoever opened it, knows it. uuid: "" where there is none. */
+struct sb_environment_device {
+	const char *name, *kind, *uuid, *software;
+	const char *emulated; /* parts of the factors, between commas */
+	int64_t memory_bytes;
+};
+/* device.*, software, emulated; of a GPU what holds its clocks. */
+void sb_environment_add_device(struct sb_environment *e, const struct sb_environment_device *d);
+
 #endif

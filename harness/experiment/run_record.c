@@ -2,7 +2,6 @@
 #include "absolute.h"
 #include "environment.h"
 #include "messages.h"
-#include "sb_card.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -24,28 +23,6 @@ static void reference_facts(struct sb_environment *e, const struct sb_arm *arm)
 	sb_buf_release(&levels);
 }
 
-static void add_told(struct sb_environment *e, const char *key, double v)
-{
-	if (isfinite(v))
-		sb_environment_add(e, key, "%g", v);
-	else
-		sb_environment_add_absent(e, key, "the driver does not say");
-}
-
-/* What holds a GPU's clocks: a baseline under another limit is another machine's. */
-static void clock_policy(struct sb_environment *e, const char *uuid)
-{
-	struct sb_error err;
-	struct sb_card c;
-
-	if (sb_card_read(uuid, "", &c, &err)) {
-		sb_environment_add_absent(e, "gpu.power_limit_w", "the driver's NVML does not tell");
-		return;
-	}
-	add_told(e, "gpu.power_limit_w", c.power_limit_w);
-	add_told(e, "gpu.application_clock_mhz", c.sm_app_mhz);
-}
-
 static void worker_facts(struct sb_environment *e, const struct sb_run_record *r)
 {
 	const struct sb_worker_facts *f = r->facts;
@@ -56,15 +33,10 @@ static void worker_facts(struct sb_environment *e, const struct sb_run_record *r
 		sb_environment_add(e, "build.flags", "%s", f->build_flags);
 	else
 		sb_environment_add_absent(e, "build.flags", "the worker does not say");
-	sb_environment_add(e, "device.name", "%s", f->device_name);
-	sb_environment_add(e, "device.kind", "%s", f->device_kind);
-	sb_environment_add(e, "device.memory_bytes", "%lld", (long long)f->device_memory_bytes);
-	sb_environment_add(e, "software", "%s", f->software);
-	if (!strcmp(f->device_kind, "cuda"))
-		clock_policy(e, f->device_uuid);
+	sb_environment_add_device(e, &(struct sb_environment_device){ f->device_name, f->device_kind, f->device_uuid,
+	                                     f->software, f->emulated, f->device_memory_bytes });
 	if (f->conv_path[0])
 		sb_environment_add(e, "conv_path", "%s", f->conv_path);
-	sb_environment_add(e, "emulated", "%s", f->emulated);
 	if (!r->setup->no_reference)
 		reference_facts(e, &plan->arms[0]);
 	if (r->setup->trace_calls)

@@ -107,11 +107,8 @@ static enum sb_status read_run_row(struct sb_store *st, int64_t run_key, struct 
 	status = query(st, SB_SQL_READ_RUN, run_key, &s, err);
 	if (status)
 		return status;
-	if (!sb_store_row(st, s, "cannot read a run", &status, err)) {
-		if (!status)
-			SB_BUG("no run with key %lld in '%s'", (long long)run_key, st->path);
-		return status;
-	}
+	if (!sb_store_row(st, s, "cannot read a run", &status, err))
+		return status ? status : sb_store_damaged(st, "a run is missing", err);
 	out->id = sb_store_column_str(s, 0, &oom);
 	out->status = sb_store_column_str(s, 1, &oom);
 	out->created_ns = sqlite3_column_int64(s, 2);

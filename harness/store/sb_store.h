@@ -63,6 +63,9 @@ struct sb_case_row {
  */
 #define SB_STORE_COUNTERS "counters"
 
+/* The workload of a run without trials: what 'spabench micro' saw a device reach, as facts "ceiling.*". */
+#define SB_STORE_CEILINGS "micro"
+
 struct sb_worker_row {
 	const char *exe, *build_id;
 	int64_t pid;
@@ -201,8 +204,9 @@ enum sb_status sb_store_merge(
 /* ---- reading ------------------------------------------------------------------------------------------------ */
 
 /*
- * Find a run: NULL or "" = the newest, which is the one begun last in this database whatever the clock said; otherwise
- * a prefix of its id (at least 4 digits, unambiguous). Errors: SB_E_USAGE: none, or several that begin so.
+ * Find a run: NULL or "" = the newest, which is the one begun last in this database whatever the clock said, one of
+ * SB_STORE_CEILINGS only where there is no other; otherwise a prefix of its id (at least 4 digits, unambiguous).
+ * Errors: SB_E_USAGE: none, or several that begin so.
  */
 enum sb_status sb_store_find_run(struct sb_store *st, const char *ref, int64_t *run_key, struct sb_error *err);
 

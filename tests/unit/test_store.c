@@ -246,6 +246,28 @@ static void runs_are_found_by_the_beginning_of_their_id(void **state)
 	sb_store_close(st);
 }
 
+static void kept_ceilings_are_the_newest_run_only_where_there_is_no_other(void **state)
+{
+	struct fixture *f = *state;
+	const struct sb_case_row c = { SB_STORE_CEILINGS, "full", "{}", NULL, "none", NULL };
+	const char *const name = "ceilings", *const levels = "alloc=default";
+	struct sb_run_row r = { .id = id_b, .created_ns = 5000, .command = "c", .plan = "{}" };
+	struct sb_store *st = open_db(f, SB_STORE_WRITE);
+	int64_t ceilings, run, worker, found;
+
+	assert_ok(f, sb_store_begin_run(st, &r, &c, &name, &levels, 1, &ceilings, &f->err));
+	assert_ok(f, sb_store_find_run(st, NULL, &found, &f->err));
+	assert_int_equal(found, ceilings);
+	assert_ok(f, fixture_begin_run(st, id_a, &run, &worker, &f->err));
+	r.id = "cccccccccccccccccccccccccccccccc";
+	assert_ok(f, sb_store_begin_run(st, &r, &c, &name, &levels, 1, &ceilings, &f->err));
+	assert_ok(f, sb_store_find_run(st, NULL, &found, &f->err));
+	assert_int_equal(found, run);
+	assert_ok(f, sb_store_find_run(st, "cccc", &found, &f->err));
+	assert_int_equal(found, ceilings);
+	sb_store_close(st);
+}
+
 static void the_newest_run_is_the_default_and_first_in_the_list(void **state)
 {
 	struct fixture *f = *state;
@@ -903,6 +925,7 @@ int main(void)
 		T(bad_levels_and_bad_ids_store_nothing),
 		T(a_run_id_is_taken_once),
 		T(runs_are_found_by_the_beginning_of_their_id),
+		T(kept_ceilings_are_the_newest_run_only_where_there_is_no_other),
 		T(the_newest_run_is_the_default_and_first_in_the_list),
 		T(only_an_incomplete_run_is_resumed),
 		T(of_two_who_resume_a_run_one_succeeds),

@@ -62,3 +62,14 @@ wait $pid
 echo "[exit $?]"
 grep -c 'skipped: interrupted before' ../out | grep -q '^0$' || echo 'the rest is said to be skipped'
 visible '2> ' <../err | sed 's/after [0-9]* rows/after N rows/'
+echo '# ceilings in a database: a run of their own, never the newest where there is another'
+"$SPABENCH" micro gemm $small --shape camera.pose --precision fp32 --threads 1 --db kept.db | sed -n "s/run [0-9a-f]* of/run ID of/;/^  kept/p"
+"$SPABENCH" show --db kept.db | sed -E 's/^run [0-9a-f]+, [^,]*/run ID, WHEN/; s/^(  device ).*/\1DEVICE/; /^  ceiling/s/[0-9.e+-]+ T/N T/' | visible ''
+try compare --db kept.db
+try report --db kept.db --out folder
+"$SPABENCH" run $tiny --device cpu --db kept.db >/dev/null && "$SPABENCH" micro gemm $small --shape camera.pose2+ --precision fp32 --threads 1 --db kept.db >/dev/null
+"$SPABENCH" list --db kept.db | awk 'NR > 1 { print $3, $4, /ceilings/ ? "ceilings" : "arms" }' | visible ''
+"$SPABENCH" show --db kept.db | grep -c '^  ceiling'
+"$SPABENCH" compare --db kept.db >/dev/null
+echo "[exit $?]"
+try micro gemm --db /nonexistent/x.db --device cpu --preset tiny
