@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceilings.h"
 #include "kernel_times.h"
 #include "other_run.h"
 
@@ -18,7 +19,8 @@
 
 static const char *const kinds[] = { "gemm", "conv", "attention" };
 
-struct ceilings {
+/* Rates that the run itself saw. */
+struct largest {
 	double flop_s, bytes_s;
 	struct sb_buf flop_of, bytes_of;
 };
@@ -55,7 +57,7 @@ static bool is_memory_op(const struct sb_kernel *k)
 }
 
 /* Of a stage's op: all of its kernels, of which the first has the bytes. */
-static void raise_bytes(const struct sb_kernels *k, struct ceilings *c)
+static void raise_bytes(const struct sb_kernels *k, struct largest *c)
 {
 	for (size_t i = 0, end; i < k->n; i = end) {
 		double bytes = 0, ns = 0;
@@ -77,7 +79,7 @@ static void raise_bytes(const struct sb_kernels *k, struct ceilings *c)
 }
 
 static void add_point(
-        struct sb_plot *p, int arm, const char *what, double flop, double bytes, double ns, struct ceilings *c, int *n)
+        struct sb_plot *p, int arm, const char *what, double flop, double bytes, double ns, struct largest *c, int *n)
 {
 	struct sb_plot_look look = sb_plot_look(p->in->run, arm);
 
@@ -95,7 +97,7 @@ static void add_point(
 	}
 }
 
-static int add_arm(struct sb_plot *p, int arm, const struct sb_kernels *k, struct ceilings *c)
+static int add_arm(struct sb_plot *p, int arm, const struct sb_kernels *k, struct largest *c)
 {
 	double all_ns = 0, read = counter(p->in, arm, "counter.all.dram_read_bytes"),
 	       written = counter(p->in, arm, "counter.all.dram_write_bytes");
@@ -116,7 +118,7 @@ static int add_arm(struct sb_plot *p, int arm, const struct sb_kernels *k, struc
 	return n;
 }
 
-static int add_arms(struct sb_plot *p, struct ceilings *c, struct sb_error *err)
+static int add_arms(struct sb_plot *p, struct largest *c, struct sb_error *err)
 {
 	int n = 0;
 
@@ -144,27 +146,60 @@ static bool any_counters(const struct sb_plots_input *in)
 	return false;
 }
 
-static void say_ceilings(struct sb_plot *p, const struct ceilings *c)
+static const char rates[] = "Rates in FLOP of the work models over the time of trace trials; intensity by the least "
+                            "bytes that the ops must "
+                            "move, of a whole pass by the bytes that the counters saw in device memory. ";
+
+/* The largest rates of the run itself. */
+static void say_largest(struct sb_plot *p, const struct largest *c)
 {
 	sb_plot_set(p, "flop_s", c->flop_s / 1e12);
+	sb_plot_set(p, "lower_s", 0.0);
 	sb_plot_set(p, "bytes_s", c->bytes_s / 1e12);
 	sb_plot_sayf(p, "flop_name", "%.1f TFLOP/s: %s", c->flop_s / 1e12, sb_buf_str(&c->flop_of));
+	sb_plot_say(p, "lower_name", "");
 	sb_plot_sayf(p, "bytes_name", "%.2f TB/s: %s", c->bytes_s / 1e12, sb_buf_str(&c->bytes_of));
-	sb_buf_puts(&p->caption, "Rates in FLOP of the work models over the time of trace trials; intensity by the "
-	                         "least bytes that the ops must "
-	                         "move, of a whole pass by the bytes that the counters saw in device memory. The "
-	                         "ceilings are the largest rates "
-	                         "measured in this run, not the device's: ");
+	sb_plot_say(p, "roof_name", "largest measured");
+	sb_buf_puts(&p->caption, rates);
+	sb_buf_puts(&p->caption, "The ceilings are the largest rates measured in this run, not the device's: ");
 	sb_buf_addf(&p->caption, "%.1f TFLOP/s (%s)", c->flop_s / 1e12, sb_buf_str(&c->flop_of));
 	if (c->bytes_s > 0)
 		sb_buf_addf(&p->caption, ", %.2f TB/s (%s, of ops that move 128 MiB and more)", c->bytes_s / 1e12,
 		        sb_buf_str(&c->bytes_of));
-	sb_buf_puts(&p->caption, ".");
+	sb_buf_puts(&p->caption, ". 'spabench micro gemm --db FILE' measures the device's into this database.");
+}
+
+/* What 'spabench micro' kept. */
+static void say_measured(struct sb_plot *p, const struct sb_ceilings *c)
+{
+	static const char *const names[] = { "FP32", "TF32" };
+	int top = c->product[1].best > c->product[0].best;
+	const struct sb_ceiling *upper = &c->product[top], *lower = &c->product[!top];
+
+	sb_plot_set(p, "flop_s", upper->best / 1e12);
+	sb_plot_set(p, "lower_s", lower->best / 1e12);
+	sb_plot_set(p, "bytes_s", c->copy.best / 1e12);
+	sb_plot_sayf(p, "flop_name", "%.1f TFLOP/s: %s product", upper->best / 1e12, names[top]);
+	sb_plot_sayf(p, "lower_name", "%.1f TFLOP/s: %s product", lower->best / 1e12, names[!top]);
+	sb_plot_sayf(p, "bytes_name", "%.2f TB/s: copy. Ceilings: run %s, %s", c->copy.best / 1e12, c->run, c->date);
+	sb_plot_say(p, "roof_name", "measured ceilings");
+	sb_buf_puts(&p->caption, rates);
+	sb_ceilings_say(c, &p->caption);
+}
+
+static void say_ceilings(struct sb_plot *p, const struct largest *largest)
+{
+	struct sb_ceilings c;
+
+	if (sb_ceilings_find(p->in, &c))
+		say_measured(p, &c);
+	else
+		say_largest(p, largest);
 }
 
 static bool draw(struct sb_plot *p)
 {
-	struct ceilings c = { .flop_s = 0 };
+	struct largest c = { .flop_s = 0 };
 	struct sb_error err = { .msg = "" };
 	int n;
 	bool made = false;

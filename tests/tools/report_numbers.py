@@ -40,7 +40,7 @@ def fail(text):
 class Run:
     def __init__(self, path):
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        self.run = db.execute("SELECT max(id) FROM run").fetchone()[0]
+        self.run = db.execute("SELECT max(run) FROM run_case WHERE workload <> 'micro'").fetchone()[0]  # micro: ceilings
         q = lambda text: db.execute(text, (self.run,)).fetchall()
         self.arms = [name for _, name in q("SELECT idx, name FROM arm WHERE run = ? ORDER BY idx")]
         self.levels = {}
