@@ -56,6 +56,7 @@ void sb_say_separator(struct sb_report *r, int n);
 void sb_report_first(struct sb_report *r);        /* report_first.c: the first screen */
 void sb_report_claims(struct sb_report *r);       /* report_claims.c */
 void sb_report_before_after(struct sb_report *r); /* report_tables.c */
+void sb_report_kernels(struct sb_report *r);      /* report_kernels.c: a table, if they were lined up */
 void sb_report_arms(struct sb_report *r);         /* report_arms.c: every arm, and each switch alone */
 void sb_report_switches(struct sb_report *r);     /* report_switches.c: what each brings, were they in effect */
 void sb_report_evidence(struct sb_report *r);

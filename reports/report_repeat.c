@@ -136,7 +136,7 @@ void sb_report_missing(struct sb_report *r)
 			if (!r->in->plots[i].absent && !sb_report_plot_has_place(r->in->plots[i].id))
 				picture(r, &r->in->plots[i]);
 	}
-	if (!absent && !r->in->plots_absent && !r->in->pdf_absent)
+	if (!absent && !r->in->plots_absent && !r->in->pdf_absent && !r->in->ops_absent)
 		return;
 	sb_doc_heading(r->d, 2, "missing", "What is missing here");
 	sb_doc_list(r->d, SB_TONE_PLAIN);
@@ -154,6 +154,12 @@ void sb_report_missing(struct sb_report *r)
 		sb_doc_text(r->d, r->in->plots[i].title);
 		sb_doc_text(r->d, "\xe2\x80\x9d: ");
 		sb_doc_stored(r->d, r->in->plots[i].absent);
+		sb_doc_text(r->d, ".");
+	}
+	if (r->in->ops_absent) {
+		sb_doc_item(r->d);
+		sb_doc_text(r->d, "The table of kernels: ");
+		sb_doc_stored(r->d, r->in->ops_absent);
 		sb_doc_text(r->d, ".");
 	}
 	if (r->in->pdf_absent) {

@@ -292,6 +292,8 @@ static void section(
 		sb_doc_paragraph(r->d, SB_TONE_MUTED);
 		sb_doc_text(r->d, "Nothing of this was measured.");
 	}
+	if (of == SB_SECTION_OPS)
+		sb_report_kernels(r);
 }
 
 /* Rows without a number in either column, in one sentence for each reason. */

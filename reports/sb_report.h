@@ -14,6 +14,8 @@ struct sb_report_plot {
 	const char *absent; /* why it is missing; NULL: it is there */
 };
 
+struct sb_ops;
+
 struct sb_report_input {
 	const struct sb_run *run;
 	const struct sb_trials *trials;
@@ -23,6 +25,8 @@ struct sb_report_input {
 	 */
 	const struct sb_summary *arms;
 	size_t n_arms;
+	const struct sb_ops *ops; /* calls of ops of the main pair, lined up; NULL: there are none */
+	const char *ops_absent;   /* why there are none where there might be; NULL: there are, or there is one arm */
 	const struct sb_report_plot *plots;
 	size_t n_plots;
 	const char *plots_absent; /* why there are no plots at all; NULL: there are */

@@ -4,6 +4,7 @@
 #include "run_data.h"
 #include "report_plots.h"
 #include "sb_cli.h"
+#include "sb_ops.h"
 #include "sb_report.h"
 #include "sb_store.h"
 #include "sb_summary.h"
@@ -94,6 +95,8 @@ struct loaded {
 	struct sb_summary summary;
 	struct sb_summary *arms; /* the main pair's first arm beside each other one */
 	size_t n_arms;
+	struct sb_ops ops; /* of the main pair; without a pool: there are none */
+	char no_ops[512];  /* why not; "" where there is one arm */
 	const char *db;
 };
 
@@ -102,6 +105,7 @@ static void release(struct loaded *l)
 	for (size_t i = 0; i < l->n_arms; i++)
 		sb_summary_release(&l->arms[i]);
 	free(l->arms);
+	sb_ops_release(&l->ops);
 	sb_summary_release(&l->summary);
 	sb_samples_release(&l->samples);
 	sb_trials_release(&l->trials);
@@ -140,6 +144,25 @@ static enum sb_status summarise(struct loaded *l, const char *after, struct sb_e
 	return SB_OK;
 }
 
+/* A run without traces has none; what else is wrong with them stops no report. */
+static enum sb_status line_up(struct sb_store *st, struct loaded *l, struct sb_error *err)
+{
+	const struct sb_summary_group *g = &l->summary.groups[0];
+	struct sb_error why;
+	int64_t key;
+	enum sb_status status = g->after ? sb_store_find_run(st, l->run.id, &key, &why) : SB_OK;
+
+	if (!g->after)
+		return SB_OK;
+	if (!status)
+		status = sb_ops_build(st, key, g->before, g->after, &l->ops, &why);
+	if (status == SB_E_NOMEM)
+		return *err = why, status;
+	if (status)
+		snprintf(l->no_ops, sizeof(l->no_ops), "%.511s", why.msg);
+	return SB_OK;
+}
+
 static enum sb_status load(const struct request *q, struct loaded *l, struct sb_error *err)
 {
 	struct sb_store *st;
@@ -149,8 +172,12 @@ static enum sb_status load(const struct request *q, struct loaded *l, struct sb_
 	if (sb_store_open(l->db, SB_STORE_READ, &st, err))
 		return err->code;
 	status = read_run(st, q->ref.run, l, err);
+	if (!status)
+		status = summarise(l, q->ref.arm, err);
+	if (!status)
+		status = line_up(st, l, err);
 	sb_store_close(st);
-	return status ? status : summarise(l, q->ref.arm, err);
+	return status;
 }
 
 /* ---- what is written -----------------------------------------------------------------------------------------------
@@ -264,6 +291,8 @@ static enum sb_status write_report(
 		.summary = &l->summary,
 		.arms = l->arms,
 		.n_arms = l->n_arms,
+		.ops = l->ops.pool ? &l->ops : NULL,
+		.ops_absent = l->no_ops[0] ? l->no_ops : NULL,
 		.database = l->db };
 	enum sb_status status;
 

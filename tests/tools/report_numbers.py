@@ -18,6 +18,8 @@ import statistics
 import sys
 from datetime import datetime, timezone
 
+from report_ops import Ops, escaped
+
 SUMS = {"op.gemm_ns+op.conv_ns": ["op.gemm_ns", "op.conv_ns"],
         "memory.trial_bytes": ["memory.weights_bytes", "memory.allocated_peak_bytes"]}
 CLAIMS = {"matrix_operations": ("op.gemm_ns+op.conv_ns", 1 / 3, 1 / 2), "attention_speed": ("op.attention_ns", 1 / 1.5, 1 / 1.3),
@@ -62,6 +64,13 @@ class Run:
         self.params = [json.loads(text) for text, in q("SELECT params FROM run_case WHERE run = ?")]
         self.text = "\n".join(str(c) for table in ("run", "run_case", "fact", "arm", "worker", "trial")
                               for row in db.execute(f"SELECT * FROM {table}") for c in row if c is not None)
+        self.text += "\n" + "\n".join(escaped(text) for text, in db.execute("SELECT text FROM name"))
+        self.db, self.lined_up = db, {}
+
+    def ops(self, before, after):
+        if (before, after) not in self.lined_up:
+            self.lined_up[before, after] = Ops(self.db, self, before, after)
+        return self.lined_up[before, after]
 
     def value(self, metric, arm, block, kind):
         trial = self.at.get((arm, block, kind))
@@ -208,6 +217,8 @@ def count(run, metric, arm, what, claims):
 
 def expected(run, d, claims):
     metric, arm, after, what = d["metric"], d.get("arm"), d.get("after"), d["what"]
+    if metric == "ops":
+        return run.ops(arm or run.main[0], after or run.main[1]).expected(what, interval)
     n = count(run, metric, arm, what, claims)
     if n is not None:
         return n
@@ -258,15 +269,17 @@ class Page(html.parser.HTMLParser):
     def __init__(self):
         super().__init__()
         self.figures, self.stored, self.own = [], [], []
-        self.stack, self.data, self.missing = [], None, False
+        self.stack, self.data, self.missing, self.row = [], None, False, []
 
     def handle_starttag(self, tag, attributes):
         if tag in ("meta", "link"):
             return
         self.stack.append(tag)
+        if tag == "tr":
+            self.row = []
         self.missing |= ("id", "missing") in attributes  # reasons from elsewhere: the last part of the page
         if tag == "data":
-            self.data = {k.removeprefix("data-"): v for k, v in attributes} | {"text": ""}
+            self.data = {k.removeprefix("data-"): v for k, v in attributes} | {"text": "", "row": list(self.row)}
             self.own.append(" ")
 
     def handle_endtag(self, tag):
@@ -284,6 +297,7 @@ class Page(html.parser.HTMLParser):
             pass
         elif "bdi" in self.stack or "code" in self.stack:
             self.stored.append(text)
+            self.row.append(text)
         else:
             self.own.append(text)
             for figure in self.figures[-1:]:
@@ -294,6 +308,11 @@ def check_figures(run, page):
     claims = {(f["metric"][6:], f["arm"], f["after"]) for f in page.figures
               if f["metric"].startswith("claim.") and f["what"] == "ratio"}
     verdicts = [verdict(run, *c) for c in sorted(claims)]
+    shown = [f for f in page.figures if f["metric"] == "ops" and "arm" in f]
+    run.main = (shown[0]["arm"], shown[0]["after"]) if shown else None
+    rows = {re.sub(r"^[a-z ]*:|\.(lo|hi)$", "", f["what"]): f["row"][:2] for f in shown}
+    if shown and list(rows.items()) != run.ops(*run.main).shown():
+        fail(f"the calls of ops that take most time are {run.ops(*run.main).shown()}, not {list(rows.items())}")
     for f in page.figures:
         f["block"] = f.get("follows", "").startswith(" block") or f["metric"].startswith("lattice")
         try:
@@ -319,7 +338,8 @@ def check_texts(run, page, said):
     for text in page.stored:
         if re.search(r"\d", text) and text not in known and text.replace(", ", ",") not in known and \
                 not text.startswith("spabench report "):
-            if not all(word.strip("(),;") in known for word in text.split()):
+            if not (text.endswith("..") and text[:-2] in known) and \
+                    not all(word.strip("(),;") in known for word in text.split()):
                 fail(f"not in the database: {text!r}")
     own = "".join(page.own)
     for words in OWN:

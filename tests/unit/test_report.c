@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "html_style.h"
+#include "sb_ops.h"
 #include "sb_report.h"
 #include "summary_fixture.h"
 #include "svg_inline.h"
@@ -259,6 +260,73 @@ static void a_figure_has_the_number_behind_it(void **state)
 	release(&m);
 }
 
+/* ---- calls of ops that were lined up ------------------------------------------------------------------------------
+ */
+
+enum { OPS_ROWS = 12 };
+
+struct lined_up {
+	struct sb_ops o;
+	struct sb_ops_row rows[OPS_ROWS];
+	struct sb_ops_kernel kernel;
+};
+
+/* Row i takes i + 1 ms before; the last is twice as fast, the one before it is gone, the first one came with 20 ms. */
+static void line_up(struct lined_up *l, const char *name)
+{
+	*l = (struct lined_up){
+		.o = { .arm = { "before", "after" }, .pairs = 1, .trials = { 1, 1 }, .n_rows = OPS_ROWS },
+		.kernel = { .name = { name, name }, .ns = { sb_value_of(1), sb_value_of(1) } },
+	};
+	l->o.rows = l->rows;
+	for (int i = 0; i < OPS_ROWS; i++)
+		l->rows[i] = (struct sb_ops_row){ .found = SB_OPS_BOTH,
+			.stage = name,
+			.op = name,
+			.calls = { 3, 3 },
+			.ns = { sb_value_of((i + 1) * 1e6), sb_value_of(5e5 * (i + 1)) },
+			.ratio = { .estimate = sb_value_of(0.5) },
+			.kernels = &l->kernel,
+			.n_kernels = 1 };
+	l->rows[OPS_ROWS - 2].found = SB_OPS_VANISHED;
+	l->rows[OPS_ROWS - 2].ns[1] = sb_value_absent("vanished");
+	l->rows[0].found = SB_OPS_ADDED;
+	l->rows[0].ns[0] = sb_value_absent("added");
+	l->rows[0].ns[1] = sb_value_of(20e6);
+	l->o.total = l->rows[OPS_ROWS - 1];
+}
+
+static void the_ten_calls_that_take_most_time_are_a_table(void **state)
+{
+	struct lined_up ops;
+	struct fixture fx;
+	struct made m;
+	char *text, *end;
+	const char *at;
+
+	(void)state;
+	fx_gpu_run(&fx);
+	read_run(&fx, &m);
+	line_up(&ops, "front.dino");
+	m.in.ops = &ops.o;
+	text = render(&m, sb_doc_markdown);
+	at = strstr(text, "| stage | op | calls | before | after | ratio | 95 % interval | kernel |");
+	assert_non_null(at);
+	end = strstr(at, "\n\n");
+	assert_non_null(end);
+	*end = '\0';
+	/* In order of the longer time of the two. */
+	at = strstr(at, "| front.dino | front.dino | 3 | - | 20.00 ms | added | - | front.dino |\n"
+	                "| front.dino | front.dino | 3 | 12.00 ms | 6.000 ms | 0.500 | - | front.dino |\n"
+	                "| front.dino | front.dino | 3 | 11.00 ms | - | vanished | - | front.dino |\n");
+	assert_non_null(at);
+	assert_non_null(strstr(at, "| 4.000 ms | 2.000 ms |"));
+	assert_null(strstr(at, "| 3.000 ms | 1.500 ms |")); /* the eleventh */
+	assert_non_null(strstr(at, "\n| all groups | | 3 | 12.00 ms |"));
+	free(text);
+	release(&m);
+}
+
 /* Names from everywhere in the database. */
 static void spoil(struct made *m)
 {
@@ -307,6 +375,7 @@ static void no_name_gets_out_of_its_place(void **state)
 		                .png = "plots/stages.png" } },
 		{ .id = "new", .title = hostile, .caption = hostile, .absent = hostile },
 	};
+	struct lined_up ops;
 	struct fixture fx;
 	struct made m;
 	char *html, *markdown;
@@ -315,6 +384,9 @@ static void no_name_gets_out_of_its_place(void **state)
 	fx_gpu_run(&fx);
 	read_run(&fx, &m);
 	spoil(&m);
+	line_up(&ops, hostile);
+	m.in.ops = &ops.o;
+	m.in.ops_absent = hostile; /* never both, but each must be harmless */
 	m.in.plots = plots;
 	m.in.n_plots = 2;
 	html = render(&m, sb_doc_html);
@@ -422,6 +494,7 @@ static void memory_that_runs_out_is_an_error(void **state)
 {
 	enum sb_status (*const forms[])(
 	        const struct sb_doc *, struct sb_buf *, struct sb_error *) = { sb_doc_html, sb_doc_markdown };
+	struct lined_up ops;
 	struct fixture fx;
 	struct made m;
 	char *whole;
@@ -429,6 +502,8 @@ static void memory_that_runs_out_is_an_error(void **state)
 	(void)state;
 	fx_gpu_run(&fx);
 	read_run(&fx, &m);
+	line_up(&ops, "front.dino");
+	m.in.ops = &ops.o;
 	for (size_t form = 0; form < 2; form++) {
 		bool failed = true;
 
@@ -542,6 +617,7 @@ int main(void)
 		cmocka_unit_test(a_page_is_whole_and_loads_nothing),
 		cmocka_unit_test(both_forms_have_the_same_figures),
 		cmocka_unit_test(a_figure_has_the_number_behind_it),
+		cmocka_unit_test(the_ten_calls_that_take_most_time_are_a_table),
 		cmocka_unit_test(no_name_gets_out_of_its_place),
 		cmocka_unit_test(a_run_that_lacks_something_says_so),
 		cmocka_unit_test(times_that_drift_are_named),
