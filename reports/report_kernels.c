@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 10, NAME_COLUMNS = 44 };
+enum { ROWS = 10, NAME_COLUMNS = 40 };
 
 /* A row of the table: of calls, or of all together. */
 struct told_row {
@@ -138,7 +138,7 @@ static void say_kernels(struct sb_report *r, const struct sb_ops_row *row)
 	if (before && after && !strcmp(before, after))
 		return;
 	if (before && after)
-		sb_doc_text(r->d, " \xe2\x86\x92 ");
+		sb_doc_text(r->d, " \xe2\x86\x92\xc2\xa0"); /* stays with the name after it */
 	if (after)
 		say_name(r, after);
 }

@@ -147,11 +147,10 @@ bool sb_plot_arms(struct sb_plot *p)
 	sb_plot_count(p, "rows", rows);
 	sb_plot_count(p, "width", 920);
 	sb_plot_count(p, "height", FRAME_PX + ROW_PX * rows);
-	sb_buf_addf(&p->caption,
-	        "Wall time of a pass in milliseconds, the quickest arm first. Marks and bars: medians of at most %zu "
-	        "timing "
-	        "trials and their 95 %% intervals; small points: every trial.",
-	        p->n_trials);
+	sb_buf_puts(&p->caption,
+	        "Wall time of a pass in milliseconds, the quickest arm first. Marks and bars: medians of at most ");
+	sb_plot_how_many(&p->caption, p->n_trials, "timing trial");
+	sb_buf_addf(&p->caption, " of an arm, %s; small points: every trial.", sb_plot_intervals(p->n_trials));
 	return true;
 }
 
@@ -179,10 +178,11 @@ bool sb_plot_time_memory(struct sb_plot *p)
 	sb_plot_set(p, "max_memory", 1.08 * memory);
 	sb_plot_count(p, "width", 860);
 	sb_plot_count(p, "height", 460);
+	sb_buf_puts(&p->caption, "Medians of at most ");
+	sb_plot_how_many(&p->caption, p->n_trials, "timing trial");
 	sb_buf_addf(&p->caption,
-	        "Medians of at most %zu timing trials per arm, with 95 %% intervals, which are smaller than "
-	        "the marks where none is seen. Memory: weights and peak allocated. Better is down and to the "
-	        "left.",
-	        p->n_trials);
+	        " of an arm, %s%s. Memory: weights and peak allocated. Better is down and to the left.",
+	        sb_plot_intervals(p->n_trials),
+	        p->n_trials >= SB_STATS_MIN_PAIRS ? ", which are smaller than the marks where none is seen" : "");
 	return true;
 }

@@ -66,6 +66,28 @@ static bool any_figure(const struct sb_summary *s)
 	return false;
 }
 
+/* Of the claims that have a figure; those on ops rest on other blocks than the total. */
+static void say_pairs(struct sb_plot *p)
+{
+	const struct sb_summary *s = p->in->summary;
+	int least = 0, most = 0;
+
+	for (size_t i = 0; i < s->n_claims; i++) {
+		int n = s->claims[i].effect.pairs;
+
+		if (s->claims[i].effect.estimate.absent || n < 1)
+			continue;
+		least = !least || n < least ? n : least;
+		most = n > most ? n : most;
+	}
+	if (least < most)
+		sb_buf_addf(&p->caption, "%d to ", least);
+	sb_plot_how_many(&p->caption, (size_t)most, "pair");
+	sb_buf_addf(&p->caption, ", %s",
+	        least < SB_STATS_MIN_PAIRS && most >= SB_STATS_MIN_PAIRS ? "with 95 % intervals from six on"
+	                                                                 : sb_plot_intervals((size_t)most));
+}
+
 bool sb_plot_claims(struct sb_plot *p)
 {
 	double max[2] = { 1.0, 1.0 };
@@ -88,9 +110,10 @@ bool sb_plot_claims(struct sb_plot *p)
 	sb_plot_set(p, "frame_px", FRAME_PX);
 	sb_plot_count(p, "width", 940);
 	sb_plot_count(p, "height", REST_PX + ROW_PX * (n[0] + n[1]) + FRAME_PX * ((n[0] > 0) + (n[1] > 0)));
+	sb_buf_puts(&p->caption, "Shaded: what was expected. Points and bars: the estimate over ");
+	say_pairs(p);
 	sb_buf_puts(&p->caption,
-	        "Shaded: what was expected. Points and bars: the estimate and its 95 % interval over pairs; "
-	        "hollow: not tested, with the reason in the table of claims. Above: after / before, where "
+	        "; hollow: not tested, with the reason in the table of claims. Above: after / before, where "
 	        "less is better. Below: values as parts of the limit that was claimed.");
 	return true;
 }

@@ -122,9 +122,9 @@ bool sb_plot_effects(struct sb_plot *p)
 	sb_buf_addf(&p->caption,
 	        "Of %s: each switch averaged over all levels of the others, all together, and below the line "
 	        "interactions: the "
-	        "effect of one with the other on, over (memory: minus) that with the other off. Medians over %d blocks "
-	        "with 95 "
-	        "%% intervals; dashed: no effect.",
-	        l->title, time->blocks);
+	        "effect of one with the other on, over (memory: minus) that with the other off. Medians over ",
+	        l->title);
+	sb_plot_how_many(&p->caption, p->n_trials, "whole block");
+	sb_buf_addf(&p->caption, ", %s; dashed: no effect.", sb_plot_intervals(p->n_trials));
 	return true;
 }

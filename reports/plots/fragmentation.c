@@ -125,7 +125,9 @@ static bool draw(struct sb_plot *p)
 	p->n_what = "timing trials per arm";
 	sb_buf_puts(&p->caption,
 	        "Over a pass of clips that change their size: peak active memory (full colour) within peak reserved "
-	        "(dimmed), in GiB without weights; medians. Fragmentation is 1 - peak active / peak reserved.");
+	        "(dimmed), in GiB without weights; medians of at most ");
+	sb_plot_how_many(&p->caption, p->n_trials, "timing trial");
+	sb_buf_puts(&p->caption, " of an arm. Fragmentation is 1 - peak active / peak reserved.");
 	if (courses)
 		sb_buf_puts(&p->caption, " Below: reserved - active over one traced pass of each arm.");
 	return true;

@@ -36,6 +36,14 @@ static void frame(struct sb_plot *p, int rows, double max, bool two)
 	sb_plot_count(p, "height", FRAME_PX + ROW_PX * rows);
 }
 
+static void say_bars(struct sb_plot *p)
+{
+	sb_buf_puts(&p->caption, "Bars: medians of the sums over ");
+	sb_plot_how_many(&p->caption, p->n_trials, "trace trial");
+	sb_buf_addf(&p->caption, " of an arm, which are slower than passes without the tracer, %s.",
+	        sb_plot_intervals(p->n_trials));
+}
+
 /* ---- two arms --------------------------------------------------------------------------------------------------- */
 
 static double ns_of(const struct sb_ops_row *r, int side)
@@ -128,14 +136,11 @@ static void say_two(struct sb_plot *p, const struct sb_ops *o, size_t shown)
 	p->n_what = "trace trials per arm";
 	sb_buf_addf(&p->caption,
 	        "The %zu of %zu groups of calls of ops that take most time in a pass, those of the two arms lined up "
-	        "by "
-	        "stage%s; beside each its heaviest kernel. Bars: medians of the sums over %d trace trials an arm, "
-	        "which "
-	        "are slower than passes without the tracer, with 95 %% intervals.",
+	        "by stage%s; beside each its heaviest kernel. ",
 	        shown, o->n_rows,
 	        o->by == SB_OPS_BY_TOTAL ? " and op, since no launch order was kept"
-	                                 : ", op and order, in brackets how many calls",
-	        o->pairs);
+	                                 : ", op and order, in brackets how many calls");
+	say_bars(p);
 }
 
 static bool write_ops(struct sb_plot *p, const int arms[2], const struct sb_ops *o)
@@ -227,10 +232,9 @@ static bool write_kernels(struct sb_plot *p, int arm, struct sb_kernels *k)
 	frame(p, rows, max, false);
 	p->n_trials = (size_t)k->n_trials;
 	p->n_what = "trace trials per arm";
-	sb_buf_addf(&p->caption,
-	        "The %zu kernels of %zu that take most time in a pass, by stage and op. Bars: medians of the sums over "
-	        "%zu trace trials, which are slower than passes without the tracer, with 95 %% intervals.",
-	        shown, k->n, p->n_trials);
+	sb_buf_addf(
+	        &p->caption, "The %zu kernels of %zu that take most time in a pass, by stage and op. ", shown, k->n);
+	say_bars(p);
 	return true;
 }
 

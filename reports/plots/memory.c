@@ -123,12 +123,12 @@ static bool write_sides(struct sb_plot *p, struct side *sides, int n, int64_t en
 	sb_plot_set(p, "max_time", (double)end_ns / 1e6);
 	sb_plot_set(p, "max_memory", 1.12 * max);
 	sb_buf_addf(&p->caption,
-	        "One pass of each arm, both to the same scales, as its allocator was asked: %d traced passes, so their "
-	        "times are "
-	        "with the tracer. Without weights, which lie outside. Every column of the picture has the least and "
+	        "One pass of each arm, both to the same scales, as its allocator was asked: %d traced pass%s, "
+	        "with the tracer's time in it. Without weights, which lie outside. Every column of the picture has the "
+	        "least and "
 	        "the largest "
 	        "within it. Requested is recorded as a peak only (dashed). The strips name the stages.",
-	        n);
+	        n, n == 1 ? "" : "es");
 	if (cut)
 		sb_buf_addf(&p->caption, " The last %lld events found no room.", (long long)cut);
 	return true;

@@ -103,6 +103,17 @@ void sb_plot_figure(struct sb_buf *b, double x, int digits)
 	sb_buf_puts(b, text);
 }
 
+void sb_plot_how_many(struct sb_buf *b, size_t n, const char *what)
+{
+	sb_buf_addf(b, "%zu %s%s", n, what, n == 1 ? "" : "s");
+}
+
+const char *sb_plot_intervals(size_t n)
+{
+	_Static_assert(SB_STATS_MIN_PAIRS == 6, "the text below says so");
+	return n >= SB_STATS_MIN_PAIRS ? "with 95 % intervals" : "without intervals, which need six";
+}
+
 void sb_plot_effect(struct sb_buf *b, const struct sb_effect *e, enum sb_unit unit, enum sb_compare compare)
 {
 	char estimate[48], interval[96];

@@ -45,6 +45,10 @@ void sb_plot_count(struct sb_plot *p, const char *name, int value);
 
 /* "12.3": for people, `digits` significant ones. */
 void sb_plot_figure(struct sb_buf *b, double x, int digits);
+/* "10 timing trials", "1 timing trial"; `what` in the singular. */
+void sb_plot_how_many(struct sb_buf *b, size_t n, const char *what);
+/* "with 95 % intervals", or that there are none: of medians over n. */
+const char *sb_plot_intervals(size_t n);
 /* "0.332 (0.331..0.333)", "-16.8 GiB"; "-" where there is no effect. */
 void sb_plot_effect(struct sb_buf *b, const struct sb_effect *e, enum sb_unit unit, enum sb_compare compare);
 

@@ -77,11 +77,11 @@ bool sb_plot_stages(struct sb_plot *p)
 	sb_plot_set(p, "max", 1.04 * max);
 	sb_plot_count(p, "width", 960);
 	sb_plot_count(p, "height", FRAME_PX + ROW_PX * n);
-	sb_buf_addf(&p->caption,
-	        "Bars: medians of %zu timing trials of each arm in milliseconds, with their 95 %% intervals%s.",
-	        p->n_trials,
-	        after >= 0 ? "; to the right the medians, and the ratio after / before with its 95 % interval "
-	                     "over pairs"
+	sb_buf_puts(&p->caption, "Bars: medians of at most ");
+	sb_plot_how_many(&p->caption, p->n_trials, "timing trial");
+	sb_buf_addf(&p->caption, " of an arm in milliseconds, %s%s.", sb_plot_intervals(p->n_trials),
+	        after >= 0 ? "; to the right the medians, and the ratio after / before over pairs with its interval, "
+	                     "if it has one"
 	                   : "");
 	return true;
 }

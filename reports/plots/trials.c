@@ -124,9 +124,9 @@ bool sb_plot_trials(struct sb_plot *p)
 	p->n_trials = (size_t)told.drawn;
 	p->n_what = "timing trials";
 	sb_buf_addf(&p->caption,
-	        "Each mark is a timing trial, from the first to the last: wall time, and "
+	        "Each mark is a timing trial, %d from the first to the last: wall time, and "
 	        "its deviation from the median of its arm in percent%s.",
-	        n_states ? "; below, what the card said at that trial" : "");
+	        told.drawn, n_states ? "; below, what the card said at that trial" : "");
 	if (told.failed)
 		sb_buf_addf(&p->caption, " %d failed and have no mark.", told.failed);
 	if (told.throttled)

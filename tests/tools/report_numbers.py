@@ -18,6 +18,7 @@ import statistics
 import sys
 from datetime import datetime, timezone
 
+import report_captions
 from report_ops import Ops, escaped
 
 SUMS = {"op.gemm_ns+op.conv_ns": ["op.gemm_ns", "op.conv_ns"],
@@ -40,9 +41,13 @@ def fail(text):
 # ---- the database --------------------------------------------------------------------------------------------------
 
 class Run:
-    def __init__(self, path):
+    def __init__(self, path, uid=None):
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        self.run = db.execute("SELECT max(run) FROM run_case WHERE workload <> 'micro'").fetchone()[0]  # micro: ceilings
+        if uid:
+            self.run = db.execute("SELECT id FROM run WHERE substr(uid, 1, length(?1)) = ?1", (uid,)).fetchone()[0]
+        else:
+            self.run = db.execute("SELECT max(run) FROM run_case WHERE workload <> 'micro'").fetchone()[0]  # micro: ceilings
+        self.uid = db.execute("SELECT uid FROM run WHERE id = ?", (self.run,)).fetchone()[0]
         q = lambda text: db.execute(text, (self.run,)).fetchall()
         self.arms = [name for _, name in q("SELECT idx, name FROM arm WHERE run = ? ORDER BY idx")]
         self.levels = {}
@@ -65,7 +70,17 @@ class Run:
         self.text = "\n".join(str(c) for table in ("run", "run_case", "fact", "arm", "worker", "trial")
                               for row in db.execute(f"SELECT * FROM {table}") for c in row if c is not None)
         self.text += "\n" + "\n".join(escaped(text) for text, in db.execute("SELECT text FROM name"))
-        self.db, self.lined_up = db, {}
+        self.db, self.lined_up, self.main = db, {}, None
+
+    def params_of(self):
+        text, workload, preset = self.db.execute("SELECT params, workload, preset FROM run_case WHERE run = ?", (self.run,)).fetchone()
+        return json.loads(text) | {"workload": workload, "preset": preset}
+
+    def pairs(self, *what):
+        return len(pairs(self, *what))
+
+    def lattice(self, *what):
+        return lattice(self, *what)
 
     def ops(self, before, after):
         if (before, after) not in self.lined_up:
@@ -270,6 +285,7 @@ class Page(html.parser.HTMLParser):
         super().__init__()
         self.figures, self.stored, self.own = [], [], []
         self.stack, self.data, self.missing, self.row = [], None, False, []
+        self.captions = {}
 
     def handle_starttag(self, tag, attributes):
         if tag in ("meta", "link"):
@@ -277,6 +293,8 @@ class Page(html.parser.HTMLParser):
         self.stack.append(tag)
         if tag == "tr":
             self.row = []
+        if tag == "figure":
+            self.figure = dict(attributes)["id"].removeprefix("plot-")
         self.missing |= ("id", "missing") in attributes  # reasons from elsewhere: the last part of the page
         if tag == "data":
             self.data = {k.removeprefix("data-"): v for k, v in attributes} | {"text": "", "row": list(self.row)}
@@ -293,6 +311,8 @@ class Page(html.parser.HTMLParser):
     def handle_data(self, text):
         if self.data is not None:
             self.data["text"] += text
+        elif "figcaption" in self.stack and "bdi" in self.stack:
+            self.captions[self.figure] = self.captions.get(self.figure, "") + text
         elif self.missing or "style" in self.stack or "svg" in self.stack or "figcaption" in self.stack or "title" in self.stack:
             pass
         elif "bdi" in self.stack or "code" in self.stack:
@@ -309,7 +329,9 @@ def check_figures(run, page):
               if f["metric"].startswith("claim.") and f["what"] == "ratio"}
     verdicts = [verdict(run, *c) for c in sorted(claims)]
     shown = [f for f in page.figures if f["metric"] == "ops" and "arm" in f]
-    run.main = (shown[0]["arm"], shown[0]["after"]) if shown else None
+    run.main = (shown[0]["arm"], shown[0]["after"]) if shown else None if len(run.arms) < 2 else (
+        next(f for f in page.figures if f["what"] == "ratio" and "after" in f)["arm"],
+        next(f for f in page.figures if f["what"] == "ratio" and "after" in f)["after"])
     rows = {re.sub(r"^[a-z ]*:|\.(lo|hi)$", "", f["what"]): f["row"][:2] for f in shown}
     if shown and list(rows.items()) != run.ops(*run.main).shown():
         fail(f"the calls of ops that take most time are {run.ops(*run.main).shown()}, not {list(rows.items())}")
@@ -320,6 +342,7 @@ def check_figures(run, page):
         except (KeyError, StopIteration, ValueError, TypeError, statistics.StatisticsError) as e:
             fail(f"{f}: cannot be computed: {e!r}")
         value = float(f["value"])
+        f["number"] = int(value) if f["what"] == "pairs" else value
         if want is None or abs(value - want) > 1e-9 * max(abs(want), 1e-6):
             fail(f"{f['text']!r} is {value!r}; from the database it is {want!r}: {f}")
         if not is_rounded(f["text"], value):
@@ -360,7 +383,11 @@ def main():
         fail(f"only {len(page.figures)} figures")
     check_figures(run, page)
     check_texts(run, page, said)
-    print(f"{len(page.figures)} figures are those of the database")
+    try:
+        report_captions.check(run, lambda uid: Run(sys.argv[1], uid), page)
+    except (ValueError, KeyError, TypeError, StopIteration) as e:
+        fail(f"{e}" if isinstance(e, ValueError) else f"{e!r}")
+    print(f"{len(page.figures)} figures{f' and {len(page.captions)} captions' if page.captions else ''} are those of the database")
 
 
 main()
