@@ -1,4 +1,4 @@
-# The largest clip for each limit of device memory. Run: gnuplot capacity.gp
+# The largest clip for each limit of device memory; a key for every arm, also where nothing fitted. Run: gnuplot capacity.gp
 name = "capacity"
 load name.".var"
 load "style.gp"
@@ -22,7 +22,8 @@ set xlabel "memory of the device, ".bytes_unit(max_memory)
 set ylabel "frames"
 
 plot for [a=1:arms] name.".dat" index (a-1) using (b*$1):2 with lines lw 1 lc rgb colour[a] notitle, \
-	for [a=1:arms] "" index (a-1) using (b*$1):2 with points pt mark[a] ps size(a) lc rgb colour[a] title arm[a], \
+	for [a=1:arms] "" index (a-1) using (b*$1):2 with points pt mark[a] ps size(a) lc rgb colour[a] notitle, \
+	for [a=1:arms] NaN with points pt mark[a] ps size(a) lc rgb colour[a] title arm[a], \
 	for [a=1:arms] "" index (a-1) using (b*$1):3 with points pt 2 ps size(a) lw 1.5 lc rgb colour[a] notitle
 set output
 if (format eq "svg") { format = "png"; load name.".gp" }

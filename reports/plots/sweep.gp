@@ -1,4 +1,4 @@
-# Time and memory against the number of frames. Run: gnuplot sweep.gp
+# Time and memory against the number of frames; a key for every arm, also where it has no point. Run: gnuplot sweep.gp
 name = "sweep"
 load name.".var"
 load "style.gp"
@@ -17,7 +17,8 @@ set yrange [0:max_time]
 set ylabel "wall time, s"
 plot for [a=1:arms] name.".dat" index (a-1) using 1:2 with lines lw 1 lc rgb colour[a] notitle, \
 	for [a=1:arms] "" index (a-1) using 1:2:3:4 with yerrorbars pt -1 lw 1 lc rgb colour[a] notitle, \
-	for [a=1:arms] "" index (a-1) using 1:2 with points pt mark[a] ps 1 lc rgb colour[a] title arm[a], \
+	for [a=1:arms] "" index (a-1) using 1:2 with points pt mark[a] ps 1 lc rgb colour[a] notitle, \
+	for [a=1:arms] NaN with points pt mark[a] ps 1 lc rgb colour[a] title arm[a], \
 	for [a=1:arms] "" index (a-1) using ($7 == 1 ? $1 : NaN):(max_time*0.97) with points pt 2 ps 1.2 lw 1.5 lc rgb colour[a] notitle
 unset label 1
 unset label 2

@@ -631,6 +631,30 @@ static void what_capacity_found_is_in_the_plot_too(void **state)
 	unlink(path);
 }
 
+/* Its crosses have to be somebody's. */
+static void an_arm_that_never_fits_has_its_place_in_the_key(void **state)
+{
+	static const char *const made[] = {
+		"INSERT INTO arm SELECT max(id), 1, 'after', 'alloc=expandable' FROM run WHERE ?1 = ''",
+		"INSERT INTO trial SELECT NULL, run, worker, 1, 0, 1, kind, started_ns, 'oom', NULL, NULL, NULL, 0 "
+		"FROM trial "
+		"WHERE run = (SELECT max(id) FROM run) AND ?1 = ''",
+	};
+	struct made m;
+	char path[64];
+
+	(void)state;
+	skip_without_gnuplot();
+	make_runs(path);
+	for (size_t i = 0; i < SB_ARRAY_LEN(made); i++)
+		sql_run(path, made[i], "");
+	read_run(path, &m);
+	must_plot(&m, &(struct sb_plots_options){ .only = "sweep" });
+	assert_non_null(strstr(named(&m, "sweep")->svg_text, ">after<"));
+	end(&m);
+	unlink(path);
+}
+
 static void several_runs_are_drawn(void **state)
 {
 	struct made m;
@@ -913,6 +937,7 @@ int main(void)
 		cmocka_unit_test(runs_under_limits_of_memory_are_a_capacity),
 		cmocka_unit_test(what_capacity_found_is_in_the_plot_too),
 		cmocka_unit_test(several_runs_are_drawn),
+		cmocka_unit_test(an_arm_that_never_fits_has_its_place_in_the_key),
 		cmocka_unit_test(without_gnuplot_the_data_stay),
 		cmocka_unit_test(what_a_failing_gnuplot_says_is_told),
 		cmocka_unit_test(a_hanging_gnuplot_is_ended_with_what_it_started),

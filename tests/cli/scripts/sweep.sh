@@ -8,6 +8,11 @@ mv shown ../out
 grep 'ran out' ../err >said
 mv said ../err
 show_output
+echo '# its report: an arm that is out of memory at one value, and has no time at any'
+"$SPABENCH" report --db swept.db --out swept >/dev/null
+awk -F'\t' '/^[0-9]/ { print $1, ($2 == "NaN" ? "no time" : "a time"), "n=" $6, ($7 ? "oom" : "") }' swept/plots/sweep.dat |
+	visible ''
+grep -o '^arm\[[0-9]\] = .*' swept/plots/sweep.var
 for run in $("$SPABENCH" list --db swept.db --format json | sed -n 's/.*"id": "\([0-9a-f]*\)".*/\1/p'); do
 	"$SPABENCH" export json "swept.db:$run" --out - >run.json
 	grep '"command"' run.json
