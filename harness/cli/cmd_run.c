@@ -57,6 +57,7 @@ enum {
 	OPT_NOTE,
 	OPT_EXE,
 	OPT_RESUME,
+	OPT_AS_IT_IS,
 	OPT_SAVE,
 	OPT_SAVE_NPZ,
 	OPT_DEPTH_IMAGES,
@@ -122,6 +123,8 @@ const struct sb_option sb_run_options[] = {
 	[OPT_NOTE] = { "note", "TEXT", "kept with the run" },
 	[OPT_EXE] = { "exe", "FILE", "the spabench whose workers run the trials [this one]" },
 	[OPT_RESUME] = { "resume", NULL, "complete an interrupted run: RUN, else the newest that is not complete" },
+	[OPT_AS_IT_IS] = { "as-it-is", NULL,
+	        "with --resume: run nothing more, judge the switches by what there is; needs no GPU" },
 	[OPT_SAVE] = { "save", "FILE", "afterwards, write one arm's depth, poses, points and tracks (safetensors)" },
 	[OPT_SAVE_NPZ] = { "save-npz", "FILE",
 	        "afterwards, write one arm's tracks, poses, depth and frames for the reference's viewers" },
@@ -142,7 +145,8 @@ const char sb_run_details[] =
         "No block is begun that would end after the budget, setting up not counted. Timing leaves the trace blocks\n"
         "about their time, at most half. Without 6 blocks there is no interval: up to the sixth of either kind the\n"
         "limit is three times the budget, and each has one block in any case.\n"
-        "Ctrl-C ends the run after the current trial, with everything stored; 'run --resume' completes it.\n"
+        "Ctrl-C ends the run after the current trial, with everything stored; 'run --resume' completes it. One that\n"
+        "was killed has no evidence of its switches yet: 'run --resume --as-it-is' judges it by what it has.\n"
         "A trial that runs out of memory, crashes or hangs is stored as such and the run goes on.\n"
         "The churn workload fragments memory: its claim is judged on 'run --workload churn', which compares the\n"
         "allocators with TF32 and efficient attention on; --seed draws another list of clips. It asks for memory as\n"
@@ -159,7 +163,7 @@ struct request {
 	struct sb_session_save save;
 	const char *set[16];
 	int n_set;
-	bool all, quiet, resume, budget_given, on_gpu;
+	bool all, quiet, resume, as_it_is, budget_given, on_gpu;
 	int devices;              /* of --device all; 0: one is named */
 	const char *resume_ref;   /* NULL: the newest that is not complete */
 	struct sb_run_part *part; /* of a sweep; NULL: of none */
@@ -283,6 +287,9 @@ static enum sb_status apply(int option, const char *value, struct request *q, st
 		return SB_OK;
 	case OPT_RESUME:
 		q->resume = true;
+		return SB_OK;
+	case OPT_AS_IT_IS:
+		q->as_it_is = true;
 		return SB_OK;
 	}
 	return sb_case_option(sb_run_options[option].name, value, &q->opt.setup, err);
@@ -408,12 +415,16 @@ static enum sb_status parse(int argc, char **argv, struct request *q, struct sb_
 	while ((i = sb_options_next(&p, argc, argv, sb_run_options, &value, err)) >= 0) {
 		if (apply(i, value, q, err))
 			return err->code;
-		n_new += i != OPT_DB && i != OPT_RESUME && i != OPT_QUIET && i != OPT_EXE && i != OPT_SAVE &&
-		         i != OPT_SAVE_ARM && i != OPT_DEPTH_IMAGES && i != OPT_SAVE_NPZ && i != OPT_OVERLAY &&
-		         i != OPT_SAVE_TRACE;
+		n_new += i != OPT_DB && i != OPT_RESUME && i != OPT_AS_IT_IS && i != OPT_QUIET && i != OPT_EXE &&
+		         i != OPT_SAVE && i != OPT_SAVE_ARM && i != OPT_DEPTH_IMAGES && i != OPT_SAVE_NPZ &&
+		         i != OPT_OVERLAY && i != OPT_SAVE_TRACE;
 	}
 	if (i == -2)
 		return SB_E_USAGE;
+	if (q->as_it_is && (!q->resume || sb_session_save_wanted(&q->save)))
+		return sb_fail(err, SB_E_USAGE, "%s",
+		        q->resume ? "--as-it-is runs nothing, so there is nothing to save or draw"
+		                  : "--as-it-is goes with --resume: it ends a run that was broken off");
 	if (q->resume) {
 		if (n_new)
 			return sb_fail(err, SB_E_USAGE,
@@ -539,6 +550,8 @@ static void print_result(const char *db, const struct sb_session_result *r)
 		if (line->tested && !line->in_effect)
 			sb_log(SB_LOG_WARN, "%s is on and not in effect: its claim will not be tested", line->factor);
 	}
+	if (r->cut)
+		sb_log(SB_LOG_INFO, "blocks of its plan are missing: 'spabench run --resume' adds them");
 	if (r->trace_note[0])
 		sb_log(SB_LOG_INFO, "trace blocks: %s", r->trace_note);
 	if (r->uncounted[0])
@@ -546,11 +559,13 @@ static void print_result(const char *db, const struct sb_session_result *r)
 	if (r->loop.other && r->loop.ok) /* otherwise it is the error that ends the command */
 		sb_log(SB_LOG_WARN, "%d trials did not succeed; the last: %s", r->loop.other, r->last_failure);
 	if (r->run_id[0]) {
-		char shown[SB_PATH_MAX];
+		char shown[SB_PATH_MAX], time[32] = "";
 
 		sb_escape(db, shown, sizeof(shown));
-		printf("run %.8s: %d timing blocks, %d trace blocks in %.0f s, stored in %s\n", r->run_id,
-		        r->loop.blocks, r->loop.trace_blocks, r->loop.elapsed_s, shown);
+		if (r->loop.elapsed_s > 0.0) /* a process that was killed left no word of its time */
+			snprintf(time, sizeof(time), " in %.0f s", r->loop.elapsed_s);
+		printf("run %.8s: %d timing blocks, %d trace blocks%s, stored in %s\n", r->run_id, r->loop.blocks,
+		        r->loop.trace_blocks, time, shown);
 	}
 }
 
@@ -610,7 +625,7 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 {
 	const char *db = sb_database_path(q->db);
 	struct progress progress = { .plan = &q->opt.plan, .terminal = isatty(STDERR_FILENO), .last_block = -1 };
-	struct sb_loop_hooks hooks = { .progress = q->quiet ? NULL : on_progress,
+	struct sb_loop_hooks hooks = { .progress = q->quiet || q->as_it_is ? NULL : on_progress,
 		.interrupted = interrupted,
 		.note = on_note,
 		.self = &progress };
@@ -632,7 +647,7 @@ static enum sb_status run(struct request *q, struct sb_error *err)
 	if (!status) /* a resumed run's device is known only now */
 		sb_case_say_dropped(&dropped, q->opt.setup.device);
 	if (!status)
-		status = sb_session_run(st, &q->opt, &result, err);
+		status = (q->as_it_is ? sb_session_end : sb_session_run)(st, &q->opt, &result, err);
 	if (status)
 		sb_store_discard(st); /* a database without a run would be a surprise */
 	else

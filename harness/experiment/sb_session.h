@@ -55,6 +55,7 @@ struct sb_session_result {
 	char last_failure[512]; /* of the last trial that was not ok, or "" */
 	char trace_note[128];   /* that there are fewer trace blocks than planned, and why; or "" */
 	char uncounted[256];    /* why arms have no counters, where they could have; "" */
+	bool cut;               /* sb_session_end(): blocks of the plan are missing */
 	int restarts;           /* workers that had to be started again */
 };
 
@@ -73,6 +74,15 @@ enum sb_status sb_session_read(
  * no trial succeeded. *out is valid in every case.
  */
 enum sb_status sb_session_run(
+        struct sb_store *st, struct sb_session_options *opt, struct sb_session_result *out, struct sb_error *err);
+
+/*
+ * End a stored run with what it has: its switches are judged by the trials that are there, and nothing is run, so that
+ * neither the device nor the build that measured is needed. Complete is a run with all blocks of its plan; another one
+ * stays "interrupted" (out->cut) and can still be resumed. opt: from sb_session_read().
+ * Errors: SB_E_USAGE: the run is at work in another process; SB_E_DEVICE: it has no good trial.
+ */
+enum sb_status sb_session_end(
         struct sb_store *st, struct sb_session_options *opt, struct sb_session_result *out, struct sb_error *err);
 
 /* Results that are wanted as files. */

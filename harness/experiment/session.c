@@ -28,6 +28,7 @@ struct session {
 	} workers[SB_PURPOSES];
 	bool counted[SB_ARMS_MAX], out_of_memory[SB_ARMS_MAX];
 	int bad_workers;
+	bool as_it_is;                                       /* nothing is run */
 	bool emulated, countable;                            /* countable: a device that has counters */
 	uint64_t clip_digest, weights_digest, points_digest; /* of the first worker */
 	char build_id[64];                                   /* the same */
@@ -466,12 +467,30 @@ static enum sb_status same_build(const struct sb_run *run, const struct sb_worke
 	return status;
 }
 
+/* What a stored run has, and that it is this process's from now on. */
+static enum sb_status recall(struct session *s, const struct sb_run *run, struct sb_error *err)
+{
+	struct sb_samples samples = { 0 };
+	struct sb_trials trials = { 0 };
+	enum sb_status status = sb_store_read_trials(s->st, s->run_key, &trials, err);
+
+	if (!status)
+		status = sb_store_read_samples(s->st, s->run_key, &trials, &samples, err);
+	if (!status)
+		status = done_from(s, run, &trials, &samples, err);
+	if (!status)
+		status = recall_evidence(s, &trials, &samples, err);
+	if (!status)
+		status = claim(s, run, err);
+	sb_samples_release(&samples);
+	sb_trials_release(&trials);
+	return status;
+}
+
 /* Go on with a stored run, if what it measured is still there. */
 static enum sb_status resume_run(struct session *s, struct sb_error *err)
 {
 	const struct sb_worker_facts *f = sb_worker_facts(s->workers[SB_TIMING].w);
-	struct sb_samples samples = { 0 };
-	struct sb_trials trials = { 0 };
 	struct sb_run run = { 0 };
 	char clip[17], weights[17], points[17];
 	enum sb_status status;
@@ -500,17 +519,7 @@ static enum sb_status resume_run(struct session *s, struct sb_error *err)
 	if (!status)
 		status = same("points' digest", sb_run_fact(&run, "points.digest"), points, err);
 	if (!status)
-		status = sb_store_read_trials(s->st, s->run_key, &trials, err);
-	if (!status)
-		status = sb_store_read_samples(s->st, s->run_key, &trials, &samples, err);
-	if (!status)
-		status = done_from(s, &run, &trials, &samples, err);
-	if (!status)
-		status = recall_evidence(s, &trials, &samples, err);
-	if (!status)
-		status = claim(s, &run, err);
-	sb_samples_release(&samples);
-	sb_trials_release(&trials);
+		status = recall(s, &run, err);
 	sb_run_release(&run);
 	return status;
 }
@@ -546,7 +555,7 @@ static enum sb_status judge_switches(struct session *s, struct sb_error *err)
 static enum sb_status finish_run(struct session *s, enum sb_status ended, struct sb_error *err)
 {
 	struct sb_error later;
-	char elapsed[32];
+	char elapsed[32] = "";
 	struct sb_fact facts[] = {
 		{ "elapsed_s", elapsed, NULL },
 		{ "trace.note", s->out->trace_note, NULL },
@@ -561,7 +570,10 @@ static enum sb_status finish_run(struct session *s, enum sb_status ended, struct
 		snprintf(s->out->trace_note, sizeof(s->out->trace_note),
 		        "the budget ended them after %d of %d; --budget asks for more time", s->out->loop.trace_blocks,
 		        s->opt->plan.trace_blocks);
-	snprintf(elapsed, sizeof(elapsed), "%.3f", s->out->loop.elapsed_s);
+	if (s->as_it_is)
+		s->out->loop.elapsed_s = s->done.elapsed_s; /* 0 of a process that was killed: it left no word */
+	if (!s->as_it_is || s->done.elapsed_s > 0.0)
+		snprintf(elapsed, sizeof(elapsed), "%.3f", s->out->loop.elapsed_s);
 	for (size_t i = 0; i < SB_ARRAY_LEN(facts) && !result; i++)
 		if (facts[i].value[0])
 			result = sb_store_add_fact(s->st, s->run_key, &facts[i], e);
@@ -630,4 +642,64 @@ enum sb_status sb_session_run(
 	end_worker(&s, SB_COUNTING, &ignored);
 	free(s.done_trials);
 	return status;
+}
+
+/* ---- ending a run as it is ------------------------------------------------------------------------------------- */
+
+/* The runner of a run to which nothing is added. */
+static enum sb_status run_nothing(void *self, enum sb_purpose purpose, const struct sb_arm *arm,
+        struct sb_trial_result *out, struct sb_error *err)
+{
+	(void)self;
+	(void)purpose;
+	(void)arm;
+	(void)out;
+	return sb_fail(err, SB_E_INTERRUPTED, "blocks of the plan are missing");
+}
+
+/* A run of a GPU counts its arms at the end, unless it was told not to. */
+static enum sb_status note_uncounted_arms(struct session *s, const struct sb_run *run, struct sb_error *err)
+{
+	const char *kind = sb_run_fact(run, "device.kind");
+	int missing = 0;
+
+	for (int a = 0; a < s->opt->plan.n_arms; a++)
+		missing += !s->counted[a] && !s->out_of_memory[a];
+	if (s->opt->plan.uncounted || !missing || !kind || strcmp(kind, "cuda") != 0)
+		return SB_OK;
+	return note_uncounted(s, "the run was ended before all arms were counted", err);
+}
+
+enum sb_status sb_session_end(
+        struct sb_store *st, struct sb_session_options *opt, struct sb_session_result *out, struct sb_error *err)
+{
+	struct session s = { .st = st, .opt = opt, .out = out, .run_key = opt->resume_key, .as_it_is = true };
+	struct sb_runner nobody = { &s, run_nothing };
+	struct sb_sink sink = { &s, add_trial, timing_ended };
+	const char *emulated, *conv_path;
+	struct sb_run run = { 0 };
+	enum sb_status status;
+
+	*out = (struct sb_session_result){ .run_id = "" };
+	status = sb_store_read_run(st, s.run_key, &run, err);
+	if (status)
+		return status;
+	emulated = sb_run_fact(&run, "emulated");
+	conv_path = sb_run_fact(&run, "conv_path");
+	s.emulated = emulated && emulated[0];
+	s.evidence.reference_tf32 = sb_evidence_has_tf32(&opt->plan.arms[0].levels);
+	snprintf(s.evidence.conv_path, sizeof(s.evidence.conv_path), "%.*s",
+	        conv_path ? conv_path_length(conv_path) : 0, conv_path ? conv_path : "");
+	snprintf(out->run_id, sizeof(out->run_id), "%s", run.id);
+	status = recall(&s, &run, err);
+	if (!status) {
+		status = sb_loop_run(&opt->plan, &s.done, &nobody, &sink, opt->hooks, &out->loop, err);
+		out->cut = status == SB_E_INTERRUPTED;
+		if (!status)
+			status = note_uncounted_arms(&s, &run, err);
+		status = finish_run(&s, status, err);
+	}
+	sb_run_release(&run);
+	free(s.done_trials);
+	return out->cut && status == SB_E_INTERRUPTED ? SB_OK : status;
 }

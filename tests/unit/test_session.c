@@ -350,6 +350,97 @@ static void relative_paths_are_stored_as_absolute_ones(void **state)
 	sb_store_close(f.st);
 }
 
+/* ---- ending a run as it is --------------------------------------------------------------------------------------- */
+
+static enum sb_status end_as_it_is(struct fixture *f)
+{
+	int64_t key;
+
+	memset(&f->opt.setup, 0, sizeof(f->opt.setup));
+	memset(&f->opt.plan, 0, sizeof(f->opt.plan));
+	assert_int_equal(sb_store_find_run(f->st, f->out.run_id, &key, &f->err), SB_OK);
+	assert_int_equal(sb_session_read(f->st, key, &f->opt, &f->err), SB_OK);
+	return sb_session_end(f->st, &f->opt, &f->out, &f->err);
+}
+
+static void expect_fact(struct fixture *f, const char *status, const char *key, bool there)
+{
+	struct sb_run r;
+	int64_t run_key;
+
+	assert_int_equal(sb_store_find_run(f->st, f->out.run_id, &run_key, &f->err), SB_OK);
+	assert_int_equal(sb_store_read_run(f->st, run_key, &r, &f->err), SB_OK);
+	assert_string_equal(r.status, status);
+	assert_int_equal(sb_run_fact(&r, key) != NULL, there);
+	sb_run_release(&r);
+}
+
+/* As a process that was killed after its last block leaves it: nothing was judged. */
+static void a_run_with_all_blocks_ends_complete_without_a_worker(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, "before,after", 2);
+	assert_int_equal(run(&f), SB_OK);
+	sql(&f, "DELETE FROM fact WHERE key LIKE 'effect.%' OR key = 'elapsed_s'");
+	sql(&f, "UPDATE run SET status = 'running', ended_ns = NULL");
+	sql(&f, "UPDATE fact SET value = 'elsewhere' WHERE key = 'process.host'");
+	sql(&f, "UPDATE worker SET build_id = '0.0.1+old'"); /* who measured is gone */
+	sql(&f, "UPDATE fact SET value = 'cuda' WHERE key = 'device.kind'");
+	assert_int_equal(end_as_it_is(&f), SB_OK);
+	assert_int_equal(counted("workers"), 1);
+	assert_false(f.out.cut);
+	assert_int_equal(f.out.loop.blocks, 2);
+	assert_int_equal(f.out.n_switches, 3);
+	assert_string_equal(f.out.uncounted, "the run was ended before all arms were counted");
+	expect_fact(&f, "complete", "elapsed_s", false); /* who measured left no word of it */
+	sb_store_close(f.st);
+}
+
+static void a_run_that_lacks_blocks_stays_interrupted_and_is_judged(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin_interrupted(&f);
+	assert_int_equal(end_as_it_is(&f), SB_OK);
+	assert_int_equal(counted("workers"), 1);
+	assert_true(f.out.cut);
+	assert_int_equal(f.out.n_switches, 3);
+	expect_fact(&f, "interrupted", "effect.attention", false); /* no trace: not tested, and it says so */
+	assert_int_equal(resume(&f), SB_OK);
+	assert_int_equal(f.out.loop.blocks, 2);
+	sb_store_close(f.st);
+}
+
+static void a_run_at_work_is_not_ended_by_another_process(void **state)
+{
+	struct fixture f;
+	int64_t key;
+
+	(void)state;
+	begin_interrupted(&f);
+	sql(&f, "UPDATE run SET status = 'running', ended_ns = NULL");
+	assert_int_equal(sb_store_find_run(f.st, f.out.run_id, &key, &f.err), SB_OK);
+	assert_int_equal(sb_session_read(f.st, key, &f.opt, &f.err), SB_E_USAGE);
+	assert_non_null(strstr(f.err.msg, "is still running, as process"));
+	sb_store_close(f.st);
+}
+
+static void a_run_without_a_good_trial_has_nothing_to_end_with(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	run_script(&f, "xx");
+	assert_int_equal(run(&f), SB_E_DEVICE);
+	assert_int_equal(end_as_it_is(&f), SB_E_DEVICE);
+	assert_non_null(strstr(f.err.msg, "no trial succeeded"));
+	expect_fact(&f, "failed", "effect.attention", false);
+	sb_store_close(f.st);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
 
 int main(int argc, char **argv)
@@ -363,6 +454,10 @@ int main(int argc, char **argv)
 		IN_FOLDER(another_build_does_not_resume_a_run),
 		IN_FOLDER(other_flags_do_not_resume_a_run),
 		IN_FOLDER(relative_paths_are_stored_as_absolute_ones),
+		IN_FOLDER(a_run_with_all_blocks_ends_complete_without_a_worker),
+		IN_FOLDER(a_run_that_lacks_blocks_stays_interrupted_and_is_judged),
+		IN_FOLDER(a_run_at_work_is_not_ended_by_another_process),
+		IN_FOLDER(a_run_without_a_good_trial_has_nothing_to_end_with),
 		cmocka_unit_test(the_difference_of_flags_is_in_words),
 	};
 	ssize_t n;

@@ -14,6 +14,9 @@ try run --resume --quiet --db r.db | grep -v '^[a-z]*:'
 outcome r.db | sed 's/ 1[67] ok/ 16 or 17 ok/'
 echo '# nothing is left'
 try run --resume --quiet --db r.db
+try run --resume --as-it-is --db r.db
+try run --as-it-is --db r.db
+try run --resume --as-it-is --save x.safetensors --db r.db
 try run --resume 00000000 --db r.db
 try run --resume --db missing.db
 try run --resume --blocks 3 --db r.db

@@ -18,3 +18,15 @@ echo "[exit $?]"
 "$SPABENCH" run --resume --quiet --db r.db 2>/dev/null </dev/null | evidence >../resumed
 wc -l <../whole
 diff ../whole ../resumed && echo 'the same evidence'
+# A run that was killed is judged by what it has, by a program that runs nothing; more can still be added.
+"$SPABENCH" run $tiny $plan --db k.db >../run.out 2>&1 </dev/null &
+pid=$!
+has_traces() {
+	"$SPABENCH" compare --db k.db 2>/dev/null | grep -q '^  blocks .* [1-9][0-9]* trace'
+}
+eventually 60 has_traces || echo 'no trace trial within 60 s'
+kill -KILL $pid
+wait $pid
+"$SPABENCH" run --resume --as-it-is --db k.db 2>../as_it_is.err </dev/null | evidence | sed 's/over [0-9]* trials/over N trials/'
+cat ../as_it_is.err
+outcome k.db | sed -E 's/[0-9]+ (ok|trace)/N \1/g'
