@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "other_run.h"
 #include "timeline_bins.h"
 
 enum {
@@ -22,9 +23,8 @@ struct side {
 };
 
 /* The main pair where both can be drawn, else the first arms that can. */
-static int choose(struct sb_plot *p, struct side *sides, const char **why)
+static int choose(const struct sb_plots_input *in, struct side *sides, const char **why)
 {
-	const struct sb_plots_input *in = p->in;
 	const struct sb_summary_group *g = &in->summary->groups[0];
 	int first[2] = { sb_plot_arm(in, g->before), sb_plot_arm(in, g->after) }, n = 0;
 
@@ -134,11 +134,11 @@ static bool write_sides(struct sb_plot *p, struct side *sides, int n, int64_t en
 	return true;
 }
 
-bool sb_plot_memory(struct sb_plot *p)
+static bool draw(struct sb_plot *p)
 {
 	struct side sides[2] = { { .arm = -1 } };
 	const char *why;
-	int n = choose(p, sides, &why);
+	int n = choose(p->in, sides, &why);
 	int64_t end_ns = 0;
 	bool made = false;
 
@@ -163,5 +163,31 @@ bool sb_plot_memory(struct sb_plot *p)
 	sb_plot_set(p, "panel_px", PANEL_PX);
 	sb_plot_count(p, "width", 960);
 	sb_plot_count(p, "height", FRAME_PX + PANEL_PX * n);
+	return made;
+}
+
+/* ---- which run --------------------------------------------------------------------------------------------------- */
+
+/* The same network with the same two arms, each with a timeline. */
+static bool other_has_both(const struct sb_plots_input *other, const struct sb_plots_input *own)
+{
+	const struct sb_summary_group *g = &own->summary->groups[0];
+	const char *why;
+
+	if (strcmp(other->run->workload, own->run->workload) != 0 || strcmp(other->run->preset, own->run->preset) != 0)
+		return false;
+	return sb_plot_arm(other, g->before) >= 0 && sb_plot_arm(other, g->after) >= 0 &&
+	       sb_timeline_trial(other, sb_plot_arm(other, g->before), &why) >= 0 &&
+	       sb_timeline_trial(other, sb_plot_arm(other, g->after), &why) >= 0;
+}
+
+bool sb_plot_memory(struct sb_plot *p)
+{
+	struct side sides[2];
+	const char *why;
+	bool made;
+
+	if (choose(p->in, sides, &why) || !sb_plot_of_other(p, other_has_both, draw, "with memory timelines", &made))
+		return draw(p);
 	return made;
 }

@@ -3,7 +3,9 @@
  * frames.
  */
 #include "like_runs.h"
+#include "other_run.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +32,7 @@ struct lines {
 	struct line *v;
 	int n;
 	int frames[RUNS_MAX], n_frames; /* each run's; the newest of equal ones alone is read */
-	int64_t limit_bytes;            /* this run's */
+	int64_t limit_bytes;            /* the first run's */
 	bool failed;
 };
 
@@ -96,6 +98,8 @@ static bool take_run(const struct sb_like_run *run, void *context)
 {
 	struct lines *l = context;
 
+	if (!l->n_frames)
+		l->limit_bytes = run->limit_bytes;
 	if (run->limit_bytes == l->limit_bytes && !seen(l, run->frames))
 		add_run(l, &run->in, run->frames);
 	return l->n_frames < RUNS_MAX && !l->failed;
@@ -165,16 +169,13 @@ static void write_lines(struct sb_plot *p, struct lines *l)
 	        l->n_frames);
 }
 
-bool sb_plot_sweep(struct sb_plot *p)
+static bool draw(struct sb_plot *p)
 {
 	struct lines l = { .n = 0 };
 	struct sb_error err = { .msg = "" };
 	int points = 0, longest = 0;
 	bool made = false;
 
-	if (!p->in->store)
-		return sb_plot_why(p, "the database is not open");
-	l.limit_bytes = p->in->summary->memory_limit_bytes;
 	if (sb_like_runs(p->in, take_run, &l, &err))
 		sb_plot_why(p, "%s", err.msg);
 	for (int i = 0; i < l.n && !l.failed; i++) {
@@ -198,5 +199,65 @@ bool sb_plot_sweep(struct sb_plot *p)
 		free(l.v[i].v);
 	}
 	free(l.v);
+	return made;
+}
+
+/* ---- which runs -------------------------------------------------------------------------------------------------- */
+
+/* Of another case than this run's, which the picture must say: what the tracker does once or four times. */
+static bool draw_other(struct sb_plot *p)
+{
+	json_t *params = json_loads(p->in->run->params, 0, NULL);
+	int iterations = 0;
+
+	if (params && !json_unpack(params, "{s:i}", "iterations", &iterations))
+		sb_buf_addf(&p->caption, "%d iteration%s of the tracker. ", iterations, iterations == 1 ? "" : "s");
+	json_decref(params);
+	return draw(p);
+}
+
+static bool is_of_a_sweep(const struct sb_plots_input *other, const struct sb_plots_input *own)
+{
+	const char *by = sb_run_fact(other->run, "sweep.by");
+
+	return by && !strcmp(by, "frames") && !strcmp(other->run->workload, own->run->workload) &&
+	       !strcmp(other->run->preset, own->run->preset);
+}
+
+struct own_frames {
+	int frames;
+	int64_t limit_bytes;
+	bool others;
+};
+
+static bool look_at_run(const struct sb_like_run *run, void *context)
+{
+	struct own_frames *own = context;
+
+	if (!own->frames)
+		*own = (struct own_frames){ .frames = run->frames, .limit_bytes = run->limit_bytes };
+	else
+		own->others |= run->frames != own->frames && run->limit_bytes == own->limit_bytes && run->in.trials->n;
+	return !own->others;
+}
+
+/* Has the database runs of this very case with other numbers of frames? */
+static bool has_own_frames(const struct sb_plot *p)
+{
+	struct own_frames own = { .frames = 0 };
+	struct sb_error err;
+
+	return !sb_like_runs(p->in, look_at_run, &own, &err) && own.others;
+}
+
+bool sb_plot_sweep(struct sb_plot *p)
+{
+	bool made;
+
+	if (!p->in->store)
+		return sb_plot_why(p, "the database is not open");
+	if (has_own_frames(p) ||
+	        !sb_plot_of_other(p, is_of_a_sweep, draw_other, "that is part of a sweep over frames", &made))
+		return draw(p);
 	return made;
 }
