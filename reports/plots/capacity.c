@@ -20,6 +20,7 @@ struct place {
 	struct sb_plot_look look;
 	int64_t limit_bytes;
 	int fitted, too_large; /* frames; 0: none */
+	bool dropped;
 };
 
 struct places {
@@ -116,6 +117,37 @@ static int by_arm_and_limit(const void *a, const void *b)
 	return c ? c : x->limit_bytes < y->limit_bytes ? -1 : x->limit_bytes > y->limit_bytes;
 }
 
+/*
+ * Where nothing was too large, what fitted is only the least that fits. That says something where it is more than
+ * already fits into less memory, and of an arm whose limits are known, unless no arm's are. Sorted by arm and limit.
+ */
+static void drop_what_says_nothing(struct places *all)
+{
+	bool any = false;
+
+	for (int i = 0; i < all->n; i++)
+		any |= all->v[i].too_large != 0;
+	for (int first = 0, end; first < all->n; first = end) {
+		bool known = false;
+		int most = 0;
+
+		for (end = first; end < all->n && !strcmp(all->v[end].arm, all->v[first].arm); end++)
+			known |= all->v[end].too_large != 0;
+		for (int i = first; i < end; i++) {
+			struct place *v = &all->v[i];
+
+			v->dropped = !v->too_large && ((any && !known) || v->fitted <= most);
+			most = v->fitted > most ? v->fitted : most;
+		}
+	}
+	for (int i = 0, n = all->n; i < n; i++) {
+		if (!i)
+			all->n = 0;
+		if (!all->v[i].dropped)
+			all->v[all->n++] = all->v[i];
+	}
+}
+
 static int limits_in(const struct places *all)
 {
 	int n = 0;
@@ -135,10 +167,9 @@ static void write_places(struct sb_plot *p, struct places *all)
 	int arms = 0, most = 0;
 	double limit = 0, least = HUGE_VAL;
 
-	qsort(all->v, (size_t)all->n, sizeof(*all->v), by_arm_and_limit);
 	sb_buf_puts(&p->data,
-	        "# a block an arm; columns: memory of the device (GiB), frames that fitted, frames that did not (NaN: "
-	        "none was too many)\n");
+	        "# a block an arm; columns: memory of the device (GiB), frames that fitted, frames that did not, "
+	        "frames that fitted where none was too many\n");
 	sb_plot_key(p, all->n);
 	for (int i = 0; i < all->n; i++) {
 		const struct place *v = &all->v[i];
@@ -148,8 +179,9 @@ static void write_places(struct sb_plot *p, struct places *all)
 			sb_plot_key_row(p, ++arms, v->arm, v->look);
 		}
 		sb_buf_addf(&p->data, "%.6g", (double)v->limit_bytes / GIB);
-		sb_plot_number(&p->data, v->fitted ? (double)v->fitted : NAN);
+		sb_plot_number(&p->data, v->fitted && v->too_large ? (double)v->fitted : NAN);
 		sb_plot_number(&p->data, v->too_large ? (double)v->too_large : NAN);
+		sb_plot_number(&p->data, v->too_large ? NAN : (double)v->fitted);
 		sb_buf_puts(&p->data, "\n");
 		limit = fmax(limit, (double)v->limit_bytes / GIB);
 		least = fmin(least, (double)v->limit_bytes / GIB);
@@ -166,9 +198,8 @@ static void write_places(struct sb_plot *p, struct places *all)
 	p->n_what = "runs";
 	sb_buf_addf(&p->caption,
 	        "From %d runs of this case under several limits of device memory: the most frames that fitted (marks, "
-	        "joined), "
-	        "and the fewest that did not (crosses above; none where nothing was too large). What lies between was "
-	        "not tried.",
+	        "joined) and the fewest that did not (crosses above); what lies between was not tried. Arrows: nothing "
+	        "that was tried was too large.",
 	        all->runs);
 }
 
@@ -185,6 +216,10 @@ bool sb_plot_capacity(struct sb_plot *p)
 		sb_plot_why(p, "the database is not open");
 	else if (sb_like_runs(p->in, take_run, all, &err))
 		sb_plot_why(p, "%s", err.msg);
+	qsort(all->v, (size_t)all->n, sizeof(*all->v), by_arm_and_limit);
+	drop_what_says_nothing(all);
+	if (p->why.len)
+		made = false;
 	else if (limits_in(all) < 2)
 		sb_plot_why(p,
 		        "the database has not two runs of this case under different limits of device memory ('spabench "

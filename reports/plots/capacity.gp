@@ -21,8 +21,11 @@ size(a) = 1.8 - 0.9*a/arms
 set xlabel "memory of the device, ".bytes_unit(max_memory)
 set ylabel "frames"
 
+# Where none was too many: a mark with an arrow, joined with nothing.
 plot for [a=1:arms] name.".dat" index (a-1) using (b*$1):2 with lines lw 1 lc rgb colour[a] notitle, \
+	for [a=1:arms] "" index (a-1) using (b*$1):4:(0):(0.07*max_frames) with vectors filled lw 1.5 lc rgb colour[a] notitle, \
 	for [a=1:arms] "" index (a-1) using (b*$1):2 with points pt mark[a] ps size(a) lc rgb colour[a] notitle, \
+	for [a=1:arms] "" index (a-1) using (b*$1):4 with points pt mark[a] ps size(a) lc rgb colour[a] notitle, \
 	for [a=1:arms] NaN with points pt mark[a] ps size(a) lc rgb colour[a] title arm[a], \
 	for [a=1:arms] "" index (a-1) using (b*$1):3 with points pt 2 ps size(a) lw 1.5 lc rgb colour[a] notitle
 set output

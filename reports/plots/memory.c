@@ -124,7 +124,8 @@ static bool write_sides(struct sb_plot *p, struct side *sides, int n, int64_t en
 	sb_plot_set(p, "max_memory", 1.12 * max);
 	sb_buf_addf(&p->caption,
 	        "One pass of each arm, both to the same scales, as its allocator was asked: %d traced pass%s, "
-	        "with the tracer's time in it. Without weights, which lie outside. Every column of the picture has the "
+	        "with the tracer's time in it, by the host's clock: it hands out memory before the device needs it. "
+	        "Without weights, which lie outside. Every column of the picture has the "
 	        "least and "
 	        "the largest "
 	        "within it. Requested is recorded as a peak only (dashed). The strips name the stages.",

@@ -138,10 +138,16 @@ static int add_arms(struct sb_plot *p, struct largest *c, struct sb_error *err)
 	return n;
 }
 
+static bool is_counted(const struct sb_plots_input *in, int arm)
+{
+	return arm >= 0 &&
+	       (isfinite(counter(in, arm, "counter.all.flop")) || isfinite(counter(in, arm, "counter.gemm.flop")));
+}
+
 static bool any_counters(const struct sb_plots_input *in)
 {
 	for (int a = 0; a < in->run->n_arms; a++)
-		if (isfinite(counter(in, a, "counter.all.flop")) || isfinite(counter(in, a, "counter.gemm.flop")))
+		if (is_counted(in, a))
 			return true;
 	return false;
 }
@@ -225,8 +231,10 @@ static bool draw(struct sb_plot *p)
 
 static bool counted_the_same(const struct sb_plots_input *other, const struct sb_plots_input *own)
 {
+	const struct sb_summary_group *g = &own->summary->groups[0];
+
 	return !strcmp(other->run->workload, own->run->workload) && !strcmp(other->run->preset, own->run->preset) &&
-	       any_counters(other);
+	       is_counted(other, sb_plot_arm(other, g->before)) && is_counted(other, sb_plot_arm(other, g->after));
 }
 
 bool sb_plot_roofline(struct sb_plot *p)

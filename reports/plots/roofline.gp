@@ -16,7 +16,7 @@ stats name.".dat" using 2 nooutput prefix "Y"
 set label 3 flop_name at graph 0.99, first flop_s right offset 0,0.7 textcolor rgb soft font small
 if (lower_s > 0) { set label 5 lower_name at graph 0.99, first lower_s right offset 0,0.7 textcolor rgb soft font small }
 if (bytes_s > 0) { set label 4 bytes_name at graph 0.02, graph 0.04 left textcolor rgb soft font small }
-set xrange [X_min / 3:X_max * 6]
+set xrange [X_min / 3:X_max * 20] # room for the names of roofs, right of the points
 set yrange [Y_min / 3:(Y_max > flop_s ? Y_max : flop_s) * 3]
 
 roof(x, top) = bytes_s > 0 && x * bytes_s < top ? x * bytes_s : top

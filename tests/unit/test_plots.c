@@ -556,6 +556,7 @@ static void make_runs(char path[64])
 	add_run(st, 5, 12, 8L << 30, 60);
 	add_run(st, 6, 16, 8L << 30, -1);
 	add_run(st, 7, 6, 4L << 30, 30);
+	add_run(st, 9, 10, 16L << 30, 50);
 	add_run(st, 8, 6, 0, 30);
 	sb_store_close(st);
 }
@@ -593,10 +594,13 @@ static void runs_under_limits_of_memory_are_a_capacity(void **state)
 	must_plot(&m, &(struct sb_plots_options){ .gnuplot = without.gnuplot, .only = "capacity" });
 	text = text_of(&m, "capacity.dat");
 	assert_non_null(text);
-	assert_string_equal(cell(text, 1, "4", 2), "6");
+	assert_string_equal(cell(text, 1, "4", 2), "NaN"); /* 6 at least: more was not tried */
 	assert_string_equal(cell(text, 1, "4", 3), "NaN");
+	assert_string_equal(cell(text, 1, "4", 4), "6");
 	assert_string_equal(cell(text, 1, "8", 2), "12");
 	assert_string_equal(cell(text, 1, "8", 3), "16");
+	assert_string_equal(cell(text, 1, "8", 4), "NaN");
+	assert_null(cell(text, 1, "16", 1)); /* 10 at least says nothing: 12 fit into less */
 	free(text);
 	end(&m);
 	unlink(path);
