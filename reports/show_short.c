@@ -126,7 +126,7 @@ static const char *found_of(const struct sb_run *run, size_t arm, const char *wh
 /* What 'spabench capacity' found, in place of figures. False: the run is none of its. */
 static bool print_capacity(struct sb_page *p, const struct sb_report_run *r)
 {
-	const char *by = sb_run_fact(r->run, "capacity.by");
+	const char *by = sb_run_fact(r->run, SB_STORE_CAPACITY);
 	struct sb_buf b = { 0 };
 
 	for (size_t a = 0; by && a < r->tables[0].n_arms; a++) {

@@ -52,7 +52,7 @@ enum sb_status sb_capacity_store(const char *db, const char *command, const char
 		return status;
 	status = sb_run_record_begin(st, &r, id, &run, err);
 	if (!status)
-		status = add_text(st, run, "capacity.by", by, err);
+		status = add_text(st, run, SB_STORE_CAPACITY, by, err);
 	if (!status)
 		status = add_number(st, run, "capacity.limit_bytes", setup->memory_limit_bytes, err);
 	for (int a = 0; a < plan->n_arms && !status; a++)

@@ -342,7 +342,7 @@ enum sb_status sb_cmd_compare(int argc, char **argv, struct sb_error *err)
 		sb_store_close(st);
 		return status;
 	}
-	if (!status && !done && has_fact(st, key, "capacity.by"))
+	if (!status && !done && has_fact(st, key, SB_STORE_CAPACITY))
 		status = sb_fail(err, SB_E_DATA,
 		        "the run is what 'spabench capacity' found: nothing was timed; 'spabench show' has it, 'list' "
 		        "the "

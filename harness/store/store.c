@@ -91,7 +91,8 @@ static const char *const sql[SB_SQL_COUNT] = {
 	[SB_SQL_LIST_CALIBRATIONS] = "SELECT machine, case_key, levels, metric, run, created_ns, figures FROM "
 	                             "calibration ORDER BY created_ns",
 	[SB_SQL_NEWEST_RUN] = "SELECT id FROM run LEFT JOIN run_case ON run_case.run = run.id "
-	                      "ORDER BY workload IS '" SB_STORE_CEILINGS "', id DESC LIMIT 1",
+	                      "ORDER BY workload IS '" SB_STORE_CEILINGS "' OR EXISTS (SELECT 1 FROM fact WHERE "
+	                      "fact.run = run.id AND key = '" SB_STORE_CAPACITY "'), id DESC LIMIT 1",
 	/* 'g' follows every hex digit. */
 	[SB_SQL_RUNS_BY_PREFIX] = "SELECT id, uid FROM run WHERE uid >= ?1 AND uid < ?1 || 'g' ORDER BY uid LIMIT 3",
 	[SB_SQL_READ_RUN] = "SELECT uid, status, created_ns, coalesce(ended_ns, 0), command, note, plan, seed, "

@@ -89,7 +89,7 @@ static bool take_run(const struct sb_like_run *run, void *context)
 {
 	struct places *all = context;
 	const char *device = sb_run_fact(run->in.run, "device.memory_bytes");
-	const char *by = sb_run_fact(run->in.run, "capacity.by");
+	const char *by = sb_run_fact(run->in.run, SB_STORE_CAPACITY);
 	int64_t limit = run->limit_bytes ? run->limit_bytes : device ? strtoll(device, NULL, 10) : 0;
 
 	/* Of the CPU's memory, which is nobody's device, as much as there is. */

@@ -25,7 +25,7 @@ static bool is_like(const struct sb_run *a, const struct sb_run *b, int *frames)
 	        x && y && t > 0 && t < 1000000 && !strcmp(a->workload, b->workload) && !strcmp(a->preset, b->preset);
 
 	/* What 'spabench capacity' kept is of one iteration, which takes the same memory. */
-	for (size_t i = 0; like && i < SB_ARRAY_LEN(keys) - (sb_run_fact(b, "capacity.by") != NULL); i++)
+	for (size_t i = 0; like && i < SB_ARRAY_LEN(keys) - (sb_run_fact(b, SB_STORE_CAPACITY) != NULL); i++)
 		like = number_in(x, keys[i]) == number_in(y, keys[i]);
 	like = like && same_text(sb_run_fact(a, "device.name"), sb_run_fact(b, "device.name"));
 	if (sb_run_fact(a, "sweep"))

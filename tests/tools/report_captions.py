@@ -66,6 +66,19 @@ def measured_ceiling(run, uid, what):
     return [facts[f"ceiling.{what}.shape"], max(rates) / 1e12, len(rates), statistics.median(rates) / 1e12]
 
 
+def differences(run, uid):
+    """What the run of the ceilings knows and this one knows differently, in words."""
+    card = "SELECT device_uuid FROM worker WHERE run = ? ORDER BY id LIMIT 1"
+    fact = "SELECT value FROM fact WHERE run = ? AND key = '{}'"
+    there = run.db.execute("SELECT id FROM run WHERE substr(uid, 1, 12) = ?", (uid,)).fetchone()[0]
+    out = []
+    for words, sql in (("card", card), ("software", fact.format("software")), ("power limit in W", fact.format("gpu.power_limit_w")),
+                       ("application clock in MHz", fact.format("gpu.application_clock_mhz"))):
+        a, b = ((run.db.execute(sql, (r,)).fetchone() or (None,))[0] for r in (there, run.run))
+        out += [f"{words} '{a}' there, '{b}' here"] if a and b and a != b else []
+    return "; ".join(out)
+
+
 def like(run, arm, *switches):
     """The arm that is `arm` with these switches on; None: there is none."""
     on = {"precision.gemm": "tf32", "precision.conv": "tf32", "attention": "efficient", "alloc": "expandable"}
@@ -161,8 +174,12 @@ def numbers(run, name, text, page):
         own = [(r"; run ([0-9a-f]{12}) of (\S+Z)", [uid, datetime.fromtimestamp(created // 10 ** 9, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")])]
         for what, words in (("copy", "a copy"), ("fp32", "an FP32 product"), ("tf32", "a TF32 product")):
             own.append((words + r" of (.*?) ([\d.]+) T(?:B|FLOP)/s \(best of n = (\d+), median ([\d.]+)\)", measured_ceiling(run, uid, what)))
+        if differs := differences(run, uid):
+            own.append((re.escape(f", not the same ({differs})"), []))
     elif name == "sweep":
-        own = [(r"(\d+) runs of this case", [len({t for _, t, _ in like_runs(run, False)})])]
+        own = [(r"^[^.]* database that is part of a sweep over frames\. (\d+) iterations? of the tracker\.",
+                [run.params_of()["iterations"]])] if " iteration" in text else []
+        own += [(r"(\d+) runs of this case", [len({t for _, t, _ in like_runs(run, False)})])]
     elif name == "capacity":
         own = [(r"From (\d+) runs of this case", [len([r for r in like_runs(run, True) if r[2] or run.facts.get("device.kind") != "cpu"])])]
     return own

@@ -268,6 +268,26 @@ static void kept_ceilings_are_the_newest_run_only_where_there_is_no_other(void *
 	sb_store_close(st);
 }
 
+static void what_capacity_found_is_the_newest_run_only_where_there_is_no_other(void **state)
+{
+	struct fixture *f = *state;
+	const struct sb_case_row c = { "tracker", "full", "{}", NULL, "none", NULL };
+	const struct sb_fact by = { SB_STORE_CAPACITY, "frames", NULL };
+	const char *const name = "before", *const levels = "alloc=default";
+	struct sb_run_row r = { .id = id_b, .created_ns = 5000, .command = "c", .plan = "{}" };
+	struct sb_store *st = open_db(f, SB_STORE_WRITE);
+	int64_t run, worker, capacity, found;
+
+	assert_ok(f, fixture_begin_run(st, id_a, &run, &worker, &f->err));
+	assert_ok(f, sb_store_begin_run(st, &r, &c, &name, &levels, 1, &capacity, &f->err));
+	assert_ok(f, sb_store_find_run(st, NULL, &found, &f->err));
+	assert_int_equal(found, capacity); /* as long as nothing says what it is */
+	assert_ok(f, sb_store_add_fact(st, capacity, &by, &f->err));
+	assert_ok(f, sb_store_find_run(st, NULL, &found, &f->err));
+	assert_int_equal(found, run);
+	sb_store_close(st);
+}
+
 static void the_newest_run_is_the_default_and_first_in_the_list(void **state)
 {
 	struct fixture *f = *state;
@@ -926,6 +946,7 @@ int main(void)
 		T(a_run_id_is_taken_once),
 		T(runs_are_found_by_the_beginning_of_their_id),
 		T(kept_ceilings_are_the_newest_run_only_where_there_is_no_other),
+		T(what_capacity_found_is_the_newest_run_only_where_there_is_no_other),
 		T(the_newest_run_is_the_default_and_first_in_the_list),
 		T(only_an_incomplete_run_is_resumed),
 		T(of_two_who_resume_a_run_one_succeeds),
