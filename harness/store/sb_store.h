@@ -207,8 +207,8 @@ enum sb_status sb_store_merge(
 
 /*
  * Find a run: NULL or "" = the newest, which is the one begun last in this database whatever the clock said, one of
- * SB_STORE_CEILINGS or with a fact SB_STORE_CAPACITY only where there is no other; otherwise a prefix of its id (at least 4 digits, unambiguous).
- * Errors: SB_E_USAGE: none, or several that begin so.
+ * SB_STORE_CEILINGS or with a fact SB_STORE_CAPACITY only where there is no other; otherwise a prefix of its id (at
+ * least 4 digits, unambiguous). Errors: SB_E_USAGE: none, or several that begin so.
  */
 enum sb_status sb_store_find_run(struct sb_store *st, const char *ref, int64_t *run_key, struct sb_error *err);
 
