@@ -15,6 +15,8 @@ enum sb_status sb_export_begin(const struct sb_export *e, struct sb_export_targe
 
 enum sb_status sb_export_finish(struct sb_export_target *t, enum sb_status status, struct sb_error *err)
 {
+	if (t->to_file && status && ferror(t->file.f))
+		sb_wrap(err, "'%.300s'", t->file.path); /* who wrote does not know its name */
 	if (t->to_file && status)
 		sb_out_file_abandon(&t->file);
 	else if (t->to_file)

@@ -55,3 +55,8 @@ try export weights x y --out no.json
 "$SPABENCH" export timeline --db none.db --out no.json 2>&1 | sed "s/run '[0-9a-f]*'/run 'ID'/"
 ls no.json* 2>/dev/null
 "$SPABENCH" export json --db "$recorded" --out - >/dev/full; echo "exit $?"
+(
+	ulimit -f 8
+	try export json --db "$recorded" --out full.json
+)
+ls full.json* 2>/dev/null
