@@ -13,6 +13,11 @@ def escaped(text):
     return re.sub(r"[\x00-\x1f\x7f]", lambda m: "\\x%02x" % ord(m[0]), text)
 
 
+def short(name):
+    """The 60 bytes of a name that say which row a figure is of."""
+    return escaped(name.encode()[:60].decode(errors="backslashreplace"))
+
+
 class Ops:
     def __init__(self, db, run, before, after):
         self.db = db
@@ -84,7 +89,7 @@ class Ops:
         count = {}
         for row in rows:
             count[row["of"]] = count.get(row["of"], 0) + 1
-            row["id"] = "%s/%s#%d" % (escaped(row["of"][0][:60]), escaped(row["of"][1][:60]), count[row["of"]])
+            row["id"] = "%s/%s#%d" % (short(row["of"][0]), short(row["of"][1]), count[row["of"]])
         return rows
 
     def total(self):

@@ -70,6 +70,22 @@ check rows.db rows
 sed -n 's/^| \(front.aggregator\|front.dino\) | \(linear\|attention\) | \([0-9, ]*\) |.*| \(added\|vanished\|[0-9.]*\) |.*/\1 \2: \3 calls/p' rows/report.md
 grep -o 'The ceilings [^;]*' rows/report.md
 grep -o 'vanished\|added' rows/report.md | sort | uniq -c
+echo '# runs that lack something: what there is, is right, and what is missing is said'
+lacking() {
+	cat run.db >$1.db
+	python3 -c 'import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.executescript(sys.argv[2])' $1.db "$2"
+	PATH=/nonexistent "$SPABENCH" report --db $1.db --out $1 >/dev/null || echo "no report of $1"
+	"$SPABENCH" compare --db $1.db --format markdown >$1.md
+	echo "$1: $(python3 "$SB_SOURCE/tests/tools/report_numbers.py" $1.db $1/index.html $1.md 10 2>&1 | sed 's/^[0-9]* figures/figures/')"
+	grep -E '^- (The table of kernels|\*\*trials that gave|no tr)|^> the run has' $1/report.md | sed -E "s/run '[0-9a-f]+'/run ID/"
+}
+"$SPABENCH" merge --into run.db "$SB_SOURCE"/reports/examples/h200-before-after.db >/dev/null
+all='DELETE FROM memory_timeline; DELETE FROM rollup; DELETE FROM trace;'
+lacking no-trace "$all DELETE FROM sample WHERE trial IN (SELECT id FROM trial WHERE kind = 'trace'); DELETE FROM trial WHERE kind = 'trace'"
+lacking one-arm "$all DELETE FROM sample WHERE trial IN (SELECT id FROM trial WHERE arm = 1); DELETE FROM trial WHERE arm = 1;
+	DELETE FROM arm_level WHERE arm = 1; DELETE FROM arm WHERE idx = 1"
+lacking failed "$all DELETE FROM sample; UPDATE trial SET outcome = 'crashed', message = 'killed by signal 11', trace_complete = NULL"
+lacking empty "$all DELETE FROM sample; DELETE FROM trial"
 echo '# the check itself can fail: another number, another text, a number of nobody'
 # try_page CHANGE [NAME]
 try_page() {
