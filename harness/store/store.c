@@ -131,7 +131,8 @@ static const char *const sql[SB_SQL_COUNT] = {
 	        "FROM trace WHERE id >= ?1 AND id < ?1 + ?2 ORDER BY id",
 	[SB_SQL_LIST_RUNS] =
 	        "SELECT uid, status, coalesce(preset, ''), "
-	        "(SELECT device_name FROM worker WHERE worker.run = run.id ORDER BY id LIMIT 1), note, created_ns, "
+	        "coalesce((SELECT device_name FROM worker WHERE worker.run = run.id ORDER BY id LIMIT 1), "
+	        "(SELECT value FROM fact WHERE fact.run = run.id AND key = 'device.name')), note, created_ns, "
 	        "(SELECT count(*) FROM arm WHERE arm.run = run.id), "
 	        "(SELECT count(*) FROM trial WHERE trial.run = run.id), "
 	        "(SELECT value FROM fact WHERE fact.run = run.id AND key = 'process.pid'), "
