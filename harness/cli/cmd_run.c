@@ -5,6 +5,7 @@
 #include "run_part.h"
 #include "sb_cli.h"
 #include "sb_memory.h"
+#include "sb_pairs.h"
 #include "sb_session.h"
 
 #include <errno.h>
@@ -569,6 +570,22 @@ static void print_result(const char *db, const struct sb_session_result *r)
 	}
 }
 
+/* Begun by `run` and not complete; runs of pairs are not resumed. */
+static bool can_be_resumed(struct sb_store *st, const struct sb_run_line *line)
+{
+	struct sb_error err;
+	struct sb_run run;
+	int64_t key;
+	bool can;
+
+	if (!strcmp(line->status, "complete") || sb_store_find_run(st, line->id, &key, &err) ||
+	        sb_store_read_run(st, key, &run, &err))
+		return false;
+	can = !sb_run_fact(&run, SB_PAIRS_FACT);
+	sb_run_release(&run);
+	return can;
+}
+
 /* The run to go on with, into q->opt. */
 static enum sb_status read_resumed(struct sb_store *st, struct request *q, struct sb_error *err)
 {
@@ -582,12 +599,12 @@ static enum sb_status read_resumed(struct sb_store *st, struct request *q, struc
 			return err->code;
 		any = lines.n > 0;
 		for (size_t i = 0; i < lines.n && !id[0]; i++)
-			if (strcmp(lines.v[i].status, "complete") != 0)
+			if (can_be_resumed(st, &lines.v[i]))
 				snprintf(id, sizeof(id), "%s", lines.v[i].id);
 		sb_run_lines_release(&lines);
 		if (!id[0])
 			return sb_fail(err, SB_E_USAGE, "%s: there is nothing to resume",
-			        any ? "every run is complete" : "the database has no run");
+			        any ? "every run is complete, or one of pairs" : "the database has no run");
 	}
 	if (sb_store_find_run(st, q->resume_ref ? q->resume_ref : id, &key, err))
 		return err->code;

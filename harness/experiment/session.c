@@ -1,6 +1,7 @@
 #include "sb_session.h"
 #include "evidence.h"
 #include "run_record.h"
+#include "sb_pairs.h"
 #include "same_build.h"
 
 #include <jansson.h>
@@ -354,6 +355,9 @@ enum sb_status sb_session_read(
 		return status;
 	if (!strcmp(run.status, "complete"))
 		status = sb_fail(err, SB_E_USAGE, "run %.8s is complete: there is nothing to resume", run.id);
+	else if (sb_run_fact(&run, SB_PAIRS_FACT)) /* its processes belong to each other in time */
+		status = sb_fail(err, SB_E_USAGE,
+		        "run %.8s is one of pairs of processes, which are not resumed: measure them anew", run.id);
 	else
 		status = refuse_running(&run, err);
 	if (!status)
