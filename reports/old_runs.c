@@ -37,6 +37,12 @@ static void about_intervals(const struct sb_old_runs *r, struct sb_buf *b)
 	               "of processes' medians.");
 }
 
+/* What is to be careful about. One of a hundred good samples looks drifting: of many stages that is some. */
+static void row_note(const struct sb_old_row *r, struct sb_buf *b)
+{
+	sb_cautions_text(r->section == SB_SECTION_TOTAL ? r->cautions : r->cautions & SB_CAUTION_CLOCK, b);
+}
+
 struct cells {
 	char a[48], b[48], ratio[48], interval[96], between[32];
 };
@@ -87,7 +93,10 @@ static enum sb_status text(const struct sb_old_runs *r, FILE *out, struct sb_err
 		sb_page_blanks(&p, 2);
 		sb_page_cell(&p, c.interval, 16, false, SB_TINT_PLAIN);
 		sb_page_number(&p, c.between, 14, SB_TINT_PLAIN);
-		sb_buf_addf(&p.buf, "  %d, %d", row->n[0], row->n[1]);
+		line.len = 0;
+		sb_buf_addf(&line, "  %d, %d  ", row->n[0], row->n[1]);
+		row_note(row, &line);
+		sb_buf_puts(&p.buf, sb_buf_str(&line));
 		sb_page_end(&p);
 	}
 	sb_page_end(&p);
@@ -112,17 +121,19 @@ static enum sb_status markdown(const struct sb_old_runs *r, FILE *out, struct sb
 		sb_markdown_text(&b, sb_buf_str(&line));
 		sb_buf_puts(&b, "\n");
 	}
-	sb_buf_puts(&b, "\n| metric | A | B | B / A | 95 % interval | between runs | processes |\n"
-	                "|---|---:|---:|---:|---|---:|---:|\n");
+	sb_buf_puts(&b, "\n| metric | A | B | B / A | 95 % interval | between runs | processes | careful |\n"
+	                "|---|---:|---:|---:|---|---:|---:|---|\n");
 	for (size_t i = 0; i < r->n_rows; i++) {
 		const struct sb_old_row *row = &r->rows[i];
 		struct cells c;
 
 		fill_cells(row, &c);
+		line.len = 0;
+		row_note(row, &line);
 		sb_buf_puts(&b, "| ");
 		sb_markdown_text(&b, row->label);
-		sb_buf_addf(&b, " | %s | %s | %s | %s | %s | %d, %d |\n", c.a, c.b, c.ratio, c.interval, c.between,
-		        row->n[0], row->n[1]);
+		sb_buf_addf(&b, " | %s | %s | %s | %s | %s | %d, %d | %s |\n", c.a, c.b, c.ratio, c.interval, c.between,
+		        row->n[0], row->n[1], line.len ? sb_buf_str(&line) : "");
 	}
 	line.len = 0;
 	about_intervals(r, &line);
@@ -138,7 +149,8 @@ static enum sb_status markdown(const struct sb_old_runs *r, FILE *out, struct sb
 static enum sb_status csv(const struct sb_old_runs *r, FILE *out, struct sb_error *err)
 {
 	static const char *const names[] = { "run_a", "arm_a", "run_b", "arm_b", "metric", "unit", "exact",
-		"processes_a", "processes_b", "a", "b", "ratio", "ratio_lo", "ratio_hi", "between_runs", NULL };
+		"processes_a", "processes_b", "a", "b", "ratio", "ratio_lo", "ratio_hi", "between_runs", "clock",
+		"throttled", "drifts", "bimodal", NULL };
 	struct sb_csv c = { .column = 0 };
 	enum sb_status status;
 
@@ -161,6 +173,8 @@ static enum sb_status csv(const struct sb_old_runs *r, FILE *out, struct sb_erro
 		sb_csv_number(&c, row->ratio.has_interval ? row->ratio.lo : NAN);
 		sb_csv_number(&c, row->ratio.has_interval ? row->ratio.hi : NAN);
 		sb_csv_number(&c, row->between.absent ? NAN : row->between.v);
+		for (int k = 0; sb_caution_names[k]; k++) /* in the order of the columns */
+			sb_csv_number(&c, row->cautions >> k & 1);
 		sb_csv_end(&c);
 	}
 	status = sb_report_write(&c.buf, out, err);
@@ -200,6 +214,7 @@ static json_t *json_row(const struct sb_old_row *r)
 	sb_json_put(j, "ratio", ratio);
 	sb_json_put_value(j, "between_runs", r->between);
 	sb_json_put(j, "between_runs_df", sb_json_number(r->df));
+	sb_json_put(j, "cautions", sb_json_cautions(r->cautions));
 	return j;
 }
 

@@ -185,7 +185,7 @@ static enum sb_status csv(const struct sb_pair_table *t, FILE *out, struct sb_er
 {
 	static const char *const names[] = { "run", "arm_a", "arm_b", "metric", "unit", "exact", "pairs", "a", "b",
 		"ratio", "ratio_lo", "ratio_hi", "hodges_lehmann", "hodges_lehmann_lo", "hodges_lehmann_hi", "p",
-		"order", "drifts", "bimodal", NULL };
+		"order", "drifts", "bimodal", "clock", "throttled", NULL };
 	struct sb_csv c = { .column = 0 };
 	enum sb_status status;
 
@@ -208,6 +208,8 @@ static enum sb_status csv(const struct sb_pair_table *t, FILE *out, struct sb_er
 		sb_csv_number(&c, r->order);
 		sb_csv_number(&c, r->flaws.drifts);
 		sb_csv_number(&c, r->flaws.bimodal);
+		sb_csv_number(&c, r->cautions & SB_CAUTION_CLOCK ? 1 : 0);
+		sb_csv_number(&c, r->cautions & SB_CAUTION_THROTTLED ? 1 : 0);
 		sb_csv_end(&c);
 	}
 	status = sb_report_write(&c.buf, out, err);

@@ -355,6 +355,82 @@ static void compare(const struct work *w, const struct all_logs *l, struct sb_ol
 		.hi = i.has_interval ? exp(i.hi) : NAN };
 }
 
+/* ---- cautions -------------------------------------------------------------------------------------------------- */
+
+/* What is looked at of one side. */
+struct series {
+	double time[SB_SAMPLE_MAX], mhz[SB_SAMPLE_MAX];
+	bool held;
+	int n;
+};
+
+static double value_of(const struct arm_of_run *a, size_t trial, int metric)
+{
+	return metric < 0 ? NAN : a->samples.value[trial * a->samples.n_metrics + (size_t)metric];
+}
+
+/* Mean of a metric that not every trial has. */
+static double process_mean(const struct arm_of_run *a, int process, int metric)
+{
+	double sum = 0.0;
+	int n = 0;
+
+	for (size_t i = 0; i < a->trials.n; i++) {
+		double x = value_of(a, i, metric);
+
+		if (!counts(a, &a->trials.v[i]) || a->trials.v[i].worker != a->process[process] || !isfinite(x))
+			continue;
+		sum += x;
+		n++;
+	}
+	return n ? sum / n : NAN;
+}
+
+static void add(struct series *s, double time, double mhz)
+{
+	if (s->n == SB_SAMPLE_MAX || !isfinite(time))
+		return;
+	s->time[s->n] = time;
+	s->mhz[s->n++] = mhz;
+}
+
+static void fill_series(const struct arm_of_run *a, const char *metric, bool by_process, struct series *s)
+{
+	int time = sb_samples_metric(&a->samples, metric), mhz = sb_samples_metric(&a->samples, "sm_mhz");
+	int held = sb_samples_metric(&a->samples, "device.throttled");
+
+	s->n = 0;
+	s->held = false;
+	for (int k = 0; k < a->n && by_process; k++)
+		add(s, process_value(a, k, time), process_mean(a, k, mhz));
+	for (size_t i = 0; i < a->trials.n; i++) {
+		if (!counts(a, &a->trials.v[i]))
+			continue;
+		s->held |= value_of(a, i, held) > 0.0;
+		if (!by_process)
+			add(s, value_of(a, i, time), value_of(a, i, mhz));
+	}
+}
+
+static unsigned cautions_of(const struct work *w, const char *metric, const struct sb_interval *shown)
+{
+	const struct arm_of_run *a = &w->v[0], *b = &w->v[1];
+	bool by_process = a->n >= SB_STATS_MIN_PAIRS && b->n >= SB_STATS_MIN_PAIRS;
+	bool none_shown = shown->has_interval && shown->lo <= 0.0 && shown->hi >= 0.0;
+	struct sb_caution_series of[2];
+	struct series s[2];
+	unsigned found;
+
+	for (int side = 0; side < 2; side++) {
+		fill_series(&w->v[side], metric, by_process, &s[side]);
+		of[side] = (struct sb_caution_series){ s[side].time, s[side].mhz, s[side].n, s[side].held };
+	}
+	found = sb_cautions_of_two(of, LEVEL);
+	return none_shown ? found & ~(unsigned)SB_CAUTION_CLOCK : found;
+}
+
+/* ---- the table ------------------------------------------------------------------------------------------------- */
+
 static bool all_same(const double *v, int n)
 {
 	for (int i = 1; i < n; i++)
@@ -386,6 +462,8 @@ static bool fill_row(
 	for (int i = 0; i < w->n; i++)
 		l->n[i] = logs(&w->v[i], metric, l->v[i]);
 	compare(w, l, r);
+	if (r->unit == SB_UNIT_TIME)
+		r->cautions = cautions_of(w, metric, &r->log_ratio);
 	r->metric = sb_pool_str(w->out->pool, metric);
 	sb_metric_label(info, metric, label, sizeof(label));
 	r->label = sb_pool_str(w->out->pool, label);

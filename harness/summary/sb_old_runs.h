@@ -37,8 +37,13 @@ struct sb_old_row {
 	struct sb_effect ratio;       /* exp of the difference of the means of logs; B / A */
 	struct sb_value between;      /* standard deviation between runs, as a fraction */
 	double df;                    /* its degrees of freedom; NAN */
+	unsigned cautions;            /* SB_CAUTION_*, of times: see below */
 };
 
+/*
+ * Cautions are of each side's processes, where both have six or more, and else of its trials. `clock`: the difference
+ * between these very samples is the clock's; where the row has an interval, that shows a difference, too.
+ */
 struct sb_old_runs {
 	struct sb_old_side side[2];
 	double level;

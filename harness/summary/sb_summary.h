@@ -84,6 +84,15 @@ struct sb_caution_samples {
 /* With fewer than 6 pairs only `throttled` can be seen. */
 unsigned sb_cautions_of(const struct sb_caution_samples *s);
 
+/* Of one side of two that were measured at different times, in their order: there are no pairs. */
+struct sb_caution_series {
+	const double *time, *mhz; /* mhz: as above */
+	int n;                    /* with fewer than 6 neither drift nor modes are seen, with 1 no clock's change */
+	bool held;                /* in some trial clocks were held down */
+};
+/* `clock` by Welch's intervals of what these samples vary by; `drifting` and `two modes` of either side's times. */
+unsigned sb_cautions_of_two(const struct sb_caution_series side[2], double level);
+
 /* An effect and its 95 % interval. estimate.absent: no pair, and why. */
 struct sb_effect {
 	struct sb_value estimate;

@@ -29,6 +29,9 @@ static void fill_row(const struct sb_old_row *from, struct sb_pair_row *to)
 		.median_b = from->median[1],
 		.mean = from->ratio,
 		.hodges_lehmann = from->ratio,
+		.flaws = { .drifts = from->cautions & SB_CAUTION_DRIFTING,
+		        .bimodal = from->cautions & SB_CAUTION_TWO_MODES },
+		.cautions = from->cautions,
 		.order = NAN };
 	if (to->n_d > SB_GATE_MAX_PAIRS)
 		to->n_d = SB_GATE_MAX_PAIRS;

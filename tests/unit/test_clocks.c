@@ -20,7 +20,7 @@ struct made {
 /* Times with `noise` of their own, as long again as `ratio` says after; a clock of 1,800 MHz times `clock` after. */
 static void make(struct made *m, double ratio, double clock, double noise)
 {
-	uint64_t random = 5;
+	uint64_t random = 7;
 
 	*m = (struct made){ .s = { .n = N, .level = 0.95 } };
 	for (int side = 0; side < 2; side++) {
@@ -144,6 +144,66 @@ static void equal_missing_and_impossible_times_are_no_cause(void **state)
 	assert_int_equal(sb_cautions_of(&m.s), 0);
 }
 
+/* The second series the other way round: there are no pairs. */
+static unsigned of_two(const struct made *m, int n)
+{
+	double time[2][N], mhz[2][N];
+	struct sb_caution_series of[2];
+
+	for (int side = 0; side < 2; side++) {
+		for (int i = 0; i < n; i++) {
+			time[side][i] = m->time[side][side ? n - 1 - i : i];
+			mhz[side][i] = m->mhz[side][side ? n - 1 - i : i];
+		}
+		of[side] = (struct sb_caution_series){ time[side], m->s.mhz[side] ? mhz[side] : NULL, n,
+			m->held[side][3] > 0.0 };
+	}
+	return sb_cautions_of_two(of, 0.95);
+}
+
+static void two_old_series_have_a_clock_too(void **state)
+{
+	struct made m;
+
+	(void)state;
+	make(&m, 1.03, 1.0 / 1.03, 0.002);
+	assert_int_equal(of_two(&m, N), SB_CAUTION_CLOCK);
+	assert_int_equal(of_two(&m, 3), SB_CAUTION_CLOCK);
+	assert_int_equal(of_two(&m, 1), 0);
+	m.s.mhz[1] = NULL;
+	assert_int_equal(of_two(&m, N), 0);
+	make(&m, 1.03, 1.0, 0.002); /* other work */
+	assert_int_equal(of_two(&m, N), 0);
+	make(&m, 0.5, 0.9, 0.002); /* both */
+	assert_int_equal(of_two(&m, N), 0);
+	make(&m, 1.0, 1.0, 0.002);
+	assert_int_equal(of_two(&m, N), 0);
+	make(&m, 1.03, 1.0 / 1.03, 0.5); /* in this noise nothing changed */
+	assert_int_equal(of_two(&m, N), 0);
+}
+
+static void either_of_two_old_series_can_be_unsteady(void **state)
+{
+	struct made m;
+
+	(void)state;
+	for (int side = 0; side < 2; side++) {
+		make(&m, 1.0, 1.0, 0.002);
+		m.held[side][3] = 1.0;
+		assert_int_equal(of_two(&m, N), SB_CAUTION_THROTTLED);
+		assert_int_equal(of_two(&m, 1), SB_CAUTION_THROTTLED);
+		make(&m, 1.0, 1.0, 0.002);
+		for (int i = 0; i < N; i++)
+			m.time[side][i] *= 1.0 + 0.002 * i;
+		assert_int_equal(of_two(&m, N), SB_CAUTION_DRIFTING);
+		make(&m, 1.0, 1.0, 0.002);
+		for (int i = 0; i < N; i++)
+			m.time[side][i] *= i * 7 % 10 < 5 ? 1.0 : 1.05;
+		assert_int_equal(of_two(&m, N), SB_CAUTION_TWO_MODES);
+		assert_int_equal(of_two(&m, 5), 0); /* too few to tell */
+	}
+}
+
 static void cautions_are_words(void **state)
 {
 	struct sb_buf b = { 0 };
@@ -165,6 +225,8 @@ int main(void)
 		cmocka_unit_test(clocks_that_were_held_down_are_named_in_either_arm),
 		cmocka_unit_test(drift_and_modes_of_the_ratio_are_named),
 		cmocka_unit_test(equal_missing_and_impossible_times_are_no_cause),
+		cmocka_unit_test(two_old_series_have_a_clock_too),
+		cmocka_unit_test(either_of_two_old_series_can_be_unsteady),
 		cmocka_unit_test(cautions_are_words),
 	};
 

@@ -21,7 +21,7 @@
 	} while (0)
 
 struct spec {
-	double ms[3]; /* of a process each; 0: there is none */
+	double ms[8]; /* of a process each; 0: there is none */
 	const char *clip, *preset, *build, *cpu, *outcome;
 	const char *metric; /* NULL: wall_ns */
 	bool planted;       /* its passes were made longer */
@@ -60,7 +60,7 @@ static void make(struct fixture *f, const struct spec *specs, size_t n)
 
 		snprintf(id, sizeof(id), "%02zu000000000000000000000000000000", i);
 		assert_ok(f, sb_store_begin_run(st, &r, &c, names, levels, s->both ? 2 : 1, &run, &f->err));
-		for (int p = 0; p < 3 && s->ms[p] > 0.0; p++) {
+		for (int p = 0; p < (int)SB_ARRAY_LEN(s->ms) && s->ms[p] > 0.0; p++) {
 			assert_ok(f, sb_store_add_worker(st, run, &w, &worker, &f->err));
 			for (int t = 0; t < (s->both ? 6 : 3); t++) {
 				const struct sb_sample sample = { or_usual(s->metric, "wall_ns"),
@@ -245,6 +245,24 @@ static void runs_of_different_things_are_refused(void **state)
 	assert_non_null(strstr(f->err.msg, "no arm 'nope'"));
 }
 
+/* A process's trials lie in three places 1 % apart, which its median does not show; processes drift by 0.1 % each. */
+static void cautions_are_of_processes_where_there_are_six(void **state)
+{
+	static const struct spec specs[] = { { .ms = { 10, 10.02, 10.01, 10.03, 10, 10.01, 10.02, 10 } },
+		{ .ms = { 10, 10.01, 10.02, 10.03, 10.04, 10.05, 10.06, 10.07 } },
+		{ .ms = { 10, 10.01, 10.02, 10.03, 10.04 } } };
+	struct fixture *f = *state;
+	struct sb_old_runs r;
+
+	make(f, specs, SB_ARRAY_LEN(specs));
+	assert_ok(f, build(f, "0000", "0100", NULL, &r));
+	assert_int_equal(r.rows[0].cautions, SB_CAUTION_DRIFTING);
+	sb_old_runs_release(&r);
+	assert_ok(f, build(f, "0100", "0200", NULL, &r)); /* trials of both: one side has too few processes */
+	assert_true(r.rows[0].cautions & SB_CAUTION_TWO_MODES);
+	sb_old_runs_release(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +276,8 @@ int main(void)
 		        runs_of_one_process_have_the_variance_of_whole_runs, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 		        without_that_there_is_no_interval_and_it_is_said, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+		        cautions_are_of_processes_where_there_are_six, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(runs_of_different_things_are_refused, fixture_setup, fixture_teardown),
 	};
 

@@ -234,6 +234,20 @@ static void a_gate_that_could_not_pass_is_refused(void **state)
 	assert_int_equal(verdict(&s, 0), SB_GATE_PASS);
 }
 
+static void what_to_be_careful_about_is_in_the_table(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	setup(&s);
+	s.row[1].cautions = SB_CAUTION_CLOCK | SB_CAUTION_TWO_MODES;
+	assert_int_equal(judge(&s, 0), SB_OK);
+	assert_int_equal(s.table.rows[0].cautions, 0);
+	assert_int_equal(s.table.rows[1].cautions, SB_CAUTION_CLOCK | SB_CAUTION_TWO_MODES);
+	assert_true(s.table.rows[1].flaws.bimodal && !s.table.rows[1].flaws.drifts);
+	release(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +259,7 @@ int main(void)
 		cmocka_unit_test(bytes_need_no_chance),
 		cmocka_unit_test(a_process_that_dies_keeps_it_from_passing),
 		cmocka_unit_test(a_gate_that_could_not_pass_is_refused),
+		cmocka_unit_test(what_to_be_careful_about_is_in_the_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,3 +57,50 @@ change 1.03 0.970874 2>/dev/null | tail -n 0
 "$SPABENCH" compare --db clocks.db --format json </dev/null | python3 -c '
 import json, sys
 print({r["metric"]: r["cautions"] for r in json.load(sys.stdin)["rows"] if r["metric"] in ("wall_ns", "sm_cycles")})'
+"$SPABENCH" compare --db clocks.db --format csv </dev/null | python3 -c '
+import csv, sys
+print({r["metric"]: [r[c] for c in ("clock", "throttled", "drifts", "bimodal")] for r in csv.DictReader(sys.stdin) if r["metric"] in ("wall_ns", "sm_cycles")})'
+
+echo '# the same as two runs of different times'
+cp "$SB_SOURCE"/reports/examples/h200-full.db clocks.db
+# old NAME DIGIT FACTOR: NAME.db, the file as it is now as another run, all its times FACTOR times as long
+old() {
+	cp clocks.db "$1.db"
+	python3 - "$@" <<'END'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1] + ".db")
+db.execute("UPDATE run SET uid = ?", (sys.argv[2] * 32,))
+db.execute("UPDATE sample SET value = value * ? WHERE metric IN (SELECT id FROM metric WHERE name LIKE '%\\_ns' ESCAPE '\\')", (float(sys.argv[3]),))
+db.commit()
+END
+}
+# two_runs REF REF: the rows that are told apart, in every format
+two_runs() {
+	"$SPABENCH" compare "$1" "$2" </dev/null | grep -E '^  (total|front.dino|SM cycles)' | visible ''
+	"$SPABENCH" compare "$1" "$2" --format markdown </dev/null | grep -E '^. (metric|total) ' | visible ''
+	"$SPABENCH" compare "$1" "$2" --format csv </dev/null | python3 -c '
+import csv, sys
+print({r["metric"]: [r[c] for c in ("clock", "throttled", "drifts", "bimodal")] for r in csv.DictReader(sys.stdin) if r["metric"] in ("wall_ns", "sm_cycles")})'
+	"$SPABENCH" compare "$1" "$2" --format json </dev/null | python3 -c '
+import json, sys
+print({r["metric"]: r["cautions"] for r in json.load(sys.stdin)["rows"] if r["metric"] in ("wall_ns", "sm_cycles")})'
+}
+change 1.03 0.970874 >/dev/null
+old a a 1.0002
+two_runs clocks.db:/before a.db:/after
+echo '# no change is named where what differs from run to run is as large'
+old other b 1.02
+"$SPABENCH" merge --into both.db clocks.db other.db </dev/null >/dev/null 2>&1 || echo "[exit $?]"
+two_runs both.db:bebd/before a.db:/after
+echo '# throttled and drifting'
+change 1.03 1 0.01 >/dev/null
+old b c 1
+python3 - <<'END'
+import sqlite3
+db = sqlite3.connect("clocks.db")
+db.execute("UPDATE sample SET value = 1 WHERE metric = (SELECT id FROM metric WHERE name = 'device.throttled') AND trial = "
+           "(SELECT max(trial.id) FROM trial JOIN arm ON arm.run = trial.run AND arm.idx = trial.arm "
+           "WHERE kind = 'timing' AND name = 'before')")
+db.commit()
+END
+two_runs clocks.db:/before b.db:/after
