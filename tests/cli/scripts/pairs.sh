@@ -1,11 +1,11 @@
 # Pairs of processes: what is stored, a side that fails, an interruption, nonsense.
 quick='--device cpu --frames 3 --size 84x56 --grid 2 --support 2 --iterations 1 --threads 1 --seed 1 --quiet'
-"$SPABENCH" pairs --db a.db $quick --pairs 2 --trials 1 --arms after --plant 50 --format json >a.json 2>err; echo "exit $?"
+"$SPABENCH" pairs --db a.db $quick --pairs 2 --trials 1 --arms after --plant 300 --format json >a.json 2>err; echo "exit $?"
 python3 - <<'P'
 import json, sqlite3
 t = json.load(open('a.json'))
 total = [r for r in t['rows'] if r['metric'] == 'wall_ns'][0]
-print(t['pairs'], t['dropped'], t['trials'], t['a']['arm'], t['b']['arm'], t['a']['plant'], t['b']['plant'], total['ratio']['estimate'] > 1.2)
+print(t['pairs'], t['dropped'], t['trials'], t['a']['arm'], t['b']['arm'], t['a']['plant'], t['b']['plant'], total['ratio']['estimate'] > 1.5)
 db = sqlite3.connect('a.db')
 print(db.execute('SELECT count(*), count(DISTINCT pid), min(ending), max(ending) FROM worker').fetchone())
 print(db.execute("SELECT block, group_concat(n) FROM (SELECT block, arm || ':' || position AS n FROM trial ORDER BY block, arm) GROUP BY block").fetchall())
