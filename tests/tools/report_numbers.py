@@ -41,13 +41,9 @@ def fail(text):
 # ---- the database --------------------------------------------------------------------------------------------------
 
 class Run:
-    def __init__(self, path, uid=None):
+    def __init__(self, path, uid):
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        if uid:
-            self.run = db.execute("SELECT id FROM run WHERE substr(uid, 1, length(?1)) = ?1", (uid,)).fetchone()[0]
-        else:
-            self.run = db.execute("SELECT max(run) FROM run_case WHERE workload <> 'micro'").fetchone()[0]  # micro: ceilings
-        self.uid = db.execute("SELECT uid FROM run WHERE id = ?", (self.run,)).fetchone()[0]
+        self.run, self.uid = db.execute("SELECT id, uid FROM run WHERE substr(uid, 1, length(?1)) = ?1", (uid,)).fetchone()
         q = lambda text: db.execute(text, (self.run,)).fetchall()
         self.arms = [name for _, name in q("SELECT idx, name FROM arm WHERE run = ? ORDER BY idx")]
         self.levels = {}
@@ -375,8 +371,9 @@ def unescaped(markdown):
 
 
 def main():
-    run, page = Run(sys.argv[1]), Page()
-    page.feed(open(sys.argv[2], encoding="utf-8").read())
+    page, text = Page(), open(sys.argv[2], encoding="utf-8").read()
+    page.feed(text)
+    run = Run(sys.argv[1], re.search(r"<code>([0-9a-f]{32})</code>", text)[1])  # that the page says it is of
     said = unescaped(open(sys.argv[3], encoding="utf-8").read()) if len(sys.argv) > 3 else ""
     if len(page.figures) < (int(sys.argv[4]) if len(sys.argv) > 4 else 20):
         fail(f"only {len(page.figures)} figures")
