@@ -170,31 +170,6 @@ static enum sb_status read_rules(struct request *r, bool budget_given, bool tria
 	return SB_OK;
 }
 
-/* Whether no time may be left to judge: bytes need no number of pairs. */
-static bool all_are_off(const struct sb_gate_rules *rules)
-{
-	for (int i = 0; i < rules->n; i++)
-		if (!strcmp(rules->threshold[i].pattern, "*") && isnan(rules->threshold[i].threshold))
-			return true;
-	return false;
-}
-
-/* What could not fail or pass with a single metric cannot with more; those are counted when a pair is there. */
-static enum sb_status check_design(const struct sb_gate_rules *rules, struct sb_error *err)
-{
-	const struct sb_gate_options o = { .metrics = 1,
-		.max_pairs = rules->max_pairs,
-		.alpha = rules->alpha,
-		.beta = rules->beta,
-		.correction = rules->correction };
-	struct sb_gate_design *design = malloc(sizeof(*design));
-	enum sb_status status =
-	        design ? sb_gate_plan(&o, design, err) : sb_fail(err, SB_E_NOMEM, "no memory for a design");
-
-	free(design);
-	return all_are_off(rules) ? SB_OK : status;
-}
-
 static enum sb_status parse(int argc, char **argv, struct request *r, struct sb_error *err)
 {
 	struct sb_option_parser p = { .next = 1 };
@@ -229,7 +204,7 @@ static enum sb_status parse(int argc, char **argv, struct request *r, struct sb_
 		        "nothing to hold against each other: name a --baseline, two --exe or two --arms");
 	if (read_rules(r, budget, trials, err))
 		return err->code;
-	return r->stored ? SB_OK : check_design(&r->rules, err);
+	return r->baseline ? SB_OK : sb_gate_rules_check(&r->rules, err);
 }
 
 /* ---- the baseline ---------------------------------------------------------------------------------------------- */
@@ -694,11 +669,23 @@ static enum sb_status exit_status(enum sb_gate_verdict verdict, struct sb_error 
 	return verdict == SB_GATE_PASS ? SB_OK : verdict == SB_GATE_FAIL ? SB_E_VERDICT : SB_E_OPEN;
 }
 
+/* The baseline's own trials tell what will be judged, and with it whether so many pairs can decide it. */
+static enum sb_status check_against_baseline(struct gate *g, struct sb_error *err)
+{
+	const struct request *r = g->r;
+	const char *kind = sb_run_fact(&r->run, "device.kind");
+
+	return sb_gate_rules_check_arm(
+	        &r->rules, g->st, found(r)->run, found(r)->arm, kind && strcmp(kind, "cpu") != 0, err);
+}
+
 static enum sb_status open_pairs(struct gate *g, int argc, char **argv, struct sb_error *err)
 {
 	struct request *r = g->r;
 	enum sb_status status = r->baseline ? use_baseline(g->st, r, err) : use_sides(r, err);
 
+	if (!status && r->baseline && !r->stored)
+		status = check_against_baseline(g, err);
 	sb_buf_release(&r->q.command_text);
 	if (!status)
 		status = sb_pair_prepare(&r->q, argc, argv, err);

@@ -4,6 +4,7 @@
 #include <ini.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -168,5 +169,57 @@ enum sb_status sb_gate_rules_read(
 	r.f = f;
 	status = read_file(path, &r, err);
 	fclose(f);
+	return status;
+}
+
+/* ---- designs that cannot be ---------------------------------------------------------------------------------- */
+
+/* Whether no time may be left to judge: bytes need no number of pairs. */
+static bool all_are_off(const struct sb_gate_rules *rules)
+{
+	for (int i = 0; i < rules->n; i++)
+		if (!strcmp(rules->threshold[i].pattern, "*") && isnan(rules->threshold[i].threshold))
+			return true;
+	return false;
+}
+
+enum sb_status sb_gate_rules_check(const struct sb_gate_rules *rules, struct sb_error *err)
+{
+	const struct sb_gate_options o = { .metrics = 1,
+		.max_pairs = rules->max_pairs,
+		.alpha = rules->alpha,
+		.beta = rules->beta,
+		.correction = rules->correction };
+	struct sb_gate_design *design = malloc(sizeof(*design));
+	enum sb_status status =
+	        design ? sb_gate_plan(&o, design, err) : sb_fail(err, SB_E_NOMEM, "no memory for a design");
+
+	struct sb_error one = *err;
+
+	free(design);
+	if (all_are_off(rules))
+		return SB_OK;
+	return status == SB_E_USAGE ? sb_fail(err, SB_E_USAGE, "%s; with more than one metric it takes more", one.msg)
+	                            : status;
+}
+
+enum sb_status sb_gate_rules_check_arm(
+        const struct sb_gate_rules *rules, struct sb_store *st, int64_t run, int arm, bool gpu, struct sb_error *err)
+{
+	struct sb_gate_rules copy = *rules; /* the gate notes anew which of them are used */
+	struct sb_gate_result *result = malloc(sizeof(*result));
+	struct sb_pair_table table;
+	enum sb_status status;
+
+	if (!result)
+		return sb_fail(err, SB_E_NOMEM, "no memory for a design");
+	status = sb_pair_table_of_arm(st, run, arm, &table, err);
+	if (!status) {
+		status = sb_gate_result_begin(&table, &copy, gpu, result, err);
+		if (!status)
+			sb_gate_result_release(result);
+		sb_pair_table_release(&table);
+	}
+	free(result);
 	return status;
 }

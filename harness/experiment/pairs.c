@@ -344,7 +344,7 @@ enum sb_status sb_pairs_close(struct sb_pairs *p, enum sb_status ended, struct s
 
 	if (!p)
 		return ended;
-	if (p->run_key)
+	if (p->run_key && !(ended == SB_E_USAGE && !sb_store_drop_run(p->st, p->run_key, &later)))
 		status = sb_store_end_run(p->st, p->run_key,
 		        ended == SB_E_INTERRUPTED ? "interrupted"
 		        : ended || p->whole == 0  ? "failed"

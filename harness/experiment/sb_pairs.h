@@ -63,8 +63,9 @@ const char *sb_pairs_run_id(const struct sb_pairs *p);       /* "" */
 /* What the newest process of a side said of itself; NULL before one did. */
 const struct sb_worker_facts *sb_pairs_facts(const struct sb_pairs *p, int side);
 /*
- * End the run: complete, or as `ended` says interrupted or failed, and release. Returns `ended`, or what the store met.
- * Accepts NULL.
+ * End the run: complete, or as `ended` says interrupted or failed, and release. With SB_E_USAGE what was asked for is
+ * refused, and the run is taken out of the store again: it would be the newest, and measured nothing that was wanted.
+ * Returns `ended`, or what the store met. Accepts NULL.
  */
 enum sb_status sb_pairs_close(struct sb_pairs *p, enum sb_status ended, struct sb_error *err);
 

@@ -100,14 +100,26 @@ static enum sb_status check_options(const struct sb_gate_options *o, struct sb_e
 	return SB_OK;
 }
 
+/* Pairs from which on the last look alone can fail and pass: then spend() finds a way. */
+static double pairs_needed(const struct sb_gate_options *o, double factor)
+{
+	return fmax(ceil(-log2(o->alpha / factor)), ceil(-log2(o->beta)));
+}
+
 static enum sb_status refuse(
         const struct sb_gate_options *o, const char *what, double needed, const char *whose, struct sb_error *err)
 {
+	double least = pairs_needed(o, correction_factor(o->metrics, o->correction));
+	char way[96];
+
+	if (least <= SB_GATE_MAX_PAIRS)
+		snprintf(way, sizeof(way), "allow at least %.0f pairs", least);
+	else
+		snprintf(way, sizeof(way), "that takes %.0f pairs, and %d are the most: allow a larger error rate",
+		        least, SB_GATE_MAX_PAIRS);
 	return sb_fail(err, SB_E_USAGE,
-	        "gate with %d pairs can never %s: the smallest p of %d pairs is %.2g, and %s needs %.2g; allow at "
-	        "least %d "
-	        "pairs",
-	        o->max_pairs, what, o->max_pairs, ldexp(1.0, -o->max_pairs), whose, needed, (int)ceil(-log2(needed)));
+	        "gate with %d pairs can never %s: the smallest p of %d pairs is %.2g, and %s needs %.2g; %s",
+	        o->max_pairs, what, o->max_pairs, ldexp(1.0, -o->max_pairs), whose, needed, way);
 }
 
 static void count_tails(struct sb_gate_design *g)
@@ -142,7 +154,7 @@ enum sb_status sb_gate_plan(const struct sb_gate_options *options, struct sb_gat
 		look[n].pairs = look_pairs[n] < o.max_pairs ? look_pairs[n] : o.max_pairs;
 		n++;
 	}
-	snprintf(whose, sizeof(whose), "one of %d metrics", o.metrics);
+	snprintf(whose, sizeof(whose), o.metrics > 1 ? "one of %d metrics of time" : "a metric of time", o.metrics);
 	factor = correction_factor(o.metrics, o.correction);
 	if (!spend(look, n, o.alpha, factor, false, alpha))
 		return refuse(&o, "fail", o.alpha / factor, whose, err);

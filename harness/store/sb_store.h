@@ -172,6 +172,11 @@ enum sb_status sb_store_add_fact(struct sb_store *st, int64_t run_key, const str
 /* status: "complete", "interrupted", "failed". A run never ended stays "running". */
 enum sb_status sb_store_end_run(struct sb_store *st, int64_t run_key, const char *status, struct sb_error *err);
 /*
+ * Take a run out with its trials, samples and all, as if it had never begun: for one of which it turned out that it is
+ * refused. Whole or not at all. Errors: SB_E_DATA: a baseline or calibration is of it; as for the other writing calls.
+ */
+enum sb_status sb_store_drop_run(struct sb_store *st, int64_t run_key, struct sb_error *err);
+/*
  * Make a run that is not complete "running" again, for --resume, and put the n facts `own` in the place of `was` (the
  * same keys; value NULL: there was none), which say who is at work on it. Of several processes that read the same owner
  * and try, one succeeds. Whether an owner still lives is not known here. Errors: SB_E_USAGE: the run is complete, or

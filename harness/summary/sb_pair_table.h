@@ -56,6 +56,12 @@ enum sb_status sb_pair_table_compute(const struct sb_run *run, const struct sb_t
         const struct sb_samples *samples, double level, struct sb_pair_table *out, struct sb_error *err);
 enum sb_status sb_pair_table_build(
         struct sb_store *st, int64_t run_key, double level, struct sb_pair_table *out, struct sb_error *err);
+/*
+ * An arm of any stored run as if it were both sides of one pair: rows that a gate against it will have, and how large
+ * they are, before anything is measured. Metrics that only some trials have are in it, too. Errors: SB_E_NOMEM.
+ */
+enum sb_status sb_pair_table_of_arm(
+        struct sb_store *st, int64_t run_key, int arm, struct sb_pair_table *out, struct sb_error *err);
 void sb_pair_table_release(struct sb_pair_table *t);
 const struct sb_pair_row *sb_pair_table_row(const struct sb_pair_table *t, const char *metric); /* or NULL */
 

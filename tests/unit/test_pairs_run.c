@@ -425,6 +425,22 @@ static void what_cannot_be_asked_for_is_refused(void **state)
 	sb_store_close(f.st);
 }
 
+static void a_refused_run_is_taken_out_again(void **state)
+{
+	struct fixture f;
+	int64_t key;
+
+	(void)state;
+	begin(&f, "", 1);
+	open_pairs(&f);
+	assert_int_equal(sb_pairs_measure(f.p, 1, &f.err), SB_OK);
+	assert_int_equal(sb_pairs_whole(f.p), 1);
+	assert_int_equal(sb_pairs_close(f.p, SB_E_USAGE, &f.err), SB_E_USAGE);
+	assert_int_equal(sb_store_find_run(f.st, NULL, &key, &f.err), SB_E_USAGE);
+	assert_non_null(strstr(f.err.msg, "no run in database"));
+	sb_store_close(f.st);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
 
 int main(int argc, char **argv)
@@ -443,6 +459,7 @@ int main(int argc, char **argv)
 		IN_FOLDER(sides_that_see_other_clips_are_no_pair),
 		IN_FOLDER(a_binary_that_is_none_is_named),
 		IN_FOLDER(what_cannot_be_asked_for_is_refused),
+		IN_FOLDER(a_refused_run_is_taken_out_again),
 	};
 	ssize_t n;
 

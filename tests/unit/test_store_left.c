@@ -100,11 +100,85 @@ static void an_unused_database_goes_again_with_the_store_that_made_it(void **sta
 	assert_int_equal(fixture_count(f->dir), 1);
 }
 
+/* How many rows each table has. */
+static char *whole(struct fixture *f, char *out, size_t size)
+{
+	static const char *const tables[] = { "run", "fact", "run_case", "arm", "arm_level", "worker", "trial",
+		"sample", "rollup", "trace", "memory_timeline" };
+	sqlite3 *db;
+	size_t n = 0;
+
+	assert_int_equal(sqlite3_open(f->db, &db), SQLITE_OK);
+	for (size_t i = 0; i < SB_ARRAY_LEN(tables); i++) {
+		char sql[96];
+		sqlite3_stmt *s;
+
+		snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", tables[i]);
+		assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
+		assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+		n += (size_t)snprintf(out + n, size - n, "%s %d ", tables[i], sqlite3_column_int(s, 0));
+		sqlite3_finalize(s);
+	}
+	sqlite3_close(db);
+	return out;
+}
+
+static int64_t add_run(struct fixture *f, struct sb_store *st, const char *id)
+{
+	int64_t run, worker;
+
+	assert_ok(f, fixture_begin_run(st, id, &run, &worker, &f->err));
+	for (int arm = 0; arm < 2; arm++)
+		assert_ok(f, fixture_add_trial(st, run, worker, arm, 1, &f->err));
+	return run;
+}
+
+static void a_refused_run_leaves_nothing(void **state)
+{
+	static const char id_b[] = "fedcba9876543210fedcba9876543210";
+	struct fixture *f = *state;
+	struct sb_store *st = open_db(f);
+	char before[512], after[512];
+	int64_t first = add_run(f, st, id_a), second, found;
+
+	sb_store_close(st);
+	whole(f, before, sizeof(before));
+	st = open_db(f);
+	second = add_run(f, st, id_b);
+	assert_ok(f, sb_store_drop_run(st, second, &f->err));
+	assert_ok(f, sb_store_find_run(st, NULL, &found, &f->err));
+	assert_int_equal(found, first);
+	assert_int_equal(sb_store_find_run(st, id_b, &found, &f->err), SB_E_USAGE);
+	assert_ok(f, sb_store_check(st, &f->err));
+	sb_store_close(st);
+	assert_string_equal(whole(f, after, sizeof(after)), before);
+	assert_non_null(strstr(before, "trace 40 "));
+}
+
+static void what_a_baseline_is_of_stays(void **state)
+{
+	struct fixture *f = *state;
+	struct sb_store *st = open_db(f);
+	int64_t run = add_run(f, st, id_a), found;
+	char word[] = "main", digest[] = "0123456789abcdef";
+	const struct sb_baseline b = {
+		.name = word, .machine = word, .case_key = word, .run = run, .exe = word, .exe_digest = digest
+	};
+
+	assert_ok(f, sb_store_set_baseline(st, &b, &f->err));
+	assert_int_equal(sb_store_drop_run(st, run, &f->err), SB_E_DATA);
+	assert_ok(f, sb_store_find_run(st, NULL, &found, &f->err));
+	assert_ok(f, sb_store_check(st, &f->err));
+	sb_store_close(st);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_run_whose_process_is_gone_is_broken_off),
+		T(a_refused_run_leaves_nothing),
+		T(what_a_baseline_is_of_stays),
 		T(an_unused_database_goes_again_with_the_store_that_made_it),
 	};
 	return cmocka_run_group_tests_name("what is left", tests, NULL, NULL);

@@ -54,18 +54,33 @@ try gate --baseline main --db g.db --quiet --trials 1 --size 98x56
 try gate --baseline main --db g.db --quiet --trials 1 --threads 2
 
 echo '# a design that cannot fail or pass'
-try gate --baseline main --db g.db --max-pairs 1
+# Three metrics of time, whatever share of the total a stage has here.
+three="--threshold *=off --threshold total=10 --threshold front.dino=20 --threshold front.aggregator=20"
+try gate --baseline main --db g.db --max-pairs 1 $three
+try gate --baseline main --db g.db --max-pairs 8 $three
+# as many as it says are accepted: then it is the budget
+too_short gate --baseline main --db g.db --quiet --trials 1 --max-pairs 9 --budget 0.1 $three
 try gate --baseline main --db g.db --max-pairs 65
+try gate --baseline main --db g.db --threshold nothing=1
+try gate --baseline main --db g.db --threshold total=0
 try gate --baseline main --db g.db --threshold total=101
 printf '[thresholds]\ntotal = 2 %%\nstages = much\n' >spabench.ini
 try gate --baseline main --db g.db
 try gate --baseline main --db g.db --config other.ini
 printf '[gate]\nalpha = 0.1\nmax_pairs = 8\n' >spabench.ini
-try gate --baseline main --db g.db
+try gate --baseline main --db g.db $three
+try gate --db g.db --exe ./old --exe "$SPABENCH"
+printf '[gate]\nalpha = 1e-30\n' >spabench.ini
+try gate --baseline main --db g.db $three
 rm spabench.ini
 
 echo '# too little time'
 too_short gate --baseline main --db g.db --quiet --trials 1 --budget 0.1
+
+echo '# the runs of refused gates are gone: the newest is the baseline, and it can be set again'
+"$SPABENCH" list --db g.db | sed -n '2,$p' | wc -l
+"$SPABENCH" compare --db g.db </dev/null | sed -n '1s/run .*//p'
+"$SPABENCH" baseline set main --db g.db --exe ./old | sed -E 's/run [0-9a-f]+/run ID/; s/\([0-9a-f]*\)/(DIGEST)/'
 
 echo '# a baseline that vanished'
 mv old older
