@@ -60,25 +60,59 @@ static void set_student(struct sb_interval *out, double se, double df, double le
 	out->has_interval = true;
 }
 
-void sb_runs_compare(const double *a, int n_a, const double *b, int n_b, double between, double between_df,
-        double level, struct sb_interval *out)
+double sb_runs_within_variance(const double *const *x, const int *n, int k)
+{
+	double sum = 0.0;
+	int df = 0;
+
+	for (int i = 0; i < k; i++) {
+		if (n[i] < 2)
+			continue;
+		sum += sum_of_squares(x[i], n[i], sb_stats_mean(x[i], n[i]));
+		df += n[i] - 1;
+	}
+	return df > 0 ? sum / df : NAN;
+}
+
+/* The difference without an interval. False: not even that, or too few for one. */
+static bool set_difference(const double *a, int n_a, const double *b, int n_b, struct sb_interval *out)
 {
 	*out = (struct sb_interval){ .mid = sb_stats_mean(b, n_b) - sb_stats_mean(a, n_a),
 		.lo = NAN,
 		.hi = NAN,
 		.coverage = NAN,
 		.n = n_a < n_b ? n_a : n_b };
-	if (!isfinite(out->mid)) {
+	if (!isfinite(out->mid))
 		out->mid = NAN;
-		return;
-	}
-	if (n_a < 2 || n_b < 2 || !(between >= 0.0) || !(between_df > 0.0))
-		return;
+	return isfinite(out->mid) && out->n >= 2;
+}
 
-	double var_a = pow(sb_stats_sd(a, n_a), 2.0) / n_a, var_b = pow(sb_stats_sd(b, n_b), 2.0) / n_b;
-	double var = var_a + var_b + 2.0 * between;
-	double spread = var_a * var_a / (n_a - 1) + var_b * var_b / (n_b - 1) + 4.0 * between * between / between_df;
-	set_student(out, sqrt(var), spread > 0.0 ? var * var / spread : n_a + n_b - 2, level);
+static double variance(const double *x, int n)
+{
+	return pow(sb_stats_sd(x, n), 2.0);
+}
+
+void sb_runs_compare(const double *a, int n_a, const double *b, int n_b, double within, double between,
+        double between_df, double level, struct sb_interval *out)
+{
+	double var;
+
+	if (!set_difference(a, n_a, b, n_b, out) || !(within >= 0.0) || !(between >= 0.0) || !(between_df > 0.0))
+		return;
+	var = fmax(within, variance(a, n_a)) / n_a + fmax(within, variance(b, n_b)) / n_b + 2.0 * between;
+	set_student(out, sqrt(var), between_df, level);
+}
+
+void sb_samples_compare(const double *a, int n_a, const double *b, int n_b, double level, struct sb_interval *out)
+{
+	double var_a, var_b, spread;
+
+	if (!set_difference(a, n_a, b, n_b, out))
+		return;
+	var_a = variance(a, n_a) / n_a;
+	var_b = variance(b, n_b) / n_b;
+	spread = var_a * var_a / (n_a - 1) + var_b * var_b / (n_b - 1);
+	set_student(out, sqrt(var_a + var_b), spread > 0.0 ? pow(var_a + var_b, 2.0) / spread : n_a + n_b - 2, level);
 }
 
 void sb_runs_compare_means(

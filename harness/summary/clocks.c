@@ -134,11 +134,6 @@ static void collect_series(const struct sb_caution_series *s, struct logs *l)
 	}
 }
 
-static void differ(const double *a, int n_a, const double *b, int n_b, double level, struct sb_interval *out)
-{
-	sb_runs_compare(a, n_a, b, n_b, 0.0, 1.0, level, out);
-}
-
 static bool are_the_clocks(const struct logs l[2], double level)
 {
 	double cycles[2][SB_SAMPLE_MAX];
@@ -149,9 +144,9 @@ static bool are_the_clocks(const struct logs l[2], double level)
 	for (int side = 0; side < 2; side++)
 		for (int i = 0; i < l[side].n; i++)
 			cycles[side][i] = l[side].time[i] + l[side].clock[i];
-	differ(l[0].time, l[0].n, l[1].time, l[1].n, level, &time);
-	differ(l[0].clock, l[0].n, l[1].clock, l[1].n, level, &clock);
-	differ(cycles[0], l[0].n, cycles[1], l[1].n, level, &work);
+	sb_samples_compare(l[0].time, l[0].n, l[1].time, l[1].n, level, &time);
+	sb_samples_compare(l[0].clock, l[0].n, l[1].clock, l[1].n, level, &clock);
+	sb_samples_compare(cycles[0], l[0].n, cycles[1], l[1].n, level, &work);
 	return without_work(&time, &clock, &work);
 }
 

@@ -1,4 +1,5 @@
 #include "sb_old_runs.h"
+#include "between_runs.h"
 #include "sb_fingerprint.h"
 #include "summary_internal.h"
 
@@ -263,85 +264,12 @@ static int logs(const struct arm_of_run *a, const char *metric, double *out)
 	return kept;
 }
 
-/* Logs of a metric of all (run, arm)s. */
-struct all_logs {
-	double v[SB_OLD_HISTORY_MAX][SB_OLD_PROCESSES_MAX];
-	int n[SB_OLD_HISTORY_MAX];
-};
-
-/* A run of more processes than a side has is steadier than that. */
-static bool is_in(const struct work *w, const struct all_logs *l, int i, int group, bool of_means)
+static void compare(const struct work *w, const struct sb_run_logs *l, struct sb_old_row *r)
 {
-	int most = l->n[0] < l->n[1] ? l->n[0] : l->n[1];
-
-	return w->v[i].group == group && l->n[i] && !(of_means && l->n[i] > most);
-}
-
-/* Runs that have an arm in both groups: what a run is off by is in both, and tells the same thing twice. */
-static int shared_runs(const struct work *w, const struct all_logs *l, bool of_means)
-{
-	int shared = 0;
-
-	for (int i = 0; i < w->n; i++) {
-		bool other = false;
-
-		if (!is_in(w, l, i, 0, of_means))
-			continue;
-		for (int k = 0; k < w->n; k++)
-			other |= is_in(w, l, k, 1, of_means) && !strcmp(w->v[i].run.id, w->v[k].run.id);
-		shared += other;
-	}
-	return shared;
-}
-
-/* The groups' variances, by their degrees of freedom: one for what processes do not explain, one of whole runs. */
-static double pooled(const struct work *w, const struct all_logs *l, bool of_means, double *df)
-{
-	int shared = w->n_groups > 1 ? shared_runs(w, l, of_means) : 0;
-	double sum = 0.0;
-
-	*df = 0.0;
-	for (int g = 0; g < w->n_groups; g++) {
-		const double *x[SB_OLD_HISTORY_MAX];
-		double mean[SB_OLD_HISTORY_MAX], own_df, own;
-		int n[SB_OLD_HISTORY_MAX], k = 0;
-
-		for (int i = 0; i < w->n; i++) {
-			if (!is_in(w, l, i, g, of_means))
-				continue;
-			x[k] = l->v[i];
-			mean[k] = sb_stats_mean(l->v[i], l->n[i]);
-			n[k++] = l->n[i];
-		}
-		if (of_means) {
-			own_df = k - 1;
-			own = k > 1 ? pow(sb_stats_sd(mean, k), 2.0) : NAN;
-		} else {
-			own = sb_runs_between_variance(x, n, k, &own_df);
-		}
-		if (!isfinite(own))
-			continue;
-		sum += own * own_df;
-		*df += own_df;
-	}
-	if (!(*df > 0.0))
-		return NAN;
-	sum /= *df;
-	*df -= shared > 1 ? shared - 1 : 0;
-	return sum;
-}
-
-static void compare(const struct work *w, const struct all_logs *l, struct sb_old_row *r)
-{
-	const double *a = l->v[0], *b = l->v[1];
-	double df, between = pooled(w, l, false, &df);
+	double df, between;
 	struct sb_interval i;
 
-	sb_runs_compare(a, l->n[0], b, l->n[1], between, df, LEVEL, &i);
-	if (!i.has_interval) {
-		between = pooled(w, l, true, &df);
-		sb_runs_compare_means(sb_stats_mean(a, l->n[0]), sb_stats_mean(b, l->n[1]), between, df, LEVEL, &i);
-	}
+	sb_between_runs_compare(l, LEVEL, &i, &between, &df);
 	if (w->out->machines)
 		i.has_interval = false;
 	r->between = isfinite(between) ? sb_value_of(sqrt(between)) : sb_value_absent("no two runs of one build");
@@ -439,8 +367,8 @@ static bool all_same(const double *v, int n)
 	return true;
 }
 
-static bool fill_row(
-        struct work *w, const char *metric, const struct sb_metric_info *info, struct all_logs *l, struct sb_old_row *r)
+static bool fill_row(struct work *w, const char *metric, const struct sb_metric_info *info, struct sb_run_logs *l,
+        struct sb_old_row *r)
 {
 	double v[SB_OLD_PROCESSES_MAX], scratch[SB_OLD_PROCESSES_MAX];
 	char label[SB_STATS_SMALL + 64];
@@ -459,8 +387,13 @@ static bool fill_row(
 			r->most[side] = fmax(r->most[side], v[k]);
 		}
 	}
-	for (int i = 0; i < w->n; i++)
+	l->n_runs = w->n;
+	l->n_groups = w->n_groups;
+	for (int i = 0; i < w->n; i++) {
 		l->n[i] = logs(&w->v[i], metric, l->v[i]);
+		l->group[i] = w->v[i].group;
+		l->run[i] = w->v[i].run.id;
+	}
 	compare(w, l, r);
 	if (r->unit == SB_UNIT_TIME)
 		r->cautions = cautions_of(w, metric, &r->log_ratio);
@@ -474,7 +407,7 @@ static enum sb_status fill_rows(struct work *w, struct sb_error *err)
 {
 	const struct sb_samples *s = &w->v[0].samples;
 	struct sb_old_runs *out = w->out;
-	struct all_logs *l = malloc(sizeof(*l));
+	struct sb_run_logs *l = malloc(sizeof(*l));
 
 	out->rows = calloc(s->n_metrics + 1, sizeof(*out->rows));
 	for (int k = 0; l && out->rows && k < sb_metric_table_len; k++)

@@ -144,7 +144,7 @@ static void what_differs_between_runs_is_in_the_interval(void **state)
 		for (int p = 0; p < 3; p++)
 			log_ms[i][p] = log(specs[i].ms[p] * 1e6);
 	between = sb_runs_between_variance(x, n, 3, &df);
-	sb_runs_compare(log_ms[0], 3, log_ms[1], 3, between, df, 0.95, &want);
+	sb_runs_compare(log_ms[0], 3, log_ms[1], 3, sb_runs_within_variance(x, n, 3), between, df, 0.95, &want);
 	assert_ok(f, build(f, "0000", "0100", NULL, &r));
 	assert_int_equal(r.n_rows, 1);
 	assert_int_equal(r.history, 3); /* not of another build, machine or case */

@@ -270,10 +270,16 @@ static void old_runs_carry_the_variance_between_runs(void **state)
 	(void)state;
 	assert_near(between, 0.1069230769230769, 1e-14); /* (MSB - MSW) / n0 by NumPy; F = 12.12 by f_oneway */
 	assert_true(df == 2.0);
-	sb_runs_compare(a, 3, c, 4, 0.0, 2.0, 0.95, &iv); /* without it: Welch's interval, scipy.stats.ttest_ind */
+	assert_near(sb_runs_within_variance(runs, sizes, 4), 0.02777777777777778, 1e-15); /* MSW, by hand */
+	sb_samples_compare(a, 3, c, 4, 0.95, &iv);                                        /* scipy.stats.ttest_ind */
 	assert_interval(&iv, -0.1333333333333333, -0.46243674508962884, 0.19577007842296223, 0.95);
-	sb_runs_compare(a, 3, c, 4, 0.02, 2.0, 0.95, &iv);
-	assert_interval(&iv, -0.1333333333333333, -0.8134394560266237, 0.5467727893599571, 0.95);
+	/* scipy.stats.t.ppf(0.975, 2) * sqrt(max(w, var a) / 3 + max(w, var c) / 4 + 2 * 0.02); each side's is larger
+	 */
+	sb_runs_compare(a, 3, c, 4, 0.0, 0.02, 2.0, 0.95, &iv);
+	assert_interval(&iv, -0.1333333333333333, -1.152536418481199, 0.8858697518145329, 0.95);
+	assert_true(iv.df == 2.0);
+	sb_runs_compare(a, 3, c, 4, 0.05, 0.02, 2.0, 0.95, &iv); /* the pooled one is */
+	assert_interval(&iv, -0.1333333333333333, -1.264911914550778, 0.9982452478841115, 0.95);
 }
 
 static void tests_of_old_runs_are_those_of_their_intervals(void **state)
@@ -284,14 +290,14 @@ static void tests_of_old_runs_are_those_of_their_intervals(void **state)
 
 	(void)state;
 	/* Welch's test: scipy.stats.ttest_ind(c, a, equal_var=False), and of c + 0.1 */
-	sb_runs_compare(a, 3, c, 4, 0.0, 2.0, 0.95, &iv);
+	sb_samples_compare(a, 3, c, 4, 0.95, &iv);
 	sb_runs_test(&iv, 0.0, &t);
 	assert_near(t.p_greater, 0.8285500375386371, 1e-11);
 	assert_near(t.p_less, 0.17144996246136288, 1e-11);
 	sb_runs_test(&iv, -0.1, &t);
 	assert_near(t.p_greater, 0.5981932378337748, 1e-11);
 	/* the ends of an interval at 95 % have 2.5 % */
-	sb_runs_compare(a, 3, c, 4, 0.02, 2.0, 0.95, &iv);
+	sb_runs_compare(a, 3, c, 4, 0.01, 0.02, 2.0, 0.95, &iv);
 	sb_runs_test(&iv, iv.lo, &t);
 	assert_near(t.p_greater, 0.025, 1e-9);
 	sb_runs_test(&iv, iv.hi, &t);
@@ -306,13 +312,13 @@ static void tests_of_old_runs_are_those_of_their_intervals(void **state)
 	sb_runs_compare_means(NAN, 1.3, 0.04, 3.0, 0.95, &iv);
 	assert_true(!iv.has_interval && isnan(iv.mid) && iv.n == 0);
 	/* without variance the sign decides, without an interval nothing */
-	sb_runs_compare(flat, 2, flat, 2, 0.0, 1.0, 0.95, &iv);
+	sb_runs_compare(flat, 2, flat, 2, 0.0, 0.0, 1.0, 0.95, &iv);
 	assert_true(iv.has_interval && iv.lo == 0.0 && iv.hi == 0.0);
 	sb_runs_test(&iv, -0.1, &t);
 	assert_true(t.p_greater == 0.0 && t.p_less == 1.0);
 	sb_runs_test(&iv, 0.0, &t);
 	assert_true(t.p_greater == 1.0 && t.p_less == 1.0);
-	sb_runs_compare(a, 3, c, 4, NAN, 2.0, 0.95, &iv);
+	sb_runs_compare(a, 3, c, 4, 0.01, NAN, 2.0, 0.95, &iv);
 	sb_runs_test(&iv, -9.0, &t);
 	assert_true(t.p_greater == 1.0 && t.p_less == 1.0);
 }
@@ -326,13 +332,18 @@ static void old_runs_without_that_variance_have_no_interval(void **state)
 	double df;
 
 	(void)state;
-	sb_runs_compare(a, 3, a, 3, NAN, 2.0, 0.95, &iv);
+	sb_runs_compare(a, 3, a, 3, 0.01, NAN, 2.0, 0.95, &iv);
 	assert_true(!iv.has_interval && iv.mid == 0.0);
-	sb_runs_compare(a, 3, a, 1, 0.1, 2.0, 0.95, &iv);
+	sb_runs_compare(a, 3, a, 3, NAN, 0.1, 2.0, 0.95, &iv);
+	assert_true(!iv.has_interval && iv.mid == 0.0);
+	sb_samples_compare(a, 3, a, 1, 0.95, &iv);
 	assert_true(!iv.has_interval);
-	sb_runs_compare(a, 3, wild, 3, 0.1, 2.0, 0.95, &iv);
+	assert_true(isnan(sb_runs_within_variance(runs, ones, 2)));
+	sb_runs_compare(a, 3, a, 1, 0.01, 0.1, 2.0, 0.95, &iv);
+	assert_true(!iv.has_interval);
+	sb_runs_compare(a, 3, wild, 3, 0.01, 0.1, 2.0, 0.95, &iv);
 	assert_true(!iv.has_interval && isnan(iv.mid));
-	sb_runs_compare(a, 0, a, 3, 0.1, 2.0, 0.95, &iv);
+	sb_runs_compare(a, 0, a, 3, 0.01, 0.1, 2.0, 0.95, &iv);
 	assert_true(!iv.has_interval && isnan(iv.mid));
 	assert_true(sb_runs_between_variance(runs, sizes, 2, &df) == 0.0); /* equal runs: below 0, so 0 */
 	assert_true(isnan(sb_runs_between_variance(runs, sizes, 1, &df)) && isnan(df));
