@@ -292,8 +292,11 @@ static void put_stages(struct writer *w)
 static void put_memory(struct writer *w, int64_t ns, const struct sb_timeline_event *e)
 {
 	put_counter(w, "memory (bytes)", ns);
-	fprintf(w->out, ",\"args\":{\"allocated\":%" PRId64 ",\"active\":%" PRId64 ",\"reserved\":%" PRId64 "}}",
+	fprintf(w->out, ",\"args\":{\"allocated\":%" PRId64 ",\"active\":%" PRId64 ",\"reserved\":%" PRId64,
 	        e->allocated, e->active, e->reserved);
+	if (e->requested != SB_TIMELINE_UNKNOWN)
+		fprintf(w->out, ",\"requested\":%" PRId64, e->requested);
+	fputs("}}", w->out);
 }
 
 /* Events are the host's, which runs ahead of the device: allocation is ahead of the kernels that use it. */

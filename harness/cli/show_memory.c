@@ -12,6 +12,15 @@ static void print_name(const char *name)
 		putchar(*name == ',' || *name == '"' || (unsigned char)*name < ' ' ? '_' : *name);
 }
 
+/* The last field; empty where it was not recorded. */
+static void print_requested(int64_t bytes)
+{
+	if (bytes == SB_TIMELINE_UNKNOWN)
+		puts(",");
+	else
+		printf(",%" PRId64 "\n", bytes);
+}
+
 static void print_event(const char *arm, const struct sb_trial *t, const struct sb_timeline_event *e)
 {
 	print_name(arm);
@@ -20,7 +29,7 @@ static void print_event(const char *arm, const struct sb_trial *t, const struct 
 	print_name(e->stage);
 	putchar(',');
 	print_name(e->op);
-	putchar('\n');
+	print_requested(e->requested);
 }
 
 /* "begin" is a line, too: what the pass found. */
@@ -35,8 +44,9 @@ static enum sb_status print_timeline(
 
 	if (!status) {
 		print_name(arm);
-		printf(",%d,0,begin,0,%" PRId64 ",%" PRId64 ",%" PRId64 ",,\n", t->block, r.last.allocated,
-		        r.last.active, r.last.reserved);
+		printf(",%d,0,begin,0,%" PRId64 ",%" PRId64 ",%" PRId64 ",,", t->block, r.last.allocated, r.last.active,
+		        r.last.reserved);
+		print_requested(r.last.requested);
 	}
 	while (!status && more) {
 		status = sb_timeline_next(&r, &e, &more, err);
@@ -59,7 +69,7 @@ static enum sb_status print_trial(
 	if (status || !row.data)
 		return status;
 	if (!*printed)
-		puts("arm,block,time_ns,event,bytes,allocated,active,reserved,stage,op");
+		puts("arm,block,time_ns,event,bytes,allocated,active,reserved,stage,op,requested");
 	*printed = true;
 	status = print_timeline(arm, t, &row, err);
 	if (status)

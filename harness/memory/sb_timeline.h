@@ -1,13 +1,14 @@
 /*
- * timeline: what an arm's allocator did in a pass, event by event, in a few bytes each: 5 to 8 on average. Written
+ * timeline: what an arm's allocator did in a pass, event by event, in a few bytes each: 6 to 10 on average. Written
  * while the pass runs, without asking the host for memory; stored as it is; read for plotting. Uses memory.
  *
- * Layout: a byte 1 (the version); allocated, active and reserved at the beginning; events to the end. An event is
- *   a byte              enum sb_alloc_event_kind, + 16 where the stage or the op is another one than before
- *   [stage, op]         only then: indices of names, 0: none. An index that is one higher than any so far is followed
- * by the name: its length and its bytes time                nanoseconds since the event before, since the beginning of
- * the pass size                not for SB_ALLOC_EV_EMPTY_CACHE Sizes are in units of 512 bytes; all numbers are
- * little-endian base 128: seven bits a byte, 128 set where more follow.
+ * Layout: a byte 2, the version; allocated, active, reserved and requested at the beginning; events to the end. An
+ * event is a byte, enum sb_alloc_event_kind, + 16 where the stage or the op is another one than before. Then, only with
+ * that 16, the indices of the names of both, 0: none; an index that is one higher than any so far is followed by the
+ * name, its length and its bytes. Then the nanoseconds since the event before, or the beginning of the pass. Then, but
+ * for SB_ALLOC_EV_EMPTY_CACHE, a size. Then, of an allocation, a free or the end of a use, the rest: the bytes of the
+ * size beyond those that were asked for. Sizes are in units of 512 bytes, requested and rests in bytes; all numbers are
+ * little-endian base 128: seven bits a byte, 128 set where more follow. Version 1 has neither requested nor rests.
  */
 #ifndef SB_TIMELINE_H
 #define SB_TIMELINE_H
@@ -42,11 +43,14 @@ struct sb_timeline_blob sb_timeline_blob(const struct sb_timeline *t);
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
+#define SB_TIMELINE_UNKNOWN (-1)
+
 struct sb_timeline_event {
 	enum sb_alloc_event_kind kind;
 	int64_t time_ns;                     /* since the beginning of the pass */
 	int64_t bytes;                       /* of the block or pages; of a failed request, rounded up to 512 */
 	int64_t allocated, active, reserved; /* after it */
+	int64_t requested;                   /* by what is active, after it; SB_TIMELINE_UNKNOWN: version 1 */
 	const char *stage, *op;              /* "" for none; they live as long as the reader */
 };
 extern const char *const sb_timeline_kinds[]; /* "alloc", "free", .. */
@@ -54,7 +58,7 @@ extern const char *const sb_timeline_kinds[]; /* "alloc", "free", .. */
 struct sb_timeline_reader {
 	const unsigned char *at, *end;
 	struct sb_timeline_event last;
-	int n_names;
+	int version, n_names;
 	int stage, op; /* of the last event; 0: none */
 	char name[SB_TIMELINE_NAMES][SB_TIMELINE_NAME_MAX + 1];
 };

@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION    1
+#define VERSION    2 /* 1: without what was asked for */
 #define UNIT       SB_ALLOC_ALIGN
 #define NEW_PLACE  16 /* the stage or the op is another one */
 #define KIND_MASK  15
 #define VARINT_MAX 10
-/* The longest event: its byte, two places with their names, time and size. */
-#define EVENT_MAX (1 + 2 * (VARINT_MAX + 1 + SB_TIMELINE_NAME_MAX) + 2 * VARINT_MAX)
-#define HEAD_MAX  (1 + 3 * VARINT_MAX)
+/* The longest event: its byte, two places with their names, time, size and rest. */
+#define EVENT_MAX (1 + 2 * (VARINT_MAX + 1 + SB_TIMELINE_NAME_MAX) + 3 * VARINT_MAX)
+#define HEAD_MAX  (1 + 4 * VARINT_MAX)
 
 _Static_assert(SB_ALLOC_EV_MOVE <= KIND_MASK, "a kind is four bits");
 
@@ -92,6 +92,21 @@ void sb_timeline_begin(struct sb_timeline *t, const struct sb_alloc *a, int64_t 
 	put(t, units(st.of[SB_ALLOC_ALLOCATED_BYTES][SB_ALLOC_ALL].current));
 	put(t, units(st.of[SB_ALLOC_ACTIVE_BYTES][SB_ALLOC_ALL].current));
 	put(t, units(st.of[SB_ALLOC_RESERVED_BYTES][SB_ALLOC_ALL].current));
+	put(t, (uint64_t)st.of[SB_ALLOC_REQUESTED_BYTES][SB_ALLOC_ALL].current);
+}
+
+/* A request begins or ends: what was asked for lives as long as its block is active. */
+static bool is_of_a_request(enum sb_alloc_event_kind kind)
+{
+	return kind == SB_ALLOC_EV_ALLOC || kind == SB_ALLOC_EV_FREE || kind == SB_ALLOC_EV_COMPLETE;
+}
+
+/* What the block has beyond what was asked for, and what fills its last unit. */
+static uint64_t rest(const struct sb_alloc_event *e)
+{
+	uint64_t block = units(e->block_bytes ? e->block_bytes : e->bytes) * UNIT;
+
+	return block > (uint64_t)e->bytes ? block - (uint64_t)e->bytes : 0;
 }
 
 /* Names are static, so the address mostly decides; two of the same text are one name. */
@@ -147,6 +162,8 @@ void sb_timeline_add(
 	t->last_ns = now_ns > t->last_ns ? now_ns : t->last_ns;
 	if (e->kind != SB_ALLOC_EV_EMPTY_CACHE)
 		put(t, units(e->block_bytes ? e->block_bytes : e->bytes));
+	if (is_of_a_request(e->kind))
+		put(t, rest(e));
 	t->events++;
 }
 
@@ -196,10 +213,19 @@ enum sb_status sb_timeline_read_begin(struct sb_timeline_reader *r, const void *
 	memset(r, 0, sizeof(*r));
 	r->at = data;
 	r->end = r->at + size;
-	if (size == 0 || *r->at++ != VERSION)
+	r->version = size ? *r->at++ : 0;
+	if (r->version != VERSION && r->version != VERSION - 1)
 		return bad(err, "an unknown version");
 	if (!take_bytes(r, &r->last.allocated) || !take_bytes(r, &r->last.active) || !take_bytes(r, &r->last.reserved))
 		return bad(err, "no beginning");
+	r->last.requested = SB_TIMELINE_UNKNOWN;
+	if (r->version == VERSION) {
+		uint64_t requested;
+
+		if (!take(r, UINT64_C(1) << 60, &requested))
+			return bad(err, "no beginning");
+		r->last.requested = (int64_t)requested;
+	}
 	r->last.stage = r->last.op = "";
 	return SB_OK;
 }
@@ -253,6 +279,15 @@ static bool apply(struct sb_timeline_event *e)
 	       change(&e->reserved, effects[e->kind].reserved, e->bytes);
 }
 
+/* What was asked for with the block of the event. */
+static bool take_request(struct sb_timeline_reader *r, struct sb_timeline_event *e)
+{
+	uint64_t beyond;
+
+	return take(r, (uint64_t)e->bytes, &beyond) &&
+	       change(&e->requested, effects[e->kind].active, e->bytes - (int64_t)beyond);
+}
+
 enum sb_status sb_timeline_next(
         struct sb_timeline_reader *r, struct sb_timeline_event *out, bool *more, struct sb_error *err)
 {
@@ -275,6 +310,8 @@ enum sb_status sb_timeline_next(
 	e.bytes = 0;
 	if (e.kind != SB_ALLOC_EV_EMPTY_CACHE && !take_bytes(r, &e.bytes))
 		return bad(err, "no size");
+	if (r->version == VERSION && is_of_a_request(e.kind) && !take_request(r, &e))
+		return bad(err, "no request of that size");
 	if (!apply(&e))
 		return bad(err, "more is given back than there was, or more held than can be");
 	e.stage = r->stage ? r->name[r->stage - 1] : "";

@@ -52,7 +52,7 @@ static void add_curves(struct sb_plot *p, const struct side *s, double bin_ms, d
 {
 	sb_buf_addf(&p->data,
 	        "%s# columns: time in ms, then least and largest within the next %.4g ms of allocated, active, "
-	        "reserved (GiB)\n",
+	        "reserved, requested (GiB; NaN: not recorded)\n",
 	        s->bins->n ? "" : "#\n", bin_ms);
 	for (int i = 0; i < s->bins->n; i++) {
 		const struct sb_bin *b = &s->bins->v[i];
@@ -64,6 +64,8 @@ static void add_curves(struct sb_plot *p, const struct side *s, double bin_ms, d
 			sb_plot_number(&p->data, (double)b->active[k] / GIB);
 		for (int k = 0; k < 2; k++)
 			sb_plot_number(&p->data, (double)b->reserved[k] / GIB);
+		for (int k = 0; k < 2; k++)
+			sb_plot_number(&p->data, s->bins->requested ? (double)b->requested[k] / GIB : NAN);
 		sb_buf_puts(&p->data, "\n");
 		*max = fmax(*max, (double)b->reserved[1] / GIB);
 	}
@@ -92,7 +94,9 @@ static void add_stages(struct sb_plot *p, const struct side *s, double end_ms)
 
 static void say_side(struct sb_plot *p, const struct side *s, int k)
 {
-	double requested = sb_plot_sample(p->in, (size_t)s->trial, "memory.requested_peak_bytes") / GIB;
+	double requested = s->bins->requested
+	                           ? NAN /* there is more than its peak */
+	                           : sb_plot_sample(p->in, (size_t)s->trial, "memory.requested_peak_bytes") / GIB;
 	char name[32];
 
 	snprintf(name, sizeof(name), "arm_%d", k);
@@ -107,6 +111,7 @@ static bool write_sides(struct sb_plot *p, struct side *sides, int n, int64_t en
 {
 	int64_t bin_ns = end_ns / (SB_BINS - 1) + 1, cut = 0;
 	double max = 0;
+	bool known = true;
 
 	for (int k = 0; k < n; k++) {
 		if (!sb_timeline_bins(p->in, sides[k].trial, bin_ns, sides[k].bins))
@@ -116,20 +121,23 @@ static bool write_sides(struct sb_plot *p, struct side *sides, int n, int64_t en
 		add_stages(p, &sides[k], (double)end_ns / 1e6);
 		say_side(p, &sides[k], k + 1);
 		cut += sides[k].bins->cut;
+		known &= sides[k].bins->requested;
 		p->n_trials++;
 	}
 	if (n == 1)
 		sb_buf_puts(&p->vars, "arm_2 = ''\ncolour_2 = '#000000'\nrequested_2 = -1\n");
 	sb_plot_set(p, "max_time", (double)end_ns / 1e6);
 	sb_plot_set(p, "max_memory", 1.12 * max);
+	sb_plot_count(p, "requested_known", known);
 	sb_buf_addf(&p->caption,
 	        "One pass of each arm, both to the same scales, as its allocator was asked: %d traced pass%s, "
 	        "with the tracer's time in it, by the host's clock: it hands out memory before the device needs it. "
 	        "Without weights, which lie outside. Every column of the picture has the "
 	        "least and "
 	        "the largest "
-	        "within it. Requested is recorded as a peak only (dashed). The strips name the stages.",
-	        n, n == 1 ? "" : "es");
+	        "within it. Requested is %s. The strips name the stages.",
+	        n, n == 1 ? "" : "es",
+	        known ? "what was asked for, before any rounding" : "recorded as a peak only (dashed)");
 	if (cut)
 		sb_buf_addf(&p->caption, " The last %lld events found no room.", (long long)cut);
 	return true;

@@ -25,12 +25,16 @@ do for [k=1:panels] {
 	set label 5 (k == 1 ? arm_1 : arm_2) at graph 0, graph 1 offset 0,0.8 left textcolor rgb ink font small
 	if (k == panels) { set format x "%g"; set xlabel "time since the beginning of the pass, ms" }
 	strip = top*0.94
+	# Areas from the largest to the least; what was asked for lies within what was allocated.
 	plot name.".dat" index 2*(k-1) using 1:(b*$7) with filledcurves y1=0 fc rgb pale title "reserved", \
-		"" index 2*(k-1) using 1:(b*$3) with filledcurves y1=0 fc rgb colour fs solid 0.45 noborder title "allocated, largest", \
-		"" index 2*(k-1) using 1:(b*$2) with filledcurves y1=0 fc rgb colour fs solid 0.9 noborder title "allocated, least", \
+		"" index 2*(k-1) using 1:(b*$3) with filledcurves y1=0 fc rgb colour fs solid 0.35 noborder title "allocated, largest", \
+		"" index 2*(k-1) using 1:(b*(requested_known ? $9 : 0)) with filledcurves y1=0 fc rgb colour fs solid 0.6 noborder \
+			title (requested_known ? "requested, largest" : ""), \
+		"" index 2*(k-1) using 1:(b*(requested_known ? $8 : $2)) with filledcurves y1=0 fc rgb colour fs solid 0.95 noborder \
+			title (requested_known ? "requested, least" : "allocated, least"), \
 		"" index 2*(k-1) using 1:(b*$7) with lines lc rgb soft lw 1 notitle, \
 		"" index 2*(k-1) using 1:(b*$5) with lines lc rgb ink lw 0.7 title "active", \
-		requested > 0 ? b*requested : NaN with lines lc rgb "#d55e00" dt 2 lw 1.3 title "peak requested", \
+		requested > 0 ? b*requested : NaN with lines lc rgb "#d55e00" dt 2 lw 1.3 title (requested_known ? "" : "peak requested"), \
 		"" index 2*(k-1)+1 using 1:(strip):1:2:(strip):(top):(shade($4)) with boxxyerror lc rgb variable notitle, \
 		"" index 2*(k-1)+1 using (($1 + $2) / 2):((strip + top)/2):3 with labels center textcolor rgb ink font small notitle
 	unset key

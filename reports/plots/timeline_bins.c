@@ -49,6 +49,7 @@ static void put(struct sb_bin *b, const struct sb_timeline_event *e, bool first)
 	widen(b->allocated, e->allocated, first);
 	widen(b->active, e->active, first);
 	widen(b->reserved, e->reserved, first);
+	widen(b->requested, e->requested, first);
 	b->unused = first || unused > b->unused ? unused : b->unused;
 }
 
@@ -83,6 +84,7 @@ static bool read_events(const struct sb_timeline_row *row, int64_t bin_ns, struc
 	if (sb_timeline_read_begin(&r, row->data, row->size, NULL))
 		return false;
 	last = r.last;
+	out->requested = last.requested != SB_TIMELINE_UNKNOWN;
 	while (more) {
 		if (sb_timeline_next(&r, &e, &more, NULL))
 			return false;

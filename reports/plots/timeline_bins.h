@@ -8,8 +8,8 @@
 enum { SB_BINS = 700, SB_STAGES_MAX = 256 };
 
 struct sb_bin {
-	int64_t allocated[2], active[2], reserved[2]; /* least, largest */
-	int64_t unused;                               /* largest of reserved - active */
+	int64_t allocated[2], active[2], reserved[2], requested[2]; /* least, largest */
+	int64_t unused;                                             /* largest of reserved - active */
 };
 
 struct sb_stage_span {
@@ -21,6 +21,7 @@ struct sb_bins {
 	struct sb_bin v[SB_BINS];
 	int n; /* up to the last event */
 	int64_t end_ns, events, cut;
+	bool requested; /* it is known */
 	struct sb_stage_span stages[SB_STAGES_MAX];
 	int n_stages;
 };

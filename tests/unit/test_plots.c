@@ -343,6 +343,7 @@ static void no_peak_is_lost_where_memory_is_thinned_out(void **state)
 	assert_string_equal(bins.stages[0].name, "front.preprocess");
 	must_plot(&m, &(struct sb_plots_options){ .gnuplot = without.gnuplot, .only = "memory" });
 	assert_true(is_there(&m, "memory.dat"));
+	assert_false(bins.requested); /* of a version that did not record it: a dashed line at its peak */
 	end(&m);
 }
 

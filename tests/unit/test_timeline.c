@@ -10,7 +10,7 @@
 /* What the timeline must show after every event. */
 struct seen {
 	enum sb_alloc_event_kind kind;
-	int64_t bytes, allocated, active, reserved, time_ns;
+	int64_t bytes, allocated, active, reserved, requested, time_ns;
 	const char *stage, *op;
 };
 
@@ -60,7 +60,7 @@ static void check_policy(const char *policy)
 
 	memset(&w, 0, sizeof(w));
 	w.t = opened(1 << 20);
-	get(&f, 5 * MIB); /* where it begins is not 0 */
+	get(&f, 5 * MIB - 3); /* where it begins is not 0 */
 	w.now_ns = 1000;
 	sb_timeline_begin(w.t, f.a, w.now_ns);
 	sb_alloc_observe(f.a, on_event, &w);
@@ -84,6 +84,7 @@ static void check_policy(const char *policy)
 		w.v[w.n - 1].allocated = now_of(&f, SB_ALLOC_ALLOCATED_BYTES);
 		w.v[w.n - 1].active = now_of(&f, SB_ALLOC_ACTIVE_BYTES);
 		w.v[w.n - 1].reserved = now_of(&f, SB_ALLOC_RESERVED_BYTES);
+		w.v[w.n - 1].requested = now_of(&f, SB_ALLOC_REQUESTED_BYTES);
 	}
 	sb_alloc_observe(f.a, NULL, NULL);
 	blob = sb_timeline_blob(w.t);
@@ -91,6 +92,7 @@ static void check_policy(const char *policy)
 	assert_int_equal(blob.cut, 0);
 	assert_int_equal(sb_timeline_read_begin(&r, blob.data, blob.size, &err), SB_OK);
 	assert_int_equal(r.last.allocated, 5 * MIB);
+	assert_int_equal(r.last.requested, 5 * MIB - 3);
 	for (size_t i = 0; i < w.n; i++) {
 		if (sb_timeline_next(&r, &e, &more, &err))
 			fail_msg("%s", err.msg);
@@ -104,6 +106,7 @@ static void check_policy(const char *policy)
 			assert_int_equal(e.allocated, w.v[i].allocated);
 			assert_int_equal(e.active, w.v[i].active);
 			assert_int_equal(e.reserved, w.v[i].reserved);
+			assert_int_equal(e.requested, w.v[i].requested);
 		}
 	}
 	assert_int_equal(sb_timeline_next(&r, &e, &more, &err), SB_OK);
@@ -141,8 +144,10 @@ static void what_finds_no_room_is_counted_and_the_rest_is_whole(void **state)
 	assert_true(blob.size <= 400 && blob.events > 20);
 	assert_int_equal(blob.events + blob.cut, 1000);
 	assert_int_equal(sb_timeline_read_begin(&r, blob.data, blob.size, &err), SB_OK);
-	while (!sb_timeline_next(&r, &e, &more, &err) && more)
+	while (!sb_timeline_next(&r, &e, &more, &err) && more) {
+		assert_int_equal(e.requested, n % 2 ? 0 : 1000);
 		assert_int_equal(e.allocated, n++ % 2 ? 0 : 1024);
+	}
 	assert_false(more);
 	assert_int_equal(n, blob.events);
 	/* A new pass begins anew. */
@@ -208,15 +213,20 @@ static void bytes_that_make_no_sense_are_refused(void **state)
 	(void)state;
 	assert_int_equal(read_all(BYTES(1, 0, 0, 0)), SB_OK); /* nothing happened */
 	assert_int_equal(read_all((const unsigned char *)"", 0), SB_E_DATA);
-	assert_int_equal(read_all(BYTES(2, 0, 0, 0)), SB_E_DATA);                     /* another version */
-	assert_int_equal(read_all(BYTES(1, 0, 0)), SB_E_DATA);                        /* no beginning */
-	assert_int_equal(read_all(BYTES(1, 0, 0, 0, 11, 0, 1)), SB_E_DATA);           /* no such kind */
-	assert_int_equal(read_all(BYTES(1, 0, 0, 0, 32, 0, 1)), SB_E_DATA);           /* an unknown bit */
-	assert_int_equal(read_all(BYTES(1, 0, 0, 0, 0, 0, 1)), SB_OK);                /* an allocation */
-	assert_int_equal(read_all(BYTES(1, 0, 0, 0, 0, 0)), SB_E_DATA);               /* without its size */
-	assert_int_equal(read_all(BYTES(1, 0, 0, 0, 0, 128)), SB_E_DATA);             /* half a time */
-	assert_int_equal(read_all(BYTES(1, 0, 0, 0, 1, 0, 1)), SB_E_DATA);            /* a free of nothing */
-	assert_int_equal(read_all(BYTES(1, 1, 1, 0, 1, 0, 1)), SB_OK);                /* of what was there */
+	assert_int_equal(read_all(BYTES(3, 0, 0, 0)), SB_E_DATA);                     /* another version */
+	assert_int_equal(read_all(BYTES(2, 0, 0, 0)), SB_E_DATA);                     /* no requested */
+	assert_int_equal(read_all(BYTES(2, 0, 0, 0, 0, 0, 0, 1, 12)), SB_OK);         /* 500 bytes */
+	assert_int_equal(read_all(BYTES(2, 0, 0, 0, 0, 0, 0, 1)), SB_E_DATA);         /* without the rest */
+	assert_int_equal(read_all(BYTES(2, 0, 0, 0, 0, 0, 0, 1, 129, 4)), SB_E_DATA); /* more of it than the block */
+	assert_int_equal(read_all(BYTES(2, 1, 1, 0, 0, 1, 0, 1, 0)), SB_E_DATA); /* more is given back than asked for */
+	assert_int_equal(read_all(BYTES(1, 0, 0)), SB_E_DATA);                   /* no beginning */
+	assert_int_equal(read_all(BYTES(1, 0, 0, 0, 11, 0, 1)), SB_E_DATA);      /* no such kind */
+	assert_int_equal(read_all(BYTES(1, 0, 0, 0, 32, 0, 1)), SB_E_DATA);      /* an unknown bit */
+	assert_int_equal(read_all(BYTES(1, 0, 0, 0, 0, 0, 1)), SB_OK);           /* an allocation */
+	assert_int_equal(read_all(BYTES(1, 0, 0, 0, 0, 0)), SB_E_DATA);          /* without its size */
+	assert_int_equal(read_all(BYTES(1, 0, 0, 0, 0, 128)), SB_E_DATA);        /* half a time */
+	assert_int_equal(read_all(BYTES(1, 0, 0, 0, 1, 0, 1)), SB_E_DATA);       /* a free of nothing */
+	assert_int_equal(read_all(BYTES(1, 1, 1, 0, 1, 0, 1)), SB_OK);           /* of what was there */
 	assert_int_equal(read_all(BYTES(1, 0, 0, 0, 16, 2, 0, 0, 1)), SB_E_DATA);     /* a name that is two ahead */
 	assert_int_equal(read_all(BYTES(1, 0, 0, 0, 16, 1, 5, 'a', 'b')), SB_E_DATA); /* a name cut short */
 	assert_int_equal(read_all(BYTES(1, 0, 0, 0, 16, 1, 1, 'a', 0, 0, 1)), SB_OK);

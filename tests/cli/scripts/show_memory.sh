@@ -14,6 +14,17 @@ awk -F, 'NR > 1 { if ($4 == "begin") { arm = $1; n[arm] = 0; peak = 0; al = $6; 
 	if ($9 == "front.dino" && $10 == "attention") inside[arm]++
 	if ($9 == "front.dino" && $10 == "") outside[arm]++ }
 	END { for (a in n) print a, (n[a] > 500), (inside[a] > 0), (outside[a] > 0), (al == 0); print "wrong:", wrong + 0 }' a.csv | sort
+# What was asked for lies within what was allocated, is what is not rounded of it, and has the trial's peak.
+python3 - <<'P'
+import csv, sqlite3
+db, peak, bad = sqlite3.connect('a.db'), {}, 0
+for r in csv.DictReader(open('a.csv')):
+    bad += int(r['requested']) > int(r['allocated']) or int(r['allocated']) - int(r['requested']) > 24 << 20
+    peak[r['arm']] = max(peak.get(r['arm'], 0), int(r['requested']))
+stored = dict(db.execute("SELECT arm, value FROM sample_text WHERE metric = 'memory.requested_peak_bytes' AND trial IN "
+                         "(SELECT trial FROM memory_timeline)"))
+print('requested:', bad, 'wrong;', 'its peaks are those of the trials' if peak == stored else (peak, stored))
+P
 "$SPABENCH" show a.db:/after --memory | awk -F, 'NR > 1 { seen[$1] } END { for (a in seen) print a }'
 try show a.db:/nope --memory
 try show missing.db: --memory
