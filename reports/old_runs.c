@@ -16,9 +16,11 @@ static void side_text(const struct sb_old_side *s, char letter, struct sb_buf *b
 	char when[32];
 
 	sb_time_iso(s->created_ns, when);
-	sb_buf_addf(b, "%c: run %.12s of %s, %s: %s, build %s; %d process%s, %d trials", letter, s->run_id, when,
-	        s->arm, s->levels[0] ? s->levels : "-", s->build_id, s->processes, s->processes == 1 ? "" : "es",
-	        s->trials);
+	sb_buf_addf(b, "%c: run %.12s of %s, %s: ", letter, s->run_id, when, s->arm);
+	for (const char *c = s->levels[0] ? s->levels : "-"; *c; c++) /* lines are broken at blanks */
+		sb_buf_puts(b, *c == ',' ? ", " : (const char[]){ *c, '\0' });
+	sb_buf_addf(b, ", build %s; %d process%s, %d trial%s", s->build_id, s->processes, s->processes == 1 ? "" : "es",
+	        s->trials, s->trials == 1 ? "" : "s");
 }
 
 static void about_intervals(const struct sb_old_runs *r, struct sb_buf *b)

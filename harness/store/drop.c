@@ -2,11 +2,14 @@
 
 static const char what[] = "cannot take a run out";
 
-/* Children first. A range of trace rows, because an index by trial would double the file. */
+/* A range of rows, because an index by trial would double the file. */
+static const char drop_trace[] = "DELETE FROM trace WHERE id >= (SELECT min(trace_first) FROM trial WHERE run = ?1) "
+                                 "AND id < (SELECT max(trace_first + trace_n) FROM trial WHERE run = ?1) "
+                                 "AND trial IN (SELECT id FROM trial WHERE run = ?1)";
+
+/* Children first. */
 static const char *const drop_sql[] = {
-	"DELETE FROM trace WHERE id >= (SELECT min(trace_first) FROM trial WHERE run = ?1) "
-	"AND id < (SELECT max(trace_first + trace_n) FROM trial WHERE run = ?1) "
-	"AND trial IN (SELECT id FROM trial WHERE run = ?1)",
+	drop_trace,
 	"DELETE FROM rollup WHERE trial IN (SELECT id FROM trial WHERE run = ?1)",
 	"DELETE FROM memory_timeline WHERE trial IN (SELECT id FROM trial WHERE run = ?1)",
 	"DELETE FROM sample WHERE trial IN (SELECT id FROM trial WHERE run = ?1)",
