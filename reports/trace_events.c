@@ -223,10 +223,11 @@ struct open_stage {
 static void put_stage(struct writer *w, const struct open_stage *s, bool part)
 {
 	const char *name = name_of(w->t->rows, s->name);
-	char *shown, *cut = part ? strndup(name, s->head) : NULL;
+	char *shown, *cut;
 
 	if (s->name < 0)
 		return;
+	cut = part ? strndup(name, s->head) : NULL;
 	shown = quoted(cut ? cut : name);
 	w->failed |= !shown || (part && !cut);
 	begin_event(w);

@@ -255,7 +255,7 @@ static enum sb_status try_value(
 		remove(setup.c.queries);
 	if (status)
 		return sb_wrap(err, "%s", name);
-	s->facts = *sb_worker_facts(w);
+	sb_worker_facts_copy(sb_worker_facts(w), &s->facts);
 	(void)sb_worker_stop(w);
 	if (!s->facts.taken.complete && !s->facts.taken.free_bytes)
 		return sb_fail(err, SB_E_DEVICE, "%s: %.400s", name, s->facts.reference_note);

@@ -352,6 +352,15 @@ const struct sb_worker_facts *sb_worker_facts(const struct sb_worker *w)
 	return &w->facts;
 }
 
+void sb_worker_facts_copy(const struct sb_worker_facts *from, struct sb_worker_facts *to)
+{
+	*to = *from;
+	if (from->info.cameras == from->cameras)
+		to->info.cameras = to->cameras;
+	if (from->info.weights_kind == from->weights_kind)
+		to->info.weights_kind = to->weights_kind;
+}
+
 bool sb_worker_alive(const struct sb_worker *w)
 {
 	return w->fd >= 0;

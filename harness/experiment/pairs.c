@@ -139,9 +139,9 @@ static enum sb_status await(struct sb_pairs *p, int side, struct couple *c, stru
 	if (status)
 		return status;
 	if (!p->has_first)
-		p->first = *now;
+		sb_worker_facts_copy(now, &p->first);
 	p->has_first = true;
-	p->facts[side] = *now;
+	sb_worker_facts_copy(now, &p->facts[side]);
 	p->known[side] = true;
 	return SB_OK;
 }

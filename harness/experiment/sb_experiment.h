@@ -205,6 +205,8 @@ enum sb_status sb_worker_launch(const char *exe, const struct sb_worker_setup *s
         const struct sb_loop_hooks *hooks, struct sb_worker **out, struct sb_error *err);
 enum sb_status sb_worker_await(struct sb_worker *w, double deadline_s, struct sb_error *err);
 const struct sb_worker_facts *sb_worker_facts(const struct sb_worker *w);
+/* A copy that outlives the worker: what points into the facts points into the copy. */
+void sb_worker_facts_copy(const struct sb_worker_facts *from, struct sb_worker_facts *to);
 /*
  * One trial. A worker that dies or does not answer within deadline_s gives an outcome, and is then gone
  * (sb_worker_alive() is false). Errors: SB_E_NOMEM of the parent only.
