@@ -106,7 +106,7 @@ static void say_throttled(struct sb_report *r)
 	        "real.");
 	if (!cycles || !total || cycles->effect.estimate.absent || total->effect.estimate.absent)
 		return;
-	sb_doc_text(r->d, " Cycles do not change with the clock: their ratio is ");
+	sb_doc_text(r->d, " Cycles do not change with the clock; they have ");
 	t = sb_told_row(r->main, cycles);
 	sb_say_effect(r, &t);
 	sb_doc_text(r->d, ", that of time ");

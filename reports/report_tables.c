@@ -180,9 +180,10 @@ static int by_change(const void *a, const void *b)
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
-/* Rows that certainly go one way: -1 less, 1 more, 0 neither; sorted by the difference of the medians. */
-static int ranked_rows(
-        const struct sb_summary_group *g, enum sb_section section, int direction, struct ranked out[ROWS_MAX])
+/* Rows that certainly go one way: -1 less, 1 more, 0 neither; sorted by the difference of the medians. Of one kind:
+ * shares, which are set against each other by their difference, are no times or bytes. */
+static int ranked_rows(const struct sb_summary_group *g, enum sb_section section, enum sb_compare kind, int direction,
+        struct ranked out[ROWS_MAX])
 {
 	int n = 0;
 
@@ -190,9 +191,8 @@ static int ranked_rows(
 		const struct sb_summary_row *row = &g->rows[i];
 
 		if (!belongs(row, section) || row->effect.estimate.absent || !row->effect.has_interval ||
-		        row->compare != SB_COMPARE_RATIO ||
-		        (row->flags & SB_ROW_EMULATED && row->unit == SB_UNIT_TIME) || strchr(row->metric, '+') ||
-		        sb_effect_direction(&row->effect, row->compare) != direction)
+		        row->compare != kind || (row->flags & SB_ROW_EMULATED && row->unit == SB_UNIT_TIME) ||
+		        strchr(row->metric, '+') || sb_effect_direction(&row->effect, row->compare) != direction)
 			continue;
 		out[n++] = (struct ranked){ row, fabs(row->before.v - row->after.v) };
 	}
@@ -238,14 +238,20 @@ static void say_direction(
 static void say_section(struct sb_report *r, const struct sb_summary_group *g, enum sb_section section)
 {
 	struct ranked less[ROWS_MAX], more[ROWS_MAX], same[ROWS_MAX];
-	int n_less = ranked_rows(g, section, -1, less), n_more = ranked_rows(g, section, 1, more),
-	    n_same = ranked_rows(g, section, 0, same);
+	struct ranked lower[ROWS_MAX], higher[ROWS_MAX];
+	int n_less = ranked_rows(g, section, SB_COMPARE_RATIO, -1, less),
+	    n_more = ranked_rows(g, section, SB_COMPARE_RATIO, 1, more),
+	    n_same = ranked_rows(g, section, SB_COMPARE_RATIO, 0, same),
+	    n_lower = ranked_rows(g, section, SB_COMPARE_DIFFERENCE, -1, lower),
+	    n_higher = ranked_rows(g, section, SB_COMPARE_DIFFERENCE, 1, higher);
 
-	if (!g->after || !directions[section][0] || n_less + n_more + n_same == 0)
+	if (!g->after || !directions[section][0] || n_less + n_more + n_same + n_lower + n_higher == 0)
 		return;
 	sb_doc_list(r->d, SB_TONE_PLAIN);
 	say_direction(r, g, directions[section][0], less, n_less);
 	say_direction(r, g, directions[section][1], more, n_more);
+	say_direction(r, g, "Higher shares", higher, n_higher);
+	say_direction(r, g, "Lower shares", lower, n_lower);
 	if (n_same) {
 		sb_doc_item(r->d);
 		sb_doc_text(r->d, "No measurable difference: ");

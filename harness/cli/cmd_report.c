@@ -257,6 +257,23 @@ static enum sb_status put_all(const struct request *q, const struct sb_report_fo
 	return put_document(f, in, err);
 }
 
+/* The report says which; whoever made it hears that there are some. */
+static void say_not_drawn(const struct sb_plots *plots)
+{
+	char why[512] = "";
+	int n = 0;
+
+	for (size_t i = 0; i < plots->n; i++) {
+		if (!plots->v[i].failed)
+			continue;
+		if (!n++)
+			sb_escape(plots->v[i].absent ? plots->v[i].absent : "no memory to say why", why, sizeof(why));
+	}
+	if (n)
+		sb_log(SB_LOG_WARN, "%d plot%s could not be drawn: %s; the data and scripts are there", n,
+		        n == 1 ? "" : "s", why);
+}
+
 /* The plots, then what tells of them. */
 static enum sb_status put_plots_and_all(const struct request *q, const struct loaded *l,
         const struct sb_report_folder *f, struct sb_report_input *in, char no_pdf[512], struct sb_error *err)
@@ -269,6 +286,7 @@ static enum sb_status put_plots_and_all(const struct request *q, const struct lo
 
 	if (status)
 		return status;
+	say_not_drawn(&plots.made);
 	in->plots_absent = plots.absent;
 	in->plots = plots.v;
 	in->n_plots = plots.absent ? 0 : plots.n;

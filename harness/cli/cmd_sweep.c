@@ -205,7 +205,9 @@ static enum sb_status read_values(struct sweep *s, struct sb_error *err)
 
 	if (!s->list)
 		return sb_fail(err, SB_E_USAGE,
-		        "there is nothing to sweep: give a list of two values or more, as --frames 8,16,32");
+		        "there is nothing to sweep: give one of --frames, --grid, --points and --size a list of two "
+		        "values "
+		        "or more, as --frames 8,16,32");
 	for (;; p += len + 1) {
 		len = strcspn(p, ",");
 		if (add_value(s, p, len, err))

@@ -197,9 +197,11 @@ static void write_places(struct sb_plot *p, struct places *all)
 	p->n_trials = (size_t)all->runs;
 	p->n_what = "runs";
 	sb_buf_addf(&p->caption,
-	        "From %d runs of this case under several limits of device memory: the most frames that fitted (marks, "
-	        "joined) and the fewest that did not (crosses above); what lies between was not tried. Arrows: nothing "
-	        "that was tried was too large.",
+	        "From %d runs of this case under several limits of device memory, cameras and iterations apart: the "
+	        "most frames that fitted (marks, "
+	        "joined) and the fewest that did not (crosses above); what lies between was not tried. Arrows, not "
+	        "joined: nothing that was tried was too large; where no more fitted than under a smaller limit it is "
+	        "left out.",
 	        all->runs);
 }
 

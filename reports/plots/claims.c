@@ -15,7 +15,7 @@ static void add_text(struct sb_plot *p, const struct sb_summary_claim *c)
 {
 	struct sb_buf b = { 0 };
 
-	if (!c->effect.estimate.absent) {
+	if (!c->effect.estimate.absent && c->verdict != SB_VERDICT_NOT_TESTED) {
 		sb_plot_effect(&b, &c->effect, c->unit, c->unit == SB_UNIT_RATIO ? SB_COMPARE_RATIO : SB_COMPARE_PLAIN);
 		sb_buf_addf(&b, ", %d pairs, ", c->effect.pairs);
 	}
@@ -29,7 +29,9 @@ static void add_claim(struct sb_plot *p, const struct sb_summary_claim *c, int y
 {
 	const struct sb_effect *e = &c->effect;
 	double unit = is_limit(c) ? c->band_hi : 1.0;
-	double mid = e->estimate.absent ? NAN : e->estimate.v / unit;
+	/* A claim that is not tested has no figure here, as in the table: it is not the claim's. */
+	bool none = e->estimate.absent || c->verdict == SB_VERDICT_NOT_TESTED;
+	double mid = none ? NAN : e->estimate.v / unit;
 	double lo = e->has_interval && isfinite(mid) ? e->lo / unit : mid;
 	double hi = e->has_interval && isfinite(mid) ? e->hi / unit : mid;
 
@@ -113,7 +115,7 @@ bool sb_plot_claims(struct sb_plot *p)
 	sb_buf_puts(&p->caption, "Shaded: what was expected. Points and bars: the estimate over ");
 	say_pairs(p);
 	sb_buf_puts(&p->caption,
-	        "; hollow: not tested, with the reason in the table of claims. Above: after / before, where "
+	        "; without a mark: not tested, with the reason in the table of claims. Above: after / before, where "
 	        "less is better. Below: values as parts of the limit that was claimed.");
 	return true;
 }

@@ -15,6 +15,11 @@ static bool same_text(const char *a, const char *b)
 	return (!a && !b) || (a && b && !strcmp(a, b));
 }
 
+static bool same_in(json_t *x, json_t *y, const char *key)
+{
+	return same_text(json_string_value(json_object_get(x, key)), json_string_value(json_object_get(y, key)));
+}
+
 /* The same case on the same device, whatever its frames; *frames is what it has. */
 static bool is_like(const struct sb_run *a, const struct sb_run *b, int *frames)
 {
@@ -24,9 +29,12 @@ static bool is_like(const struct sb_run *a, const struct sb_run *b, int *frames)
 	bool like =
 	        x && y && t > 0 && t < 1000000 && !strcmp(a->workload, b->workload) && !strcmp(a->preset, b->preset);
 
-	/* What 'spabench capacity' kept is of one iteration, which takes the same memory. */
+	/* What 'spabench capacity' kept is of one iteration, which takes the same memory, and so do cameras. */
 	for (size_t i = 0; like && i < SB_ARRAY_LEN(keys) - (sb_run_fact(b, SB_STORE_CAPACITY) != NULL); i++)
 		like = number_in(x, keys[i]) == number_in(y, keys[i]);
+	if (!sb_run_fact(b, SB_STORE_CAPACITY))
+		like = like && number_in(x, "stride") == number_in(y, "stride") &&
+		       number_in(x, "window") == number_in(y, "window") && same_in(x, y, "cameras");
 	like = like && same_text(sb_run_fact(a, "device.name"), sb_run_fact(b, "device.name"));
 	if (sb_run_fact(a, "sweep"))
 		like = like && same_text(sb_run_fact(a, "sweep"), sb_run_fact(b, "sweep"));

@@ -248,6 +248,7 @@ static enum sb_status take_svg(const char *folder, struct sb_plot_made *m, struc
 
 	if (!raw || !sb_plot_svg(raw, &out)) {
 		m->absent = sb_strdup("gnuplot wrote no whole picture");
+		m->failed = true;
 		if (path)
 			unlink(path);
 	} else {
@@ -270,6 +271,7 @@ static enum sb_status take_pictures(
 
 	if (job->failed) {
 		m->absent = job->failed;
+		m->failed = true;
 		remove_old(folder, m->id); /* half of one, maybe */
 	} else {
 		status = take_svg(folder, m, err);

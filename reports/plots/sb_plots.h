@@ -39,6 +39,7 @@ struct sb_plot_made {
 	/* File names relative to the folder; NULL: not made. */
 	char *svg, *png, *data, *script;
 	char *absent; /* why there is no picture; NULL: there is */
+	bool failed;  /* there could be one, but gnuplot did not draw it */
 };
 
 struct sb_plots {

@@ -108,14 +108,14 @@ def claim_pairs(run):
 
 def like_runs(run, with_limit):
     """Runs of the same case and device, whatever their frames; of other limits of memory where with_limit says so."""
-    keys = ("width", "height", "queries", "support", "iterations")
+    always, timed = ("width", "height", "queries", "support"), ("iterations", "stride", "window", "cameras")
     about = {r: (json.loads(p), w, preset) for r, p, w, preset in run.db.execute("SELECT run, params, workload, preset FROM run_case")}
     fact = lambda r, key: (run.db.execute("SELECT value FROM fact WHERE run = ? AND key = ?", (r, key)).fetchone() or (None,))[0]
     limit = lambda r: json.loads(run.db.execute("SELECT plan FROM run WHERE id = ?", (r,)).fetchone()[0]).get("memory_limit") or 0
     own, out = about[run.run], []
     for r, (params, workload, preset) in about.items():
         found = fact(r, "capacity.by") is not None
-        same = all(params.get(k) == own[0].get(k) for k in keys[:len(keys) - found])
+        same = all(params.get(k) == own[0].get(k) for k in always + (() if found else timed))
         if same and (workload, preset) == own[1:] and fact(r, "device.name") == fact(run.run, "device.name") and \
                 fact(run.run, "sweep") in (None, fact(r, "sweep")) and (with_limit or limit(r) == limit(run.run)):
             out.append((r, params["frames"], limit(r)))

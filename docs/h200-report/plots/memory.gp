@@ -23,7 +23,7 @@ do for [k=1:panels] {
 	requested = k == 1 ? requested_1 : requested_2
 	colour = k == 1 ? colour_1 : colour_2
 	set label 5 (k == 1 ? arm_1 : arm_2) at graph 0, graph 1 offset 0,0.8 left textcolor rgb ink font small
-	if (k == panels) { set format x "%g"; set xlabel "time since the beginning of the pass, ms" }
+	if (k == panels) { set format x "%g"; set xlabel "time since the beginning of the pass, ms of the host" }
 	strip = top*0.94
 	# Areas from the largest to the least; what was asked for lies within what was allocated.
 	plot name.".dat" index 2*(k-1) using 1:(b*$7) with filledcurves y1=0 fc rgb pale title "reserved", \

@@ -18,6 +18,12 @@ report --out new
 here new
 echo '# without gnuplot it says so'
 awk '/is missing here$/ { on = 1 } on' new/report.md
+echo '# a gnuplot that fails is heard of, and the report is there'
+mkdir fake
+printf '#!/bin/sh\n[ "$1" = --version ] && { echo "gnuplot 5.4 patchlevel 4"; exit 0; }\nexit 3\n' >fake/gnuplot
+PATH=$path chmod +x fake/gnuplot
+(PATH=$PWD/fake:$PATH && report --out failing)
+[ -s failing/report.md ] && PATH=$path rm -r failing fake
 echo '# once more: its own files are replaced, others stay'
 echo mine >new/mine.txt
 echo old >new/report.md
