@@ -194,6 +194,18 @@ bool sb_is_utf8(const char *s)
 	return true;
 }
 
+/* Characters that turn the direction of the line they stand in (U+061C, U+200E .., U+202A .., U+2066 ..): what is
+ * printed behind them would not be where it seems. */
+static bool turns_the_line(const unsigned char *s, size_t len)
+{
+	if (len == 2)
+		return s[0] == 0xd8 && s[1] == 0x9c;
+	if (len != 3 || s[0] != 0xe2)
+		return false;
+	return (s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xaa && s[2] <= 0xae))) ||
+	       (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9);
+}
+
 void sb_escape(const char *s, char *out, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s;
@@ -202,7 +214,7 @@ void sb_escape(const char *s, char *out, size_t n)
 	while (*p && n) {
 		size_t len = utf8_length(p);
 
-		if (len == 0 || *p < 0x20 || *p == 0x7f) {
+		if (len == 0 || *p < 0x20 || *p == 0x7f || turns_the_line(p, len)) {
 			if (used + 5 > n)
 				break;
 			used += (size_t)snprintf(out + used, n - used, "\\x%02x", *p++);

@@ -187,7 +187,10 @@ static enum sb_status add_value(struct sweep *s, const char *text, size_t len, s
 		return err->code;
 	for (int i = 0; i < s->n_values; i++)
 		if (s->rank[i] == rank)
-			return sb_fail(err, SB_E_USAGE, "--%s: '%s' and '%s' are the same", s->by, s->value[i], value);
+			return sb_fail(err, SB_E_USAGE, "--%s: '%s' and '%s' are the same%s", s->by, s->value[i], value,
+			        s->by_option == OPT_POINTS ? ": points are those of a square grid" : "");
+	if (s->by_option == OPT_POINTS) /* of a square grid: what is measured is what the table says */
+		snprintf(value, sizeof(value), "%lld", (long long)(rank * rank));
 	for (; at > 0 && s->rank[at - 1] > rank; at--) {
 		memcpy(s->value[at], s->value[at - 1], VALUE_LEN);
 		s->rank[at] = s->rank[at - 1];

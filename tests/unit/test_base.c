@@ -82,6 +82,9 @@ static void escape_leaves_no_control_character(void **state)
 	assert_string_equal(out, "a\\x1b[31mb\\x0a\\x9b\\xc2\\x9b\xc3\xa9");
 	sb_escape("ab\033cd", tiny, sizeof(tiny));
 	assert_string_equal(tiny, "ab");
+	/* what turns the direction of a line, beside an en dash and a bullet */
+	sb_escape("\xe2\x80\xae\xe2\x80\x93\xe2\x81\xa6\xd8\x9c\xe2\x80\xa2", out, sizeof(out));
+	assert_string_equal(out, "\\xe2\\x80\\xae\xe2\x80\x93\\xe2\\x81\\xa6\\xd8\\x9c\xe2\x80\xa2");
 }
 
 static void escape_takes_no_malformed_utf8_for_text(void **state)

@@ -48,3 +48,6 @@ try sweep --frames 3,4 clip.mp4
 try sweep --frames 3,4 --preset nope --device cpu --quiet
 try sweep --size 84x56,85x70 --device cpu --quiet
 ls
+echo '# points are those of the nearest square grid, and named so'
+try sweep --points 4,3
+"$SPABENCH" sweep --frames 3 --size 84x56 --support 2 --iterations 1 --cameras fixed --threads 1 --blocks 1 --seed 1 --device cpu --arms before --points 3,7 --format csv --quiet --db points.db 2>/dev/null </dev/null | cut -d, -f2,3,5
