@@ -20,12 +20,13 @@ struct place {
 	struct sb_plot_look look;
 	int64_t limit_bytes;
 	int fitted, too_large; /* frames; 0: none */
+	bool asked; /* a limit was asked for, or the capacity: not just the memory that a run happened to have */
 	bool dropped;
 };
 
 struct places {
 	struct place v[PLACES_MAX];
-	int n, runs;
+	int n, asked, plain; /* asked, plain: how many runs are of either kind */
 };
 
 static struct place *place_of(struct places *all, const struct sb_like_run *run, int arm, int64_t limit)
@@ -71,6 +72,8 @@ static void take_found(const struct sb_like_run *like, struct places *all, int64
 		int64_t fits = found_of(run, a, "fits"), fails = found_of(run, a, "fails");
 		struct place *p = place_of(all, like, a, limit);
 
+		if (p)
+			p->asked = true;
 		if (!p || fits < 0 || fits > 1000000 || fails < 0 || fails > 1000000)
 			continue;
 		p->fitted = fits > p->fitted ? (int)fits : p->fitted;
@@ -95,7 +98,7 @@ static bool take_run(const struct sb_like_run *run, void *context)
 	/* Of the CPU's memory, which is nobody's device, as much as there is. */
 	if (limit <= 0 || (!run->limit_bytes && !is_gpu(run->in.run)))
 		return true;
-	all->runs++;
+	*(run->limit_bytes || by ? &all->asked : &all->plain) += 1;
 	if (by && !strcmp(by, "frames"))
 		take_found(run, all, limit);
 	for (size_t i = 0; i < run->in.trials->n; i++) {
@@ -103,8 +106,10 @@ static bool take_run(const struct sb_like_run *run, void *context)
 		struct place *p =
 		        t->arm >= 0 && t->arm < run->in.run->n_arms ? place_of(all, run, t->arm, limit) : NULL;
 
-		if (p)
-			take_trial(run, t, p);
+		if (!p)
+			continue;
+		p->asked |= run->limit_bytes > 0;
+		take_trial(run, t, p);
 	}
 	return true;
 }
@@ -119,7 +124,8 @@ static int by_arm_and_limit(const void *a, const void *b)
 
 /*
  * Where nothing was too large, what fitted is only the least that fits. That says something where it is more than
- * already fits into less memory, and of an arm whose limits are known, unless no arm's are. Sorted by arm and limit.
+ * already fits into less memory, and of an arm whose limits are known, unless no arm's are; and nothing of a run that
+ * had the whole device because nobody asked for less. Sorted by arm and limit.
  */
 static void drop_what_says_nothing(struct places *all)
 {
@@ -136,7 +142,7 @@ static void drop_what_says_nothing(struct places *all)
 		for (int i = first; i < end; i++) {
 			struct place *v = &all->v[i];
 
-			v->dropped = !v->too_large && ((any && !known) || v->fitted <= most);
+			v->dropped = !v->too_large && (!v->asked || (any && !known) || v->fitted <= most);
 			most = v->fitted > most ? v->fitted : most;
 		}
 	}
@@ -164,7 +170,8 @@ static int limits_in(const struct places *all)
 
 static void write_places(struct sb_plot *p, struct places *all)
 {
-	int arms = 0, most = 0;
+	int arms = 0, most = 0, runs = all->asked;
+	bool plain = false;
 	double limit = 0, least = HUGE_VAL;
 
 	sb_buf_puts(&p->data,
@@ -183,6 +190,7 @@ static void write_places(struct sb_plot *p, struct places *all)
 		sb_plot_number(&p->data, v->too_large ? (double)v->too_large : NAN);
 		sb_plot_number(&p->data, v->too_large ? NAN : (double)v->fitted);
 		sb_buf_puts(&p->data, "\n");
+		plain |= !v->asked;
 		limit = fmax(limit, (double)v->limit_bytes / GIB);
 		least = fmin(least, (double)v->limit_bytes / GIB);
 		most = v->fitted > most ? v->fitted : most;
@@ -194,15 +202,16 @@ static void write_places(struct sb_plot *p, struct places *all)
 	sb_plot_set(p, "max_frames", 1.12 * most);
 	sb_plot_count(p, "width", 900);
 	sb_plot_count(p, "height", 440);
-	p->n_trials = (size_t)all->runs;
+	runs += plain ? all->plain : 0;
+	p->n_trials = (size_t)runs;
 	p->n_what = "runs";
 	sb_buf_addf(&p->caption,
 	        "From %d runs of this case under several limits of device memory, cameras and iterations apart: the "
-	        "most frames that fitted (marks, "
-	        "joined) and the fewest that did not (crosses above); what lies between was not tried. Arrows, not "
+	        "most frames that fitted (marks, joined) and the fewest that did not (crosses above); what lies "
+	        "between was not tried. Arrows, not "
 	        "joined: nothing that was tried was too large; where no more fitted than under a smaller limit it is "
 	        "left out.",
-	        all->runs);
+	        runs);
 }
 
 bool sb_plot_capacity(struct sb_plot *p)

@@ -1,4 +1,7 @@
-/* Memory over one pass of each of two arms, drawn to the same scales. */
+/*
+ * Memory over one pass of each of two arms, drawn to the same scales; an arm that takes far less than the other is
+ * drawn once more, to a scale of its own.
+ */
 #include "plots_internal.h"
 
 #include <math.h>
@@ -12,6 +15,7 @@
 enum {
 	PANEL_PX = 250,
 	FRAME_PX = 116,
+	FAR_LESS = 4,          /* times less memory at its peak: has a panel of its own scale, too */
 	SHOWN_STAGES_PART = 14 /* stages shorter than a 14th of the picture have no name */
 };
 
@@ -20,6 +24,7 @@ enum {
 struct side {
 	int arm, trial;
 	struct sb_bins *bins;
+	double max_gib; /* of reserved */
 };
 
 /* The main pair where both can be drawn, else the first arms that can. */
@@ -48,7 +53,7 @@ static const char *short_name(const char *stage)
 	return dot ? dot + 1 : stage;
 }
 
-static void add_curves(struct sb_plot *p, const struct side *s, double bin_ms, double *max)
+static void add_curves(struct sb_plot *p, struct side *s, double bin_ms)
 {
 	sb_buf_addf(&p->data,
 	        "%s# columns: time in ms, then least and largest within the next %.4g ms of allocated, active, "
@@ -67,7 +72,7 @@ static void add_curves(struct sb_plot *p, const struct side *s, double bin_ms, d
 		for (int k = 0; k < 2; k++)
 			sb_plot_number(&p->data, s->bins->requested ? (double)b->requested[k] / GIB : NAN);
 		sb_buf_puts(&p->data, "\n");
-		*max = fmax(*max, (double)b->reserved[1] / GIB);
+		s->max_gib = fmax(s->max_gib, (double)b->reserved[1] / GIB);
 	}
 	sb_buf_puts(&p->data, "\n\n");
 }
@@ -107,17 +112,38 @@ static void say_side(struct sb_plot *p, const struct side *s, int k)
 	sb_plot_set(p, name, isfinite(requested) ? requested : -1);
 }
 
+/* Which side each panel shows, and to which scale. */
+static void say_panels(struct sb_plot *p, const struct side *sides, int n)
+{
+	double max = n == 2 ? fmax(sides[0].max_gib, sides[1].max_gib) : sides[0].max_gib;
+	int panels = 0;
+
+	sb_buf_puts(&p->vars, "array panel_side[3]\narray panel_top[3]\n");
+	for (int k = 0; k < n; k++)
+		sb_buf_addf(&p->vars, "panel_side[%d] = %d\npanel_top[%d] = %.6g\n", k + 1, k + 1, k + 1, 1.12 * max);
+	panels = n;
+	for (int k = 0; k < n; k++)
+		if (sides[k].max_gib > 0 && sides[k].max_gib * FAR_LESS < max) {
+			panels++;
+			sb_buf_addf(&p->vars, "panel_side[%d] = %d\npanel_top[%d] = %.6g\n", panels, k + 1, panels,
+			        1.12 * sides[k].max_gib);
+			sb_buf_puts(&p->caption, " The last panel has a scale of its own.");
+		}
+	sb_plot_set(p, "max_memory", 1.12 * max);
+	sb_plot_count(p, "panels", panels);
+	sb_plot_count(p, "height", FRAME_PX + PANEL_PX * panels);
+}
+
 static bool write_sides(struct sb_plot *p, struct side *sides, int n, int64_t end_ns)
 {
 	int64_t bin_ns = end_ns / (SB_BINS - 1) + 1, cut = 0;
-	double max = 0;
 	bool known = true;
 
 	for (int k = 0; k < n; k++) {
 		if (!sb_timeline_bins(p->in, sides[k].trial, bin_ns, sides[k].bins))
 			return sb_plot_why(p, "the memory timeline of arm '%.40s' is damaged",
 			        p->in->run->arms[sides[k].arm].name);
-		add_curves(p, &sides[k], (double)bin_ns / 1e6, &max);
+		add_curves(p, &sides[k], (double)bin_ns / 1e6);
 		add_stages(p, &sides[k], (double)end_ns / 1e6);
 		say_side(p, &sides[k], k + 1);
 		cut += sides[k].bins->cut;
@@ -127,17 +153,15 @@ static bool write_sides(struct sb_plot *p, struct side *sides, int n, int64_t en
 	if (n == 1)
 		sb_buf_puts(&p->vars, "arm_2 = ''\ncolour_2 = '#000000'\nrequested_2 = -1\n");
 	sb_plot_set(p, "max_time", (double)end_ns / 1e6);
-	sb_plot_set(p, "max_memory", 1.12 * max);
 	sb_plot_count(p, "requested_known", known);
 	sb_buf_addf(&p->caption,
 	        "One pass of each arm, both to the same scales, as its allocator was asked: %d traced pass%s, "
 	        "with the tracer's time in it, by the host's clock: it hands out memory before the device needs it. "
-	        "Without weights, which lie outside. Every column of the picture has the "
-	        "least and "
-	        "the largest "
-	        "within it. Requested is %s. The strips name the stages.",
+	        "Without weights, which lie outside. Every column of the picture has the least and the largest within "
+	        "it. Requested is %s. The strips name the stages.",
 	        n, n == 1 ? "" : "es",
 	        known ? "what was asked for, before any rounding" : "recorded as a peak only (dashed)");
+	say_panels(p, sides, n);
 	if (cut)
 		sb_buf_addf(&p->caption, " The last %lld events found no room.", (long long)cut);
 	return true;
@@ -168,10 +192,8 @@ static bool draw(struct sb_plot *p)
 	for (int k = 0; k < n; k++)
 		free(sides[k].bins);
 	p->n_what = n == 1 ? "traced pass" : "traced passes";
-	sb_plot_count(p, "panels", n);
 	sb_plot_set(p, "panel_px", PANEL_PX);
 	sb_plot_count(p, "width", 960);
-	sb_plot_count(p, "height", FRAME_PX + PANEL_PX * n);
 	return made;
 }
 

@@ -106,12 +106,16 @@ def claim_pairs(run):
     return [n for n in out if n]
 
 
+def limit_of(run, r):
+    return json.loads(run.db.execute("SELECT plan FROM run WHERE id = ?", (r,)).fetchone()[0]).get("memory_limit") or 0
+
+
 def like_runs(run, with_limit):
     """Runs of the same case and device, whatever their frames; of other limits of memory where with_limit says so."""
     always, timed = ("width", "height", "queries", "support"), ("iterations", "stride", "window", "cameras")
     about = {r: (json.loads(p), w, preset) for r, p, w, preset in run.db.execute("SELECT run, params, workload, preset FROM run_case")}
     fact = lambda r, key: (run.db.execute("SELECT value FROM fact WHERE run = ? AND key = ?", (r, key)).fetchone() or (None,))[0]
-    limit = lambda r: json.loads(run.db.execute("SELECT plan FROM run WHERE id = ?", (r,)).fetchone()[0]).get("memory_limit") or 0
+    limit = lambda r: limit_of(run, r)
     own, out = about[run.run], []
     for r, (params, workload, preset) in about.items():
         found = fact(r, "capacity.by") is not None
@@ -120,6 +124,15 @@ def like_runs(run, with_limit):
                 fact(run.run, "sweep") in (None, fact(r, "sweep")) and (with_limit or limit(r) == limit(run.run)):
             out.append((r, params["frames"], limit(r)))
     return out
+
+
+def runs_with_a_limit(run):
+    """How many were given a limit or looked for the largest clip; those that had the whole GPU only if one failed for it."""
+    one = lambda text, r: run.db.execute(text, (r,)).fetchone() is not None
+    like = [r[0] for r in like_runs(run, True) if r[2] or run.facts.get("device.kind") != "cpu"]
+    plain = [r for r in like if not limit_of(run, r) and not one("SELECT 1 FROM fact WHERE run = ? AND key = 'capacity.by'", r)]
+    failed = any(one("SELECT 1 FROM trial WHERE run = ? AND outcome = 'oom'", r) for r in plain)
+    return len(like) - (0 if failed else len(plain))
 
 
 def most_trials(run, arms, kind="timing"):
@@ -181,7 +194,7 @@ def numbers(run, name, text, page):
                 [run.params_of()["iterations"]])] if " iteration" in text else []
         own += [(r"(\d+) runs of this case", [len({t for _, t, _ in like_runs(run, False)})])]
     elif name == "capacity":
-        own = [(r"From (\d+) runs of this case", [len([r for r in like_runs(run, True) if r[2] or run.facts.get("device.kind") != "cpu"])])]
+        own = [(r"From (\d+) runs of this case", [runs_with_a_limit(run)])]
     return own
 
 

@@ -347,6 +347,41 @@ static void no_peak_is_lost_where_memory_is_thinned_out(void **state)
 	end(&m);
 }
 
+static void an_arm_that_takes_far_less_has_a_scale_of_its_own(void **state)
+{
+	static const char db[] = EXAMPLES "h200-switches.db";
+	static const char of_nine_arms[] = "SELECT value FROM sample_text WHERE arm = ?1 AND metric = ?2 AND "
+	                                   "kind = 'timing' AND outcome = 'ok' AND run IN (SELECT run.uid FROM run "
+	                                   "JOIN arm ON arm.run = run.id GROUP BY run.id HAVING count(*) = 9)";
+	struct made m;
+	char *text, wanted[64], top[32] = "";
+
+	(void)state;
+	read_run(db, &m);
+	must_plot(&m, &(struct sb_plots_options){ .gnuplot = without.gnuplot, .only = "memory" });
+	text = text_of(&m, "memory.var");
+	assert_non_null(text);
+	assert_non_null(strstr(text, "panels = 3\n"));
+	assert_non_null(strstr(text, "panel_side[3] = 2\n"));
+	snprintf(wanted, sizeof(wanted), "panel_top[3] = %.6g\n",
+	        1.12 * sql_median(db, of_nine_arms, "after", "memory.reserved_peak_bytes", NULL) / GIB);
+	if (!strstr(text, wanted))
+		fail_msg("no '%s' in %s", wanted, text);
+	memcpy(top, strstr(text, "panel_top[1] = "), sizeof(top) - 1); /* both arms to the scale of the larger */
+	assert_non_null(strstr(text, strtok(top, "\n")));
+	top[10] = '2';
+	assert_non_null(strstr(text, top));
+	assert_true(strtod(top + 15, NULL) > 20 * strtod(wanted + 15, NULL));
+	free(text);
+	end(&m);
+	read_run(EXAMPLES "h200-offload.db", &m); /* two arms of much the same memory */
+	must_plot(&m, &(struct sb_plots_options){ .gnuplot = without.gnuplot, .only = "memory" });
+	text = text_of(&m, "memory.var");
+	assert_non_null(strstr(text, "panels = 2\n"));
+	free(text);
+	end(&m);
+}
+
 static void fragmentation_is_of_the_peaks(void **state)
 {
 	static const char db[] = EXAMPLES "h200-churn.db";
@@ -636,6 +671,42 @@ static void what_capacity_found_is_in_the_plot_too(void **state)
 	unlink(path);
 }
 
+/* That 4 frames fitted into all of a small device says no more than that they were run; that 16 did not is a limit. */
+static void a_run_that_had_the_whole_device_is_no_limit_unless_it_failed(void **state)
+{
+	struct made m;
+	char path[64], *text;
+
+	(void)state;
+	make_runs(path);
+	sql_run(path,
+	        "INSERT INTO fact SELECT run, 'device.memory_bytes', '2147483648', NULL FROM run_case "
+	        "WHERE params LIKE '{\"frames\":4,%' AND ?1 = ''",
+	        "");
+	read_run(path, &m);
+	must_plot(&m, &(struct sb_plots_options){ .gnuplot = without.gnuplot, .only = "capacity" });
+	text = text_of(&m, "capacity.dat");
+	assert_null(cell(text, 1, "2", 1));
+	free(text);
+	text = text_of(&m, "capacity.var");
+	assert_non_null(text);
+	assert_non_null(strstr(text, "runs: 4'"));
+	free(text);
+	end(&m);
+	sql_run(path,
+	        "INSERT INTO fact SELECT id, 'device.memory_bytes', '34359738368', NULL FROM run WHERE plan LIKE "
+	        "'%:0}' AND id = (SELECT run FROM trial WHERE outcome = 'oom' ORDER BY run LIMIT 1) AND ?1 = ''",
+	        "");
+	read_run(path, &m);
+	must_plot(&m, &(struct sb_plots_options){ .gnuplot = without.gnuplot, .only = "capacity" });
+	text = text_of(&m, "capacity.dat");
+	assert_null(cell(text, 1, "2", 1));
+	assert_string_equal(cell(text, 1, "32", 3), "16");
+	free(text);
+	end(&m);
+	unlink(path);
+}
+
 /* Its crosses have to be somebody's. */
 static void an_arm_that_never_fits_has_its_place_in_the_key(void **state)
 {
@@ -803,7 +874,7 @@ static void every_script_draws(void **state)
 	} of[] = {
 		{ "h200-full.db", { "claims", "stages", "trials", "kernels", "arms", "time-memory", "effects" } },
 		{ "h200-before-after.db", { "roofline" } },
-		{ "h200-offload.db", { "memory" } },
+		{ "h200-switches.db", { "memory", "sweep", "capacity", "roofline" } },
 		{ "h200-churn.db", { "fragmentation" } },
 	};
 
@@ -934,6 +1005,7 @@ int main(void)
 		cmocka_unit_test(kernels_are_those_of_the_roll_ups),
 		cmocka_unit_test(trials_stand_in_their_order_with_clock_and_power),
 		cmocka_unit_test(no_peak_is_lost_where_memory_is_thinned_out),
+		cmocka_unit_test(an_arm_that_takes_far_less_has_a_scale_of_its_own),
 		cmocka_unit_test(fragmentation_is_of_the_peaks),
 		cmocka_unit_test(a_run_without_a_trial_has_reasons_for_every_plot),
 		cmocka_unit_test(failed_trials_alone_are_no_plot),
@@ -941,6 +1013,7 @@ int main(void)
 		cmocka_unit_test(runs_of_other_frames_are_a_sweep),
 		cmocka_unit_test(runs_under_limits_of_memory_are_a_capacity),
 		cmocka_unit_test(what_capacity_found_is_in_the_plot_too),
+		cmocka_unit_test(a_run_that_had_the_whole_device_is_no_limit_unless_it_failed),
 		cmocka_unit_test(several_runs_are_drawn),
 		cmocka_unit_test(an_arm_that_never_fits_has_its_place_in_the_key),
 		cmocka_unit_test(without_gnuplot_the_data_stay),

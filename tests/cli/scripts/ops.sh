@@ -28,7 +28,7 @@ python3 -c "$sqlite3_python"
 try compare --ops h200-full.db:/after h200-before-after.db:/after
 try compare --ops --db h200-full.db /after /after
 try compare --ops --db h200-full.db /before /nope
-try compare --ops --db h200-churn.db
+try compare --ops --db h200-case-ii.db
 try compare --ops --db h200-trace.db
 try compare --ops --db h200-case-ii.db
 try compare --ops --effects --db h200-full.db

@@ -17,7 +17,11 @@ check merged.db merged
 grep -o 'Of run [^.]*\.' merged/report.md
 echo "$(cat merged/plots/*.var | grep '^foot' | grep -o 'run [0-9a-f]*' | sort -u | wc -l) runs below the pictures"
 echo '# the report in docs/ is made of these; after a change of its words it is made anew, reports/examples/README.md says how'
-echo "docs: $(python3 "$SB_SOURCE/tests/tools/report_numbers.py" merged.db "$SB_SOURCE/docs/h200-report/index.html" merged.md 2>&1 | sed 's/^[0-9]* figures/figures/')"
+for name in churn switches; do
+	"$SPABENCH" merge --into docs.db "$SB_SOURCE/reports/examples/h200-$name.db" >/dev/null
+done
+"$SPABENCH" compare --db docs.db --format markdown >docs.md
+echo "docs: $(python3 "$SB_SOURCE/tests/tools/report_numbers.py" docs.db "$SB_SOURCE/docs/h200-report/index.html" docs.md 2>&1 | sed 's/^[0-9]* figures/figures/')"
 echo '# a copy whose times drift, and with names that are markup'
 cat "$SB_SOURCE/reports/examples/h200-full.db" >made.db
 python3 - <<'P'
