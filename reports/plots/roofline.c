@@ -19,10 +19,20 @@
 
 static const char *const kinds[] = { "gemm", "conv", "attention" };
 
-/* Rates that the run itself saw. */
+enum { NAMED_MAX = 256 };
+
+/* Points nearer than this to one of the same kind, as a share of either figure, share its name in the picture. */
+#define NEAR 0.1
+
+/* Rates that the run itself saw, and the points that have their names in the picture. */
 struct largest {
 	double flop_s, bytes_s;
 	struct sb_buf flop_of, bytes_of;
+	struct {
+		double x, y;
+		const char *what;
+	} named[NAMED_MAX];
+	int n_named;
 };
 
 /* A sample that counter trials of an arm have: the first that is a number. */
@@ -78,6 +88,21 @@ static void raise_bytes(const struct sb_kernels *k, struct largest *c)
 	}
 }
 
+/* The name of a point, or none where one of the same name is too near for both to be read. */
+static const char *name_of_point(struct largest *c, const char *what, double x, double y)
+{
+	for (int i = 0; i < c->n_named; i++)
+		if (!strcmp(c->named[i].what, what) && fabs(x / c->named[i].x - 1) < NEAR &&
+		        fabs(y / c->named[i].y - 1) < NEAR)
+			return " ";
+	if (c->n_named < NAMED_MAX) {
+		c->named[c->n_named].x = x;
+		c->named[c->n_named].y = y;
+		c->named[c->n_named++].what = what;
+	}
+	return what;
+}
+
 static void add_point(
         struct sb_plot *p, int arm, const char *what, double flop, double bytes, double ns, struct largest *c, int *n)
 {
@@ -88,6 +113,7 @@ static void add_point(
 	sb_buf_addf(&p->data, "%.6g\t%.6g\t%u\t%d", flop / bytes, flop / ns * 1e9 / 1e12, look.rgb, look.mark);
 	sb_plot_cell(&p->data, what, 24);
 	sb_plot_cell(&p->data, p->in->run->arms[arm].name, 34);
+	sb_plot_cell(&p->data, name_of_point(c, what, flop / bytes, flop / ns), 24);
 	sb_buf_puts(&p->data, "\n");
 	++*n;
 	if (flop / ns * 1e9 > c->flop_s) {
@@ -210,7 +236,7 @@ static bool draw(struct sb_plot *p)
 	int n;
 	bool made = false;
 
-	sb_buf_puts(&p->data, "# columns: FLOP/byte, TFLOP/s, colour, mark, kind of op, arm\n");
+	sb_buf_puts(&p->data, "# columns: FLOP/byte, TFLOP/s, colour, mark, kind of op, arm, the name that is drawn\n");
 	n = add_arms(p, &c, &err);
 	if (n > 0) {
 		say_ceilings(p, &c);

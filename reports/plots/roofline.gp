@@ -24,7 +24,7 @@ set samples 400
 plot roof(x, flop_s) with lines lw 1.6 lc rgb soft title roof_name, \
 	lower_s > 0 ? roof(x, lower_s) : NaN with lines lw 1.6 dt 2 lc rgb soft notitle, \
 	for [a=1:arms] name.".dat" using (strcol(6) eq arm[a] ? $1 : NaN):2 with points pt mark[a] ps 1.3 lc rgb colour[a] title arm[a], \
-	"" using (strcol(5) eq "gemm" ? $1 : NaN):2:5 with labels right offset -1,-0.6 textcolor rgb ink font small notitle, \
-	"" using (strcol(5) ne "gemm" ? $1 : NaN):2:5 with labels left offset 1,-0.6 textcolor rgb ink font small notitle
+	"" using (strcol(5) eq "gemm" ? $1 : NaN):2:7 with labels right offset -1,-0.6 textcolor rgb ink font small notitle, \
+	"" using (strcol(5) ne "gemm" ? $1 : NaN):2:7 with labels left offset 1,-0.6 textcolor rgb ink font small notitle
 set output
 if (format eq "svg") { format = "png"; load name.".gp" }

@@ -382,6 +382,36 @@ static void an_arm_that_takes_far_less_has_a_scale_of_its_own(void **state)
 	end(&m);
 }
 
+static int lines_that_end(const char *text, const char *with)
+{
+	int n = 0;
+
+	for (const char *at = text; (at = strstr(at, with)); at++)
+		n++;
+	return n;
+}
+
+/* Nine arms: two rates of products and of convolutions, four of attention, five passes that can be told apart. */
+static void points_that_cannot_be_told_apart_have_one_name(void **state)
+{
+	struct made m;
+	char *text;
+
+	(void)state;
+	read_run(EXAMPLES "h200-switches.db", &m);
+	must_plot(&m, &(struct sb_plots_options){ .gnuplot = without.gnuplot, .only = "roofline" });
+	text = text_of(&m, "roofline.dat");
+	assert_non_null(text);
+	assert_int_equal(lines_that_end(text, "\n") - 2, 9 * 4);
+	assert_int_equal(lines_that_end(text, "\tgemm\n"), 2);
+	assert_int_equal(lines_that_end(text, "\tconv\n"), 2);
+	assert_int_equal(lines_that_end(text, "\tattention\n"), 4);
+	assert_int_equal(lines_that_end(text, "\twhole pass\n"), 5);
+	assert_int_equal(lines_that_end(text, "\t \n"), 9 * 4 - 13);
+	free(text);
+	end(&m);
+}
+
 static void fragmentation_is_of_the_peaks(void **state)
 {
 	static const char db[] = EXAMPLES "h200-churn.db";
@@ -1006,6 +1036,7 @@ int main(void)
 		cmocka_unit_test(trials_stand_in_their_order_with_clock_and_power),
 		cmocka_unit_test(no_peak_is_lost_where_memory_is_thinned_out),
 		cmocka_unit_test(an_arm_that_takes_far_less_has_a_scale_of_its_own),
+		cmocka_unit_test(points_that_cannot_be_told_apart_have_one_name),
 		cmocka_unit_test(fragmentation_is_of_the_peaks),
 		cmocka_unit_test(a_run_without_a_trial_has_reasons_for_every_plot),
 		cmocka_unit_test(failed_trials_alone_are_no_plot),
