@@ -1,6 +1,7 @@
 # Packages, by `cpack` in the build folder: a .deb, and a .tar.gz that runs from wherever it is unpacked, on any system with
 # this one's C library or a later one. Included by the top level.
-install(FILES README.md LICENSE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md LICENSE CHANGELOG.md CONTRIBUTING.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN ".*" EXCLUDE)
 
 set(CPACK_PACKAGE_NAME spabench)
 set(CPACK_PACKAGE_VENDOR "the spabench project")

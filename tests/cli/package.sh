@@ -42,6 +42,14 @@ use() {
 		bare "$1/bin/spabench" report --out doc >"$here/out" 2>&1 || fail "report: $(cat "$here/out")"
 		[ -s "$here/cwd/doc/plots/trials.svg" ] || fail "no plots: $(cat "$here/out")"
 	fi
+	# What the texts point to is there.
+	(cd -- "$1/share/doc/spabench" && for text in README.md docs/*.md docs/h200-report/report.md; do
+		grep -o ']([^)#]*' "$text" | sed 's/^](//' | grep -v '^https*:' | sort -u | while read -r link; do
+			[ -z "$link" ] || [ -e "${text%"${text##*/}"}$link" ] || echo "$text: $link"
+		done
+	done) >"$here/out" 2>&1
+	[ -s "$here/out" ] && fail "links to nothing: $(cat "$here/out")"
+	[ -s "$1/share/doc/spabench/docs/h200-report/report.md" ] || fail "no report in '$1'"
 	[ -s "$1/share/man/man1/spabench-run.1" ] || fail "no manual page in '$1'"
 	[ -s "$1/share/bash-completion/completions/spabench" ] || fail "no completion in '$1'"
 }
