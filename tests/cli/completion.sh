@@ -28,13 +28,16 @@ in_zsh() {
 	env -i PATH="$PATH" LD_LIBRARY_PATH="$LD_LIBRARY_PATH" LC_ALL=C TERM=dumb HOME="$here" zsh -f -c '
 		zmodload zsh/zpty || exit 77
 		zpty z zsh -f -i
-		zpty -w z "PS1=; fpath=($3 \$fpath); autoload -Uz compinit; compinit -u -D; LISTMAX=1000; COLUMNS=400"
+		zpty -w z "PS1=; fpath=($3 \$fpath); autoload -Uz compinit; compinit -u -D; LISTMAX=1000; COLUMNS=400 LINES=200"
 		zpty -w z "source $1; zstyle \":completion:*\" list-prompt \"\"; setopt nobeep; print READY"
 		zpty -r z seen "*READY*READY*"
 		zpty -n -w z "$2"$'"'\\t\\x04'"'
-		sleep 1
-		zpty -r -t z seen
-		while zpty -r -t z more; do seen+=$more; done
+		seen= quiet=0
+		while (( quiet < 5 )); do
+			sleep 0.2
+			(( ++quiet ))
+			while zpty -r -t z more; do seen+=$more quiet=0; done
+		done
 		print -r -- "$seen"' zsh "$file" "$1" "${file%/*}" 2>&1 | tr -s ' \r' '\n\n'
 }
 
